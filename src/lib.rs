@@ -1,0 +1,1 @@
+//! lockdoctor: lock hygiene and diagnostics for OpenClaw.
