@@ -1,1 +1,15 @@
 //! lockdoctor: lock hygiene and diagnostics for OpenClaw.
+//!
+//! Dependencies point one way: `cli` → `report`, `survey` → `openclaw`, `evidence` → `sys`. [`verdict`] is
+//! pure: it knows no clock, no file and no process.
+
+pub mod cli;
+pub mod clock;
+pub mod evidence;
+pub mod exit;
+pub mod openclaw;
+pub mod redact;
+pub mod report;
+pub mod survey;
+pub mod sys;
+pub mod verdict;

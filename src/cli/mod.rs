@@ -1,0 +1,128 @@
+//! The commands: what was typed, and who carries it out. Every option is declared here once; `--help`, the
+//! man pages and the completions are made from it.
+
+pub mod explain;
+pub mod output;
+pub mod scan;
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::exit::Exit;
+use crate::redact::Redaction;
+use crate::report::advice::shell_word;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXIT_CODES: &str = "\
+Exit status:
+  0  nothing needs attention, or what was asked is done
+  1  something needs attention
+  2  wrong usage, or something could not be looked at
+`check` follows the monitoring plugins instead: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+
+Every option can be given as a variable too (LOCKDOCTOR_STATE_DIR, LOCKDOCTOR_FORMAT, …) or in the
+configuration file; a flag wins over a variable, a variable over the file.";
+
+/// Finds, explains and safely reclaims stale OpenClaw session locks, and says what holds a session up.
+#[derive(Debug, Parser)]
+#[command(name = "lockdoctor", version, styles = STYLES, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Common options")]
+pub struct Common {
+    /// State directory of an OpenClaw install (repeatable). Default: every install that OpenClaw itself
+    /// would find, and those of gateways that run.
+    #[arg(long, value_name = "DIR", global = true, env = "LOCKDOCTOR_STATE_DIR", value_delimiter = ':')]
+    pub state_dir: Vec<PathBuf>,
+    /// How to print the result.
+    #[arg(long, value_name = "FORMAT", global = true, env = "LOCKDOCTOR_FORMAT", default_value = "table")]
+    pub format: Format,
+    /// Short for --format json.
+    #[arg(long, global = true, conflicts_with = "format")]
+    pub json: bool,
+    /// When to use colours. NO_COLOR is honoured.
+    #[arg(long, value_name = "WHEN", global = true, env = "LOCKDOCTOR_COLOR", default_value = "auto")]
+    pub color: ColorWhen,
+    /// Configuration file. Default: /etc/lockdoctor/config.toml, then
+    /// $XDG_CONFIG_HOME/lockdoctor/config.toml.
+    #[arg(long, value_name = "FILE", global = true, env = "LOCKDOCTOR_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Show session keys as they are; by default chat ids and phone numbers in them are masked.
+    #[arg(long, global = true, env = "LOCKDOCTOR_NO_REDACT")]
+    pub no_redact: bool,
+}
+
+impl Common {
+    pub fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+
+    /// The options and paths that select what is looked at, ready to stand behind another command.
+    pub fn scope_as_typed(&self, paths: &[PathBuf]) -> String {
+        let dirs =
+            self.state_dir.iter().map(|dir| format!(" --state-dir {}", shell_word(&dir.to_string_lossy())));
+        let paths = paths.iter().map(|path| format!(" {}", shell_word(&path.to_string_lossy())));
+        dirs.chain(paths).collect()
+    }
+
+    pub fn redaction(&self) -> Redaction {
+        if self.no_redact { Redaction::Off } else { Redaction::On }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people: grouped, the sick first.
+    Table,
+    /// One line a lock, tab-separated, no header.
+    Plain,
+    /// One JSON document.
+    Json,
+    /// One JSON document a line.
+    Ndjson,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show every lock with its verdict. Read-only.
+    Scan(scan::ScanArgs),
+    /// Show all the evidence for one lock, the rule that decided, and what would change it.
+    Explain(explain::ExplainArgs),
+}
+
+/// Carries out what was typed.
+pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
+    output::set_color(cli.common.color);
+    match &cli.command {
+        Command::Scan(args) => scan::run(&cli.common, args),
+        Command::Explain(args) => explain::run(&cli.common, args),
+    }
+}
+
+/// The reader of our output has gone away (`lockdoctor scan | head`): not an error.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

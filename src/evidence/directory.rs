@@ -1,0 +1,116 @@
+//! A directory that was reached from its root without following a link, and stays open: every later step is
+//! relative to its descriptor, so that swapping a path component for a symlink changes nothing.
+
+use std::ffi::{OsStr, OsString};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{FileType, Mode, OFlags, RawDir, ResolveFlags};
+use rustix::io::Errno;
+
+use super::filesystem::FsClass;
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// An open directory with the facts that the safety rules need.
+#[derive(Debug)]
+pub struct Directory {
+    pub fd: OwnedFd,
+    pub path: PathBuf,
+    pub dev: u64,
+    pub ino: u64,
+    pub uid: u32,
+    pub gid: u32,
+    pub mode: u32,
+    pub filesystem: FsClass,
+}
+
+impl Directory {
+    /// Opens a root that the user or the configuration named. Links in this path are the user's own choice
+    /// and are followed; nothing below it is.
+    pub fn open_root(path: &Path) -> Result<Self, Errno> {
+        let fd = rustix::fs::open(path, DIRECTORY, Mode::empty())?;
+        Self::from_fd(fd, path.to_owned())
+    }
+
+    /// Opens `relative` below this directory without following any link.
+    pub fn open_beneath(&self, relative: &Path) -> Result<Self, Errno> {
+        let fd = open_beneath(self.fd.as_fd(), relative)?;
+        Self::from_fd(fd, self.path.join(relative))
+    }
+
+    fn from_fd(fd: OwnedFd, path: PathBuf) -> Result<Self, Errno> {
+        let stat = rustix::fs::fstat(&fd)?;
+        let filesystem = FsClass::of(fd.as_fd());
+        Ok(Self {
+            path,
+            dev: stat.st_dev,
+            ino: stat.st_ino,
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            mode: stat.st_mode,
+            filesystem,
+            fd,
+        })
+    }
+
+    /// Calls `each` with the raw name and type of every entry, in directory order, without a stat.
+    ///
+    /// Names are passed borrowed: a sessions directory may hold 100 000 transcripts that nobody wants.
+    pub fn for_each_entry(&self, mut each: impl FnMut(&[u8], FileType)) -> Result<(), Errno> {
+        // A fresh description: the offset of `self.fd` stays at the start, and btrfs shows later entries.
+        let fd = rustix::fs::openat(&self.fd, ".", DIRECTORY, Mode::empty())?;
+        let mut buffer = vec![MaybeUninit::<u8>::uninit(); 64 * 1024];
+        let mut entries = RawDir::new(fd, &mut buffer);
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                each(name, entry.file_type());
+            }
+        }
+        Ok(())
+    }
+
+    /// The names of the sub-directories, links not followed, sorted.
+    pub fn subdirectories(&self) -> Result<Vec<OsString>, Errno> {
+        let mut names = Vec::new();
+        self.for_each_entry(|name, kind| {
+            if matches!(kind, FileType::Directory | FileType::Unknown | FileType::Symlink) {
+                names.push(OsStr::from_bytes(name).to_owned());
+            }
+        })?;
+        names.sort_unstable();
+        Ok(names)
+    }
+}
+
+impl AsFd for Directory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+fn open_beneath(root: BorrowedFd<'_>, relative: &Path) -> Result<OwnedFd, Errno> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    match rustix::fs::openat2(root, relative, DIRECTORY | OFlags::NOFOLLOW, Mode::empty(), resolve) {
+        // Kernels before 5.6 lack openat2(2); old container seccomp profiles refuse it with EPERM.
+        Err(Errno::NOSYS | Errno::PERM) => open_component_wise(root, relative),
+        other => other,
+    }
+}
+
+fn open_component_wise(root: BorrowedFd<'_>, relative: &Path) -> Result<OwnedFd, Errno> {
+    let flags = DIRECTORY | OFlags::NOFOLLOW;
+    let mut current = rustix::fs::openat(root, ".", flags, Mode::empty())?;
+    for component in relative.components() {
+        match component {
+            Component::Normal(name) => current = rustix::fs::openat(&current, name, flags, Mode::empty())?,
+            Component::CurDir => {}
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return Err(Errno::XDEV),
+        }
+    }
+    Ok(current)
+}

@@ -1,0 +1,139 @@
+//! The lease probe: does any process on this kernel have the lock open for writing?
+//!
+//! OpenClaw's owner keeps its lock file open for writing for as long as it holds the lock (every version from
+//! 2026.1.24 to 2026.7.35 examined), so the kernel can tell a held lock from one that was left behind. It
+//! answers across PID namespaces, in about a microsecond, and needs no privilege beyond the file's own uid.
+//! fcntl(2), "Leases".
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::directory::Directory;
+use super::filesystem::FsClass;
+use crate::sys;
+
+/// Whether somebody has the file open for writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    Open,
+    NoneOpen,
+    Unknown(LeaseUnknown),
+}
+
+/// Why the kernel could not be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseUnknown {
+    /// The file belongs to another uid and we lack CAP_LEASE.
+    NotOwner,
+    /// A file system on which another kernel may have the file open, or which knows no leases.
+    Filesystem,
+    /// The self-test on this file system gave a wrong answer, or leases are off (`fs.leases-enable`).
+    SelfTestFailed,
+    /// A directory, or the verdict did not need it.
+    NotProbed,
+}
+
+impl LeaseUnknown {
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::NotOwner => {
+                "the lock belongs to another user; run lockdoctor as that user (or with CAP_LEASE)"
+            }
+            Self::Filesystem => "this file system cannot say whether another machine has the file open",
+            Self::SelfTestFailed => "leases do not work on this file system (see `lockdoctor doctor`)",
+            Self::NotProbed => "not asked",
+        }
+    }
+}
+
+/// Asks the kernel once. `fd` must be open read-only.
+pub fn probe(fd: BorrowedFd<'_>) -> Writer {
+    let answer = ask(fd);
+    if answer == Writer::NoneOpen {
+        // A failure here changes nothing: the lease ends with the descriptor at the latest.
+        let _ = sys::drop_lease(fd);
+    }
+    answer
+}
+
+fn ask(fd: BorrowedFd<'_>) -> Writer {
+    match sys::take_read_lease(fd) {
+        Ok(()) => Writer::NoneOpen,
+        Err(error) => match Errno::from_io_error(&error) {
+            Some(Errno::AGAIN) => Writer::Open,
+            Some(Errno::ACCESS | Errno::PERM) => Writer::Unknown(LeaseUnknown::NotOwner),
+            _ => Writer::Unknown(LeaseUnknown::Filesystem),
+        },
+    }
+}
+
+/// Result of trying the probe on a scratch file of the same file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SelfTest {
+    Passed,
+    Failed,
+    /// No scratch file could be made (read-only, or another user's directory).
+    NotPossible,
+}
+
+/// Remembers, for each file system, whether the probe can be believed there.
+#[derive(Debug, Default)]
+pub struct Leases {
+    tested: HashMap<u64, SelfTest>,
+}
+
+impl Leases {
+    /// Probes `fd`, which lies in `directory`, where the answer can be believed.
+    pub fn probe(&mut self, directory: &Directory, fd: BorrowedFd<'_>) -> Writer {
+        self.believed(directory, || probe(fd))
+    }
+
+    /// The same for a descriptor that is not needed any more: closing it gives the lease back.
+    pub fn probe_last(&mut self, directory: &Directory, fd: OwnedFd) -> Writer {
+        self.believed(directory, move || ask(fd.as_fd()))
+    }
+
+    fn believed(&mut self, directory: &Directory, probe: impl FnOnce() -> Writer) -> Writer {
+        if !directory.filesystem.has_one_kernel() {
+            return Writer::Unknown(LeaseUnknown::Filesystem);
+        }
+        match self.self_test(directory) {
+            SelfTest::Passed => probe(),
+            SelfTest::Failed => Writer::Unknown(LeaseUnknown::SelfTestFailed),
+            // Believed where the behaviour was measured (ext4, xfs, btrfs, tmpfs, overlayfs). A writer that
+            // the kernel reports is a veto in any case.
+            SelfTest::NotPossible if directory.filesystem == FsClass::LocalMeasured => probe(),
+            SelfTest::NotPossible => match probe() {
+                Writer::Open => Writer::Open,
+                _ => Writer::Unknown(LeaseUnknown::SelfTestFailed),
+            },
+        }
+    }
+
+    pub fn self_test(&mut self, directory: &Directory) -> SelfTest {
+        *self.tested.entry(directory.dev).or_insert_with(|| self_test(directory.fd.as_fd()))
+    }
+}
+
+/// Opens a nameless scratch file (`O_TMPFILE`: no entry, no change of the directory) and expects the lease to
+/// be refused while it is open for writing and granted afterwards.
+fn self_test(directory: BorrowedFd<'_>) -> SelfTest {
+    let scratch = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let Ok(writer) = rustix::fs::openat(directory, ".", scratch, Mode::RUSR | Mode::WUSR) else {
+        return SelfTest::NotPossible;
+    };
+    let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&writer));
+    let Ok(reader) = rustix::fs::open(link, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) else {
+        return SelfTest::NotPossible;
+    };
+    let while_open = probe(reader.as_fd());
+    drop(writer);
+    let after_close = probe(reader.as_fd());
+    match (while_open, after_close) {
+        (Writer::Open, Writer::NoneOpen) => SelfTest::Passed,
+        _ => SelfTest::Failed,
+    }
+}

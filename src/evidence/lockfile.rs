@@ -1,0 +1,240 @@
+//! A lock file, pinned: opened below its directory without following links and kept open, because ext4 and
+//! overlayfs hand an inode number out again at once unless a descriptor holds it.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use chrono::{DateTime, Utc};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use super::directory::Directory;
+use super::lease::{Leases, Writer};
+use super::payload::{self, Content, MAX_LOCK_BYTES};
+
+/// What lies at the lock's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Regular,
+    /// A lock that is a directory by design (proper-lockfile, clobber, runtime-deps, reclaim guards).
+    Directory,
+    Refused(Refusal),
+}
+
+/// Why lockdoctor will not touch, or even read, what lies there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    Symlink,
+    HardLink,
+    NotRegular,
+    Oversize,
+    UnexpectedUid,
+    Unreadable,
+}
+
+impl Refusal {
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Symlink => "it is a symbolic link; links are never followed",
+            Self::HardLink => "it has more than one hard link, so another name shares its fate",
+            Self::NotRegular => "it is not a regular file",
+            Self::Oversize => "it is larger than any lock OpenClaw writes",
+            Self::UnexpectedUid => {
+                "it belongs to neither the owner of its directory nor to the user lockdoctor runs as"
+            }
+            Self::Unreadable => "it cannot be opened for reading",
+        }
+    }
+}
+
+/// The facts of fstat(2) that identify one file and tell whether it changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileFacts {
+    pub dev: u64,
+    pub ino: u64,
+    pub size: u64,
+    pub uid: u32,
+    pub gid: u32,
+    pub mode: u32,
+    pub nlink: u64,
+    pub mtime: (i64, u64),
+    pub ctime: (i64, u64),
+}
+
+impl FileFacts {
+    fn from_stat(stat: &Stat) -> Self {
+        Self {
+            dev: stat.st_dev,
+            ino: stat.st_ino,
+            size: stat.st_size as u64,
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            mode: stat.st_mode,
+            nlink: stat.st_nlink as u64,
+            mtime: (stat.st_mtime, stat.st_mtime_nsec),
+            ctime: (stat.st_ctime, stat.st_ctime_nsec),
+        }
+    }
+
+    pub fn modified_at(&self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp(self.mtime.0, self.mtime.1 as u32)
+    }
+
+    /// The same file, with the same content as far as fstat(2) can tell.
+    pub fn same_file(&self, other: &Self) -> bool {
+        (self.dev, self.ino, self.size, self.mtime, self.ctime)
+            == (other.dev, other.ino, other.size, other.mtime, other.ctime)
+    }
+}
+
+/// Outcome of looking at a name.
+#[derive(Debug)]
+pub enum Look {
+    Pinned(PinnedLock),
+    /// There, but not a file that may be read: judged by its shape alone.
+    Unpinned(Shape, Option<FileFacts>),
+    /// Gone by the time we looked: somebody released it.
+    Vanished,
+}
+
+/// What a lock's name leads to, compared with the pinned file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// The pinned file, unchanged since it was read.
+    Same,
+    /// Another file, or the same one with other content.
+    Changed,
+    /// Nothing: somebody released or removed the lock.
+    Gone,
+}
+
+/// One lock file, held open, with the bytes it had when it was opened.
+#[derive(Debug)]
+pub struct PinnedLock {
+    fd: OwnedFd,
+    directory: Rc<Directory>,
+    name: OsString,
+    facts: FileFacts,
+    bytes: Vec<u8>,
+}
+
+impl PinnedLock {
+    /// Opens `name` in `directory` and reads it.
+    pub fn look(directory: &Rc<Directory>, name: &OsStr) -> Result<Look, Errno> {
+        // NONBLOCK: opening a FIFO must not wait for its other end. NOCTTY: nor may a device become ours.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let fd = match rustix::fs::openat(directory, name, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT) => return Ok(Look::Vanished),
+            Err(Errno::MFILE | Errno::NFILE) => return Err(Errno::MFILE),
+            // A symlink (ELOOP), a socket or a device without driver (ENXIO), a file we may not read.
+            Err(_) => return Self::look_at_shape(directory, name),
+        };
+        let facts = FileFacts::from_stat(&rustix::fs::fstat(&fd)?);
+        if facts.nlink == 0 {
+            return Ok(Look::Vanished);
+        }
+        let shape = shape_of(&facts, directory);
+        if shape != Shape::Regular {
+            return Ok(Look::Unpinned(shape, Some(facts)));
+        }
+        let bytes = read_at_start(&fd, facts.size)?;
+        Ok(Look::Pinned(Self { fd, directory: Rc::clone(directory), name: name.to_owned(), facts, bytes }))
+    }
+
+    fn look_at_shape(directory: &Rc<Directory>, name: &OsStr) -> Result<Look, Errno> {
+        match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => {
+                let facts = FileFacts::from_stat(&stat);
+                let shape = match shape_of(&facts, directory) {
+                    Shape::Regular => Shape::Refused(Refusal::Unreadable),
+                    other => other,
+                };
+                Ok(Look::Unpinned(shape, Some(facts)))
+            }
+            Err(Errno::NOENT) => Ok(Look::Vanished),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the name leads to now.
+    pub fn presence(&self) -> Result<Presence, Errno> {
+        match rustix::fs::statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if self.facts.same_file(&FileFacts::from_stat(&stat)) && stat.st_nlink == 1 => {
+                Ok(Presence::Same)
+            }
+            Ok(_) => Ok(Presence::Changed),
+            Err(Errno::NOENT) => Ok(Presence::Gone),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the pinned file again and says whether its bytes are still those that were judged.
+    pub fn bytes_unchanged(&self) -> Result<bool, Errno> {
+        Ok(read_at_start(&self.fd, MAX_LOCK_BYTES)? == self.bytes)
+    }
+
+    pub fn probe_writer(&self, leases: &mut Leases) -> Writer {
+        leases.probe(&self.directory, self.fd.as_fd())
+    }
+
+    /// Probes for the last time: the lease ends with the descriptor, which saves a call.
+    pub fn probe_writer_and_close(self, leases: &mut Leases) -> Writer {
+        leases.probe_last(&self.directory, self.fd)
+    }
+
+    pub fn content(&self) -> Content {
+        payload::parse(&self.bytes)
+    }
+
+    pub fn facts(&self) -> &FileFacts {
+        &self.facts
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub fn directory(&self) -> &Rc<Directory> {
+        &self.directory
+    }
+
+    pub fn name(&self) -> &OsStr {
+        &self.name
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.directory.path.join(&self.name)
+    }
+}
+
+fn shape_of(facts: &FileFacts, directory: &Directory) -> Shape {
+    let ours = rustix::process::geteuid().as_raw();
+    match FileType::from_raw_mode(facts.mode) {
+        FileType::Directory => Shape::Directory,
+        FileType::Symlink => Shape::Refused(Refusal::Symlink),
+        FileType::RegularFile if facts.nlink != 1 => Shape::Refused(Refusal::HardLink),
+        FileType::RegularFile if facts.size > MAX_LOCK_BYTES => Shape::Refused(Refusal::Oversize),
+        FileType::RegularFile if facts.uid != directory.uid && facts.uid != ours => {
+            Shape::Refused(Refusal::UnexpectedUid)
+        }
+        FileType::RegularFile => Shape::Regular,
+        _ => Shape::Refused(Refusal::NotRegular),
+    }
+}
+
+/// One pread for a lock of the size fstat reported, plus one only if it has grown since.
+fn read_at_start(fd: &OwnedFd, expected: u64) -> Result<Vec<u8>, Errno> {
+    let mut bytes = vec![0; (expected.min(MAX_LOCK_BYTES) as usize).max(512)];
+    let read = loop {
+        match rustix::io::pread(fd, &mut bytes, 0) {
+            // A transient read error must never look like an empty lock.
+            Err(Errno::INTR) => {}
+            other => break other?,
+        }
+    };
+    bytes.truncate(read);
+    Ok(bytes)
+}

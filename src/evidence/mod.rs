@@ -1,0 +1,68 @@
+//! What can be seen of one lock. Gathering is impure and lives in the sub-modules; the result is plain data
+//! that [`crate::verdict`] judges. Evidence is three-valued: yes, no, or unknown with the reason.
+
+pub mod directory;
+pub mod filesystem;
+pub mod lease;
+pub mod lockfile;
+pub mod owner_display;
+pub mod payload;
+pub mod pid_domain;
+pub mod process;
+pub mod transcript;
+pub mod view;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+pub use filesystem::FsClass;
+pub use lease::{LeaseUnknown, Writer};
+pub use lockfile::{FileFacts, PinnedLock, Shape};
+pub use payload::{Content, Payload};
+pub use pid_domain::PidDomain;
+pub use process::Owner;
+
+use crate::openclaw::limits::Limit;
+use crate::openclaw::lock_kind::LockKind;
+
+/// Everything known about one lock at one moment.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    pub kind: LockKind,
+    pub shape: Shape,
+    pub content: Content,
+    pub writer: Writer,
+    pub owner: Owner,
+    pub domain: PidDomain,
+    pub filesystem: FsClass,
+    /// Time since the file was last written, by the wall clock; zero if that lies in the future.
+    pub untouched_for: Duration,
+    /// Time since the payload's `createdAt` (the file's mtime where there is none); `None` if it lies in
+    /// the future.
+    pub age: Option<Duration>,
+    pub booted_at: DateTime<Utc>,
+    pub limit: Option<Limit>,
+    pub run_timed_out: RunTimedOut,
+}
+
+impl Evidence {
+    pub fn payload(&self) -> Option<&Payload> {
+        match &self.content {
+            Content::Parsed(payload) => Some(payload),
+            Content::Empty | Content::Malformed(_) | Content::NotRead => None,
+        }
+    }
+}
+
+/// Whether the logs show that the run which took this lock has ended at its time limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RunTimedOut {
+    /// `embedded run timeout` of this session after `createdAt`, no newer run, and the grace has passed.
+    Yes {
+        at: DateTime<Utc>,
+    },
+    No,
+    #[default]
+    NotLookedAt,
+}

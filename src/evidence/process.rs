@@ -1,0 +1,198 @@
+//! The process that a lock names, as this PID namespace sees it. No signal is ever sent, not even signal 0.
+//!
+//! A pid is gone only if pidfd_open(2) says ESRCH: a missing `/proc` entry proves nothing under hidepid.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+/// What the pid leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// The lock names no process (empty, malformed, or not read).
+    None,
+    Gone,
+    /// Dead, but its parent has not collected it yet.
+    Zombie(Process),
+    /// The number is a thread of another process: a recycled number, as a lock names a whole process.
+    Thread {
+        leader: Option<u32>,
+    },
+    Alive(Process),
+    /// It exists, but `/proc` hides it (hidepid, another user's process).
+    Hidden,
+    /// The number is lockdoctor's own, and lockdoctor takes no locks: the writer counts pids elsewhere.
+    Lockdoctor,
+    Unknown(Errno),
+}
+
+impl Owner {
+    pub fn process(&self) -> Option<&Process> {
+        match self {
+            Self::Alive(process) | Self::Zombie(process) => Some(process),
+            _ => None,
+        }
+    }
+}
+
+/// The fields of `/proc/PID/stat` that matter (proc_pid_stat(5)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    pub pid: u32,
+    /// Process name, at most 15 bytes; OpenClaw sets it through `process.title`.
+    pub comm: String,
+    pub state: char,
+    /// Field 22: clock ticks between boot and the start of the process.
+    pub start_ticks: u64,
+    /// Fields 14 and 15: clock ticks spent in user and kernel mode.
+    pub cpu_ticks: u64,
+}
+
+impl Process {
+    /// When the process started, on the wall clock; as exact as a clock tick (10 ms) and that clock allow.
+    pub fn started_at(&self, booted_at: DateTime<Utc>) -> DateTime<Utc> {
+        let ticks = rustix::param::clock_ticks_per_second();
+        booted_at + TimeDelta::milliseconds((self.start_ticks * 1000 / ticks) as i64)
+    }
+
+    /// OpenClaw's process titles: `openclaw`, `openclaw-gateway`, `openclaw-agent`, `clawdbot-gateway`, …,
+    /// cut to 15 bytes by the kernel. A gateway that has not set its title yet is called `node`.
+    pub fn is_named_like_openclaw(&self) -> bool {
+        ["openclaw", "clawdbot", "moltbot"].iter().any(|name| self.comm.starts_with(name))
+    }
+}
+
+/// Looks at each distinct pid once.
+#[derive(Debug, Default)]
+pub struct ProcessTable {
+    seen: HashMap<u32, Owner>,
+}
+
+impl ProcessTable {
+    pub fn owner(&mut self, pid: u32) -> Owner {
+        self.seen.entry(pid).or_insert_with(|| look_up(pid)).clone()
+    }
+
+    /// Forgets what was seen, so that the next question is asked anew.
+    pub fn forget(&mut self) {
+        self.seen.clear();
+    }
+}
+
+/// One fresh look at `pid`.
+pub fn look_up(pid: u32) -> Owner {
+    if pid == std::process::id() {
+        return Owner::Lockdoctor;
+    }
+    let Some(raw) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
+        return Owner::Gone;
+    };
+    // The descriptor is kept over the read, so that the answer is about one moment.
+    let _pinned = match pidfd_open(raw, PidfdFlags::empty()) {
+        Ok(fd) => fd,
+        Err(Errno::SRCH) => return Owner::Gone,
+        // Not a thread-group leader: EINVAL, on newer kernels ENOENT.
+        Err(Errno::INVAL | Errno::NOENT) => {
+            return match leader_of(pid) {
+                Some(leader) if leader != pid => Owner::Thread { leader: Some(leader) },
+                _ => Owner::Unknown(Errno::INVAL),
+            };
+        }
+        Err(error) => return Owner::Unknown(error),
+    };
+    match read_proc(pid, "stat").as_deref().map(parse_stat) {
+        Some(Some(process)) if matches!(process.state, 'Z' | 'X') => zombie_or_alive(process),
+        Some(Some(process)) => Owner::Alive(process),
+        Some(None) | None => Owner::Hidden,
+    }
+}
+
+/// A leader that has ended while its threads go on shows as a zombie but still holds its files (OpenClaw
+/// 2026.9.6 asks for `Threads: 1` too).
+fn zombie_or_alive(process: Process) -> Owner {
+    match status_field(process.pid, "Threads:").and_then(|n| n.parse::<u32>().ok()) {
+        Some(threads) if threads > 1 => Owner::Alive(process),
+        _ => Owner::Zombie(process),
+    }
+}
+
+fn leader_of(tid: u32) -> Option<u32> {
+    status_field(tid, "Tgid:")?.parse().ok()
+}
+
+fn status_field(pid: u32, field: &str) -> Option<String> {
+    let status = read_proc(pid, "status")?;
+    let line = status.lines().find(|line| line.starts_with(field))?;
+    line[field.len()..].split_whitespace().last().map(str::to_owned)
+}
+
+/// Reads one small `/proc` file of a process; `None` if it is gone or hidden.
+pub fn read_proc(pid: u32, file: &str) -> Option<String> {
+    let path = format!("/proc/{pid}/{file}");
+    let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut bytes = vec![0; 4096];
+    let read = rustix::io::read(&fd, &mut bytes).ok()?;
+    bytes.truncate(read);
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The name may hold spaces and parentheses: the fields start after the last `)`.
+fn parse_stat(stat: &str) -> Option<Process> {
+    let open = stat.find('(')?;
+    let close = stat.rfind(')')?;
+    let fields: Vec<&str> = stat.get(close + 1..)?.split_whitespace().collect();
+    let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
+    Some(Process {
+        pid: stat[..open].trim().parse().ok()?,
+        comm: stat.get(open + 1..close)?.to_owned(),
+        state: fields.first()?.chars().next()?,
+        start_ticks: number(19)?,
+        cpu_ticks: number(11)? + number(12)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_does_not_shift_the_fields() {
+        let stat = "42 (a) b (c)) S 1 42 42 0 -1 0 0 0 0 0 3 4 0 0 20 0 11 0 214784 23 15";
+        let process = parse_stat(stat).expect("well formed");
+        assert_eq!((process.comm.as_str(), process.state), ("a) b (c)", 'S'));
+        assert_eq!((process.start_ticks, process.cpu_ticks), (214_784, 7));
+    }
+
+    #[test]
+    fn our_own_pid_is_recognised() {
+        assert_eq!(look_up(std::process::id()), Owner::Lockdoctor);
+    }
+
+    #[test]
+    fn a_reaped_child_is_gone_and_an_unreaped_one_a_zombie() {
+        let mut child = std::process::Command::new("true").spawn().expect("true(1)");
+        let pid = child.id();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        while !matches!(look_up(pid), Owner::Zombie(_)) {
+            assert!(std::time::Instant::now() < deadline, "{:?}", look_up(pid));
+            std::thread::yield_now();
+        }
+        child.wait().expect("child");
+        assert_eq!(look_up(pid), Owner::Gone);
+    }
+
+    #[test]
+    fn a_thread_is_not_a_process() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (_stop, stopped) = std::sync::mpsc::channel::<()>();
+        std::thread::spawn(move || {
+            tell.send(rustix::thread::gettid().as_raw_nonzero().get() as u32).ok();
+            stopped.recv().ok();
+        });
+        let tid = told.recv().expect("thread runs");
+        assert_eq!(look_up(tid), Owner::Thread { leader: Some(std::process::id()) });
+    }
+}

@@ -1,0 +1,223 @@
+//! Is the gateway of a state directory running? Answered from its own lock with the lease probe first, then
+//! from `/proc`. Process titles overwrite the command line, so names are matched, not arguments.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::config::{Environment, home};
+use super::lock_kind::{LockKind, Place, recognise};
+use crate::clock::Now;
+use crate::evidence::directory::Directory;
+use crate::evidence::lease::Writer;
+use crate::evidence::lockfile::{Look, PinnedLock};
+use crate::evidence::pid_domain::Census;
+use crate::evidence::process::{Owner, Process, look_up, read_proc};
+use crate::evidence::view::SystemView;
+use crate::evidence::{Content, Payload};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GatewayState {
+    Running,
+    Down,
+    Unknown,
+}
+
+impl GatewayState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Down => "down",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The gateway of one state directory.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    pub state: GatewayState,
+    /// Its pid in our namespace.
+    pub pid: Option<u32>,
+    pub up: Option<Duration>,
+    pub port: Option<u16>,
+    /// How it is known.
+    pub how: &'static str,
+}
+
+impl Gateway {
+    fn without_process(state: GatewayState, how: &'static str) -> Self {
+        Self { state, pid: None, up: None, port: None, how }
+    }
+
+    fn of_process(process: &Process, now: &Now, how: &'static str) -> Self {
+        let up = now.since(process.started_at(now.booted_at()));
+        Self { state: GatewayState::Running, pid: Some(process.pid), up, port: None, how }
+    }
+
+    /// Its process is visible in our PID namespace, so pids in its locks count here.
+    pub fn is_visible(&self) -> bool {
+        self.pid.is_some()
+    }
+}
+
+/// A gateway process found in `/proc`, with the state directory that its environment names.
+#[derive(Debug, Clone)]
+pub struct RunningGateway {
+    pub process: Process,
+    pub environment: Option<Environment>,
+}
+
+impl RunningGateway {
+    /// State directories this gateway may use, the explicit one first.
+    pub fn state_dirs(&self) -> Vec<PathBuf> {
+        let Some(environment) = &self.environment else { return Vec::new() };
+        let explicit = ["OPENCLAW_STATE_DIR", "CLAWDBOT_STATE_DIR"];
+        if let Some(dir) = explicit.iter().find_map(|name| environment.get(name)) {
+            return vec![super::config::expand_home(dir, environment)];
+        }
+        let Some(home) = home(environment) else { return Vec::new() };
+        [".openclaw", ".clawdbot", ".moltbot", ".moldbot"].iter().map(|name| home.join(name)).collect()
+    }
+}
+
+/// Every OpenClaw process of the census.
+pub fn running_gateways(census: &Census) -> Vec<RunningGateway> {
+    let found = census.processes.iter().filter_map(|resident| {
+        let comm = resident.comm.as_str();
+        let named = ["openclaw", "clawdbot", "moltbot"].iter().any(|name| comm.starts_with(name));
+        // Before it sets its title a gateway is a plain `node` (its main thread `MainThread` in newer Node).
+        let started_plainly = || {
+            matches!(comm, "node" | "MainThread" | "nodejs")
+                && read_proc(resident.pid, "cmdline").is_some_and(|line| is_gateway_command(&line))
+        };
+        if !named && !started_plainly() {
+            return None;
+        }
+        let Owner::Alive(process) = look_up(resident.pid) else { return None };
+        Some(RunningGateway { environment: Environment::of_process(process.pid), process })
+    });
+    found.collect()
+}
+
+fn is_gateway_command(cmdline: &str) -> bool {
+    let mut arguments = cmdline.split('\0');
+    let package = arguments.any(|a| ["openclaw", "clawdbot", "moltbot"].iter().any(|name| a.contains(name)));
+    package && cmdline.split('\0').any(|argument| argument == "gateway")
+}
+
+/// Looks for the gateway of the state directory `root`, whose configuration is at `config_path`.
+pub fn detect(root: &Directory, config_path: &Path, view: &mut SystemView) -> Gateway {
+    let mut lock_left_behind = false;
+    for (directory, name) in gateway_locks(root) {
+        let Ok(Look::Pinned(lock)) = PinnedLock::look(&directory, &name) else { continue };
+        let Content::Parsed(payload) = lock.content() else { continue };
+        if !names_install(&payload, &directory, root, config_path) {
+            continue;
+        }
+        match lock.probe_writer(&mut view.leases) {
+            Writer::Open => {
+                let owner = view.processes.owner(payload.pid);
+                let same = owner.process().filter(|process| {
+                    payload
+                        .start_ticks
+                        .is_none_or(|ticks| ticks == process.start_ticks || !view.namespaces.ticks_comparable)
+                });
+                let mut gateway = match same {
+                    Some(process) => Gateway::of_process(process, &view.now, "it holds its own lock"),
+                    None => Gateway::without_process(
+                        GatewayState::Running,
+                        "it holds its own lock, from another PID namespace",
+                    ),
+                };
+                gateway.port = payload.port;
+                return gateway;
+            }
+            Writer::NoneOpen => lock_left_behind = true,
+            Writer::Unknown(_) => {}
+        }
+    }
+    from_proc(root, view, lock_left_behind)
+}
+
+fn from_proc(root: &Directory, view: &mut SystemView, lock_left_behind: bool) -> Gateway {
+    let running = running_gateways(view.census());
+    let is_ours =
+        |gateway: &&RunningGateway| gateway.state_dirs().iter().any(|dir| same_directory(dir, root));
+    if let Some(gateway) = running.iter().find(is_ours) {
+        return Gateway::of_process(
+            &gateway.process,
+            &view.now,
+            "a process of OpenClaw uses this state directory",
+        );
+    }
+    if running.iter().any(|gateway| gateway.environment.is_none()) {
+        return Gateway::without_process(
+            GatewayState::Unknown,
+            "an OpenClaw process runs, but its state directory cannot be read",
+        );
+    }
+    if !view.namespaces.in_initial_pid_namespace || !view.namespaces.proc_is_complete {
+        return Gateway::without_process(GatewayState::Unknown, "not every process can be seen from here");
+    }
+    let how = if lock_left_behind { "its lock is left over" } else { "no process of OpenClaw uses it" };
+    Gateway::without_process(GatewayState::Down, how)
+}
+
+/// Whether a gateway lock belongs to the install at `root`.
+pub fn names_install(payload: &Payload, directory: &Directory, root: &Directory, config_path: &Path) -> bool {
+    let config = payload.config_path.as_deref().map(Path::new);
+    directory.path.starts_with(&root.path)
+        || payload.state_dir.as_deref().is_some_and(|dir| Path::new(dir) == root.path)
+        || config.is_some_and(|path| path == config_path || path.parent() == Some(&root.path))
+}
+
+fn same_directory(path: &Path, root: &Directory) -> bool {
+    rustix::fs::stat(path).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == (root.dev, root.ino))
+}
+
+/// The gateway locks that may belong to `root`: in the temporary directories up to 2026.7.35, below the
+/// state directory from 2026.8.1.
+pub fn gateway_locks(root: &Directory) -> Vec<(Rc<Directory>, std::ffi::OsString)> {
+    let mut found = Vec::new();
+    let mut collect = |directory: Directory| {
+        let directory = Rc::new(directory);
+        let mut names = Vec::new();
+        let listed = directory.for_each_entry(|name, _| {
+            if recognise(Place::GatewayTmp, name) == Some(LockKind::Gateway) {
+                names.push(OsStr::from_bytes(name).to_owned());
+            }
+        });
+        if listed.is_ok() {
+            found.extend(names.into_iter().map(|name| (Rc::clone(&directory), name)));
+        }
+    };
+    let ours = rustix::process::geteuid().as_raw();
+    let mut uids = vec![root.uid];
+    if ours != root.uid {
+        uids.push(ours);
+    }
+    let mut bases = vec![std::env::temp_dir()];
+    if bases[0] != Path::new("/tmp") {
+        bases.push(PathBuf::from("/tmp"));
+    }
+    for uid in &uids {
+        if let Ok(directory) = root.open_beneath(Path::new(&format!("tmp/openclaw-{uid}"))) {
+            collect(directory);
+        }
+        for base in &bases {
+            let Ok(base) = Directory::open_root(base) else { continue };
+            for product in ["openclaw", "clawdbot"] {
+                if let Ok(directory) = base.open_beneath(Path::new(&format!("{product}-{uid}"))) {
+                    collect(directory);
+                }
+            }
+        }
+    }
+    found
+}

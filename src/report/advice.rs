@@ -1,0 +1,63 @@
+//! What to type next. State first, cause next, then the command.
+
+use super::words::count;
+use crate::openclaw::version::Era;
+use crate::survey::Survey;
+use crate::verdict::{Action, Verdict};
+
+/// The lines below a scan's table, most urgent first. `scope` is what the user typed to get here, so that the
+/// commands mean the same locks.
+pub fn after_scan(survey: &Survey, scope: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let number = |wanted: &dyn Fn(Verdict, Action) -> bool| {
+        survey.locks.iter().filter(|lock| wanted(lock.judgement.verdict, lock.judgement.action)).count()
+    };
+    let reclaimable = number(&|_, action| action == Action::Reclaim);
+    if reclaimable > 0 {
+        lines.push(format!(
+            "{} can be freed. The plan first, then the act:\n    lockdoctor reclaim{scope}\n    lockdoctor reclaim{scope} --yes",
+            count(reclaimable, "lock"),
+        ));
+    }
+    let overdue = number(&|verdict, _| verdict == Verdict::Overdue);
+    if overdue > 0 {
+        lines.push(format!(
+            "{} held past the limit by a live process; removing the lock would fork the transcript. What holds it up:\n    \
+             lockdoctor diagnose{scope}",
+            if overdue == 1 { "1 lock is".to_owned() } else { format!("{overdue} locks are") },
+        ));
+    }
+    let unknown = number(&|verdict, _| matches!(verdict, Verdict::Foreign | Verdict::Indeterminate));
+    if unknown > 0 {
+        lines.push(format!(
+            "{} cannot be judged from here. What is missing, and how to get it:\n    lockdoctor doctor{scope}",
+            count(unknown, "lock"),
+        ));
+    }
+    if let Some(lock) = survey.locks.iter().find(|lock| lock.judgement.needs_attention()) {
+        lines.push(format!(
+            "Why, for one lock:\n    lockdoctor explain {}",
+            shell_word(&lock.path().to_string_lossy())
+        ));
+    }
+    let sqlite = survey.roots.iter().filter_map(|root| root.install.as_ref()).any(|i| i.era == Era::Sqlite);
+    if sqlite {
+        lines.push(
+            "OpenClaw 2026.8.1 and later keep sessions in SQLite: that no lock file is stale says nothing \
+             about them. To look further:\n    lockdoctor diagnose"
+                .to_owned()
+                + scope,
+        );
+    }
+    lines
+}
+
+/// Quotes a word for a POSIX shell, if it needs it.
+pub fn shell_word(word: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+=:@%,~".contains(&b);
+    if !word.is_empty() && word.bytes().all(plain) && !word.starts_with('~') {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}

@@ -1,0 +1,219 @@
+//! One lock at length: the verdict in a sentence, each piece of evidence, the rule, what would change it.
+
+use std::fmt::Write;
+
+use super::table::{BOLD, DIM, style, symbol};
+use super::words::{duration, owner, rfc3339};
+use crate::evidence::process::Process;
+use crate::evidence::transcript::{LastLine, Transcript};
+use crate::evidence::{Content, Evidence, Owner, PidDomain, Writer, transcript};
+use crate::openclaw::lock_kind::{LockKind, Management};
+use crate::openclaw::self_heal;
+use crate::redact::Redaction;
+use crate::survey::{Guarded, SurveyedLock, SurveyedRoot};
+use crate::verdict::{Reason, Verdict};
+
+/// Writing to a String cannot fail, so the results of `write!` are dropped in this module.
+pub fn explain(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redaction) -> String {
+    let judgement = &lock.judgement;
+    let verdict = judgement.verdict;
+    let colour = style(verdict);
+    let mut out = String::new();
+    let _ = writeln!(out, "{BOLD}{}{BOLD:#}", lock.path().display());
+    let reasons: Vec<&str> = judgement.reasons.iter().copied().map(Reason::as_str).collect();
+    let because = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
+    let _ = writeln!(out, "{colour}{} {}{colour:#}{because}", symbol(verdict), verdict.as_str());
+    let _ = writeln!(out, "\n{}", judgement.rule.sentence());
+    if let Some(note) = judgement.note {
+        let _ = writeln!(out, "{}.", capitalised(note));
+    }
+    let _ = writeln!(out, "\n{DIM}Evidence{DIM:#}");
+    for (name, value) in evidence_rows(lock, root, redaction) {
+        let _ = writeln!(out, "  {name:<12} {value}");
+    }
+    let _ = writeln!(out, "\n{DIM}What would change it{DIM:#}\n  {}", what_would_change(lock));
+    let version = root.install.as_ref().and_then(|install| install.version.as_ref());
+    let heal = self_heal::predict(&lock.evidence, verdict, &judgement.reasons, version);
+    let _ = writeln!(out, "\n{DIM}OpenClaw itself{DIM:#}\n  {}", heal.sentence());
+    let _ = writeln!(out, "\n{DIM}Next{DIM:#}\n  {}", next_step(lock));
+    out
+}
+
+fn evidence_rows(
+    lock: &SurveyedLock,
+    root: &SurveyedRoot,
+    redaction: Redaction,
+) -> Vec<(&'static str, String)> {
+    let evidence = &lock.evidence;
+    let mut rows = vec![("kind", kind(lock.kind).to_owned())];
+    if let Some(key) = &lock.session_key {
+        rows.push(("session", redaction.session_key(key)));
+    }
+    rows.push(("content", content(evidence)));
+    rows.push(("writer", writer(evidence.writer)));
+    rows.push(("owner", owner_at_length(evidence)));
+    rows.push(("pid domain", domain(&evidence.domain)));
+    rows.push(("file system", evidence.filesystem.as_str().to_owned()));
+    rows.push(("age", age(evidence)));
+    if let Some(limit) = &evidence.limit {
+        rows.push(("limit", format!("{} ({})", duration(limit.after), limit.source)));
+    }
+    if lock.kind == LockKind::Session {
+        rows.push(("transcript", transcript_text(&transcript::look(&lock.directory, &lock.name))));
+    }
+    if lock.guarded == Guarded::Yes {
+        rows.push(("guard", "a .reclaim guard stands beside it: every acquirer waits".to_owned()));
+    }
+    if let Some(facts) = &lock.facts {
+        let (uid, mode) = (facts.uid, facts.mode & 0o7777);
+        rows.push(("file", format!("inode {}, {} bytes, uid {uid}, mode {mode:04o}", facts.ino, facts.size)));
+    }
+    if let Some(install) = &root.install {
+        let version = install.version.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
+        rows.push(("openclaw", format!("version {version}, era {}", install.era.as_str())));
+        rows.push(("gateway", format!("{}: {}", install.gateway.state.as_str(), install.gateway.how)));
+    }
+    rows.push(("fingerprint", lock.fingerprint.clone()));
+    rows
+}
+
+fn kind(kind: LockKind) -> &'static str {
+    match (kind, kind.management()) {
+        (LockKind::Session, _) => "session lock: guards one transcript",
+        (LockKind::Store, _) => "store lock: guards sessions.json of one agent",
+        (LockKind::Gateway, _) => "gateway lock: one gateway for each configuration (reported only)",
+        (LockKind::Guard, _) => "reclaim guard of fs-safe (reported only)",
+        (_, Management::Managed) => kind.as_str(),
+        (_, Management::ReportOnly) => "a lock of another part of OpenClaw (reported only)",
+    }
+}
+
+fn content(evidence: &Evidence) -> String {
+    match &evidence.content {
+        Content::Empty => "empty".to_owned(),
+        Content::Malformed(why) => format!("unreadable: {why}"),
+        Content::NotRead => "not read".to_owned(),
+        Content::Parsed(payload) => {
+            let mut text = format!("pid {}", payload.pid);
+            if let Some(at) = payload.created_at {
+                let _ = write!(text, ", created {}", rfc3339(at));
+            }
+            if let Some(ticks) = payload.start_ticks {
+                let _ = write!(text, ", start tick {ticks}");
+            }
+            if let Some(ms) = payload.max_hold_ms {
+                let _ = write!(text, ", maxHoldMs {ms}");
+            }
+            text
+        }
+    }
+}
+
+fn writer(writer: Writer) -> String {
+    match writer {
+        Writer::Open => "a process has the file open for writing (asked of the kernel by a lease)".to_owned(),
+        Writer::NoneOpen => "no process on this kernel has the file open for writing".to_owned(),
+        Writer::Unknown(why) => format!("unknown: {}", why.sentence()),
+    }
+}
+
+fn owner_at_length(evidence: &Evidence) -> String {
+    let mut text = owner(evidence);
+    if let Owner::Alive(process) = &evidence.owner {
+        let _ = write!(text, ", {}", identity(evidence, process));
+        if let Some(facts) = crate::evidence::owner_display::read(process.pid) {
+            let _ = write!(text, "\n{:15}{facts}", "");
+        }
+    }
+    text
+}
+
+fn identity(evidence: &Evidence, process: &Process) -> String {
+    let recorded = evidence.payload().and_then(|payload| payload.start_ticks);
+    let started = rfc3339(process.started_at(evidence.booted_at));
+    match recorded {
+        Some(ticks) if ticks == process.start_ticks => format!("the same process (start tick {ticks})"),
+        Some(_) => format!("another process: it started at tick {} ({started})", process.start_ticks),
+        None => format!("started {started}; the lock records no start tick"),
+    }
+}
+
+fn domain(domain: &PidDomain) -> String {
+    match domain {
+        PidDomain::Shared(how) => format!("ours: {how}"),
+        PidDomain::Presumed => "taken to be ours (nothing speaks against it)".to_owned(),
+        PidDomain::Foreign { visible_as } => {
+            format!("another PID namespace: the owner is pid {visible_as} here")
+        }
+        PidDomain::Unknown(why) => format!("unknown: {why}"),
+    }
+}
+
+fn age(evidence: &Evidence) -> String {
+    match evidence.age {
+        Some(age) => {
+            format!("{} (age is never a reason to act: nobody refreshes these locks)", duration(age))
+        }
+        None => "created in the future, by this machine's clock".to_owned(),
+    }
+}
+
+fn transcript_text(transcript: &Transcript) -> String {
+    match transcript {
+        Transcript::Missing => "none beside the lock: the run ended before its first line".to_owned(),
+        Transcript::Unknown(why) => why.clone(),
+        Transcript::Present { bytes, changed_at, last_line } => {
+            let changed = changed_at.map_or_else(|| "unknown".to_owned(), rfc3339);
+            let line = match last_line {
+                LastLine::Whole => "last line whole",
+                LastLine::Torn => "last line torn: its writer died in the middle of it",
+                LastLine::Unknown => "last line longer than what is read",
+            };
+            format!("{bytes} bytes, changed {changed}, {line}")
+        }
+    }
+}
+
+fn what_would_change(lock: &SurveyedLock) -> &'static str {
+    match lock.judgement.verdict {
+        Verdict::Held | Verdict::Overdue => {
+            "Its owner removes it, or closes the file (a crash, a kill, a leak)."
+        }
+        Verdict::Initialising => "Its owner finishes writing it; or 30 s pass and nobody has it open.",
+        Verdict::Settling => "A second look, a settle time later, that finds the same file and no writer.",
+        Verdict::Stale | Verdict::Leaked => {
+            "A process opening this very file for writing, which no version of OpenClaw does."
+        }
+        Verdict::Foreign | Verdict::Indeterminate => "The evidence that is named above as unknown.",
+        Verdict::Refused => "An ordinary file in its place.",
+        Verdict::Freed => {
+            "The next message to this session: OpenClaw removes the tombstone and takes the lock."
+        }
+        Verdict::StuckGuard => "Removing the guard by hand, once no OpenClaw process runs.",
+    }
+}
+
+fn next_step(lock: &SurveyedLock) -> String {
+    let path = super::advice::shell_word(&lock.path().to_string_lossy());
+    match lock.judgement.verdict {
+        Verdict::Stale | Verdict::Leaked if lock.judgement.proof().is_some() => {
+            format!("lockdoctor reclaim {path} --id {} --yes", lock.fingerprint)
+        }
+        Verdict::Stale | Verdict::Leaked => {
+            "lockdoctor only reports locks of this kind; stop OpenClaw before you remove it by hand"
+                .to_owned()
+        }
+        Verdict::Overdue => format!(
+            "lockdoctor diagnose {path}   (a gateway restart releases it; removing it forks the transcript)"
+        ),
+        Verdict::Settling | Verdict::Initialising => "look again in a few seconds".to_owned(),
+        Verdict::Foreign | Verdict::Indeterminate => "lockdoctor doctor".to_owned(),
+        Verdict::StuckGuard => "stop OpenClaw, then remove the guard by hand".to_owned(),
+        Verdict::Held | Verdict::Freed | Verdict::Refused => "nothing to do".to_owned(),
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}

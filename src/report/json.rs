@@ -1,0 +1,254 @@
+//! The stable JSON of `scan` and `reclaim` (`schemas/`). Keys are only ever added.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::words::{alive, millis, rfc3339};
+use crate::evidence::lockfile::Shape;
+use crate::evidence::{Content, Evidence, LeaseUnknown, Owner, PidDomain, Writer};
+use crate::openclaw::self_heal;
+use crate::redact::Redaction;
+use crate::survey::{
+    Guarded, Problem, ProblemSeverity, Survey, SurveyedLock, SurveyedRoot, TranscriptListed,
+};
+use crate::verdict::Verdict;
+
+pub const SCAN_SCHEMA: &str = "lockdoctor/scan/v1";
+
+#[derive(Debug, Serialize)]
+pub struct Scan {
+    schema: &'static str,
+    generated_at: String,
+    roots: Vec<Root>,
+    locks: Vec<Lock>,
+    problems: Vec<JsonProblem>,
+    summary: Map<String, Value>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Root {
+    path: String,
+    era: &'static str,
+    openclaw_version: Option<String>,
+    gateway: Gateway,
+}
+
+#[derive(Debug, Serialize)]
+struct Gateway {
+    state: &'static str,
+    pid: Option<u32>,
+    up_ms: Option<u64>,
+    how: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct JsonProblem {
+    path: String,
+    what: String,
+    incomplete: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Lock {
+    path: String,
+    kind: &'static str,
+    agent: Option<String>,
+    session_id: Option<String>,
+    session_key: Option<String>,
+    owner: JsonOwner,
+    created_at: Option<String>,
+    age_ms: Option<u64>,
+    limit_ms: Option<u64>,
+    limit_source: Option<String>,
+    verdict: &'static str,
+    reasons: Vec<&'static str>,
+    action: &'static str,
+    fingerprint: String,
+    evidence: Value,
+}
+
+#[derive(Debug, Serialize)]
+struct JsonOwner {
+    pid: Option<u32>,
+    alive: Option<bool>,
+    command: Option<String>,
+    started_at: Option<String>,
+}
+
+pub fn scan(survey: &Survey, redaction: Redaction) -> Scan {
+    Scan {
+        schema: SCAN_SCHEMA,
+        generated_at: rfc3339(survey.now.wall),
+        roots: survey.roots.iter().map(root).collect(),
+        locks: locks(survey, redaction).collect(),
+        problems: survey.problems.iter().map(problem).collect(),
+        summary: summary(survey.locks.iter().map(|lock| lock.judgement.verdict)),
+    }
+}
+
+pub fn locks(survey: &Survey, redaction: Redaction) -> impl Iterator<Item = Lock> + '_ {
+    survey.locks.iter().map(move |each| lock(each, &survey.roots[each.root], redaction))
+}
+
+/// `total`, and one count for each verdict, present even when zero.
+pub fn summary(verdicts: impl Iterator<Item = Verdict>) -> Map<String, Value> {
+    let mut counts: Vec<(Verdict, u64)> = Verdict::ALL.iter().map(|verdict| (*verdict, 0)).collect();
+    for verdict in verdicts {
+        if let Some((_, count)) = counts.iter_mut().find(|(each, _)| *each == verdict) {
+            *count += 1;
+        }
+    }
+    let total: u64 = counts.iter().map(|(_, count)| count).sum();
+    let mut map = Map::from_iter([("total".to_owned(), json!(total))]);
+    map.extend(counts.into_iter().map(|(verdict, count)| (verdict.as_str().to_owned(), json!(count))));
+    map
+}
+
+fn root(root: &SurveyedRoot) -> Root {
+    let install = root.install.as_ref();
+    Root {
+        path: text(&root.path),
+        era: install.map_or("unknown", |install| install.era.as_str()),
+        openclaw_version: install.and_then(|install| install.version.as_ref()).map(ToString::to_string),
+        gateway: match install.map(|install| &install.gateway) {
+            Some(gateway) => Gateway {
+                state: gateway.state.as_str(),
+                pid: gateway.pid,
+                up_ms: gateway.up.map(millis),
+                how: gateway.how,
+            },
+            None => Gateway { state: "unknown", pid: None, up_ms: None, how: "no state directory was named" },
+        },
+    }
+}
+
+fn problem(problem: &Problem) -> JsonProblem {
+    JsonProblem {
+        path: text(&problem.path),
+        what: problem.what.clone(),
+        incomplete: problem.severity == ProblemSeverity::Incomplete,
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+pub fn lock(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redaction) -> Lock {
+    let evidence = &lock.evidence;
+    let payload = evidence.payload();
+    let process = evidence.owner.process();
+    Lock {
+        path: text(&lock.path()),
+        kind: lock.kind.as_str(),
+        agent: lock.agent.clone(),
+        session_id: lock.session_id.clone(),
+        session_key: lock.session_key.as_deref().map(|key| redaction.session_key(key)),
+        owner: JsonOwner {
+            pid: payload.map(|payload| payload.pid),
+            alive: alive(&evidence.owner),
+            command: process.map(|process| process.comm.clone()),
+            started_at: process.map(|process| rfc3339(process.started_at(evidence.booted_at))),
+        },
+        created_at: payload.and_then(|payload| payload.created_at).map(rfc3339),
+        age_ms: evidence.age.map(millis),
+        limit_ms: evidence.limit.as_ref().map(|limit| millis(limit.after)),
+        limit_source: evidence.limit.as_ref().map(|limit| limit.source.clone()),
+        verdict: lock.judgement.verdict.as_str(),
+        reasons: lock.judgement.reasons.iter().map(|reason| reason.as_str()).collect(),
+        action: lock.judgement.action.as_str(),
+        fingerprint: lock.fingerprint.clone(),
+        evidence: evidence_of(lock, root),
+    }
+}
+
+fn evidence_of(lock: &SurveyedLock, root: &SurveyedRoot) -> Value {
+    let Evidence { content, writer, owner, domain, filesystem, .. } = &lock.evidence;
+    let payload = lock.evidence.payload();
+    let judgement = &lock.judgement;
+    let version = root.install.as_ref().and_then(|install| install.version.as_ref());
+    let heal = self_heal::predict(&lock.evidence, judgement.verdict, &judgement.reasons, version);
+    json!({
+        "rule": judgement.rule.as_str(),
+        "note": judgement.note,
+        "suspected": judgement.suspected.map(Verdict::as_str),
+        "shape": shape(lock.evidence.shape),
+        "content": match content {
+            Content::Empty => "empty",
+            Content::Malformed(_) => "malformed",
+            Content::Parsed(_) => "parsed",
+            Content::NotRead => "not-read",
+        },
+        "content_note": match content { Content::Malformed(why) => Some(*why), _ => None },
+        "start_ticks": payload.and_then(|payload| payload.start_ticks),
+        "max_hold_ms": payload.and_then(|payload| payload.max_hold_ms),
+        "writer": writer_word(*writer),
+        "writer_note": match writer { Writer::Unknown(why) => Some(why.sentence()), _ => None },
+        "owner": owner_word(owner),
+        "owner_start_ticks": owner.process().map(|process| process.start_ticks),
+        "pid_domain": domain_word(domain),
+        "pid_domain_note": domain_note(domain),
+        "filesystem": filesystem.as_str(),
+        "untouched_ms": millis(lock.evidence.untouched_for),
+        "size": lock.facts.map(|facts| facts.size),
+        "uid": lock.facts.map(|facts| facts.uid),
+        "inode": lock.facts.map(|facts| facts.ino),
+        "transcript": match lock.transcript {
+            TranscriptListed::Yes => "present",
+            TranscriptListed::No => "missing",
+            TranscriptListed::NotApplicable => "not-applicable",
+        },
+        "guard": if lock.guarded == Guarded::Yes { "present" } else { "absent" },
+        "openclaw_would": heal.as_str(),
+        "openclaw_would_note": heal.sentence(),
+    })
+}
+
+pub fn shape(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Regular => "regular",
+        Shape::Directory => "directory",
+        Shape::Refused(_) => "refused",
+    }
+}
+
+pub fn writer_word(writer: Writer) -> &'static str {
+    match writer {
+        Writer::Open => "open",
+        Writer::NoneOpen => "none",
+        Writer::Unknown(LeaseUnknown::NotProbed) => "not-asked",
+        Writer::Unknown(_) => "unknown",
+    }
+}
+
+pub fn owner_word(owner: &Owner) -> &'static str {
+    match owner {
+        Owner::None => "none",
+        Owner::Gone => "gone",
+        Owner::Zombie(_) => "zombie",
+        Owner::Thread { .. } => "thread",
+        Owner::Alive(_) => "alive",
+        Owner::Hidden => "hidden",
+        Owner::Lockdoctor => "lockdoctor",
+        Owner::Unknown(_) => "unknown",
+    }
+}
+
+pub fn domain_word(domain: &PidDomain) -> &'static str {
+    match domain {
+        PidDomain::Shared(_) => "shared",
+        PidDomain::Presumed => "presumed",
+        PidDomain::Foreign { .. } => "foreign",
+        PidDomain::Unknown(_) => "unknown",
+    }
+}
+
+pub fn domain_note(domain: &PidDomain) -> Option<String> {
+    match domain {
+        PidDomain::Shared(how) | PidDomain::Unknown(how) => Some((*how).to_owned()),
+        PidDomain::Foreign { visible_as } => Some(format!("it is pid {visible_as} here")),
+        PidDomain::Presumed => None,
+    }
+}

@@ -1,0 +1,8 @@
+//! Judged locks as text for people and for programs. Knows nothing of how they were found.
+
+pub mod advice;
+pub mod explain;
+pub mod json;
+pub mod plain;
+pub mod table;
+pub mod words;

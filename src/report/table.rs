@@ -1,0 +1,203 @@
+//! The scan for people: grouped by install, the sick first, one line for the healthy.
+
+use std::cmp::Reverse;
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use tabled::builder::Builder;
+use tabled::settings::Padding;
+use unicode_width::UnicodeWidthStr;
+
+use super::words::{count, duration, owner};
+use crate::openclaw::gateway::{Gateway, GatewayState};
+use crate::openclaw::install::Install;
+use crate::openclaw::version::Era;
+use crate::redact::Redaction;
+use crate::survey::{Survey, SurveyedLock, SurveyedRoot};
+use crate::verdict::{Reason, Verdict};
+
+/// Whether healthy locks get lines of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    SickOnly,
+    All,
+}
+
+pub const BOLD: Style = Style::new().bold();
+pub const DIM: Style = Style::new().dimmed();
+
+/// The colour of a verdict; its word always stands beside it.
+pub fn style(verdict: Verdict) -> Style {
+    let colour = match verdict {
+        Verdict::Stale | Verdict::Leaked | Verdict::StuckGuard => AnsiColor::Red,
+        Verdict::Overdue | Verdict::Refused | Verdict::Foreign | Verdict::Indeterminate => AnsiColor::Yellow,
+        Verdict::Settling | Verdict::Initialising => AnsiColor::Cyan,
+        Verdict::Held | Verdict::Freed => AnsiColor::Green,
+    };
+    colour.on_default()
+}
+
+/// A symbol that says the same as the colour.
+pub fn symbol(verdict: Verdict) -> char {
+    match verdict {
+        Verdict::Stale | Verdict::Leaked | Verdict::StuckGuard => '✗',
+        Verdict::Overdue | Verdict::Refused => '!',
+        Verdict::Foreign | Verdict::Indeterminate => '?',
+        Verdict::Settling | Verdict::Initialising => '…',
+        Verdict::Held | Verdict::Freed => '✓',
+    }
+}
+
+/// Verdicts that a summary may count without showing the lock.
+fn is_healthy(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Held | Verdict::Freed | Verdict::Initialising | Verdict::Settling)
+}
+
+/// Writing to a String cannot fail, so the results of `write!` are dropped in this module.
+pub fn scan(survey: &Survey, redaction: Redaction, listing: Listing, width: usize) -> String {
+    let mut out = String::new();
+    for (index, root) in survey.roots.iter().enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
+        let _ = writeln!(out, "{}", heading(root));
+        let locks: Vec<&SurveyedLock> = survey.locks.iter().filter(|lock| lock.root == index).collect();
+        let (shown, healthy) = split(&locks, listing);
+        if !shown.is_empty() {
+            let _ = writeln!(out, "\n{}", table(&shown, root, redaction, width));
+        }
+        let _ = writeln!(out, "{}", summary(&healthy, shown.len(), listing));
+    }
+    out
+}
+
+fn split<'a>(locks: &[&'a SurveyedLock], listing: Listing) -> (Vec<&'a SurveyedLock>, Vec<&'a SurveyedLock>) {
+    let (mut shown, healthy): (Vec<_>, Vec<_>) = locks
+        .iter()
+        .copied()
+        .partition(|lock| listing == Listing::All || !is_healthy(lock.judgement.verdict));
+    let worst = |agent: &Option<String>| shown_worst(locks, agent.as_deref());
+    shown.sort_by_cached_key(|lock| {
+        let verdict = lock.judgement.verdict;
+        (Reverse(worst(&lock.agent)), lock.agent.clone(), Reverse(verdict), Reverse(lock.evidence.age))
+    });
+    (shown, healthy)
+}
+
+fn shown_worst(locks: &[&SurveyedLock], agent: Option<&str>) -> Option<Verdict> {
+    locks.iter().filter(|lock| lock.agent.as_deref() == agent).map(|lock| lock.judgement.verdict).max()
+}
+
+fn heading(root: &SurveyedRoot) -> String {
+    let path = format!("{BOLD}{}{BOLD:#}", root.path.display());
+    match &root.install {
+        Some(install) => format!("{path}  {DIM}{} · {}{DIM:#}", openclaw(install), gateway(&install.gateway)),
+        None => path,
+    }
+}
+
+fn openclaw(install: &Install) -> String {
+    match (&install.version, install.era) {
+        (Some(version), _) => format!("OpenClaw {version}"),
+        (None, Era::Sqlite) => "OpenClaw 2026.8.1 or later".to_owned(),
+        (None, Era::File) => "OpenClaw, version unknown".to_owned(),
+        (None, Era::Unknown) => "nothing that tells the version of OpenClaw".to_owned(),
+    }
+}
+
+fn gateway(gateway: &Gateway) -> String {
+    let state = match gateway.state {
+        GatewayState::Running => "gateway running",
+        GatewayState::Down => "gateway down",
+        GatewayState::Unknown => return format!("gateway unknown: {}", gateway.how),
+    };
+    match (gateway.pid, gateway.up) {
+        (Some(pid), Some(up)) => format!("{state} (pid {pid}, up {})", duration(up)),
+        (Some(pid), None) => format!("{state} (pid {pid})"),
+        _ => state.to_owned(),
+    }
+}
+
+/// A line of facts for each lock, and below it what names the lock: short lines, so that nothing wraps in a
+/// narrow terminal and paths can be copied.
+fn table(locks: &[&SurveyedLock], root: &SurveyedRoot, redaction: Redaction, width: usize) -> String {
+    let mut builder = Builder::default();
+    builder.push_record(["VERDICT", "OWNER", "AGE", "WHY"].map(|head| format!("{DIM}{head}{DIM:#}")));
+    for lock in locks {
+        let verdict = lock.judgement.verdict;
+        let colour = style(verdict);
+        builder.push_record([
+            format!("{colour}{} {}{colour:#}", symbol(verdict), verdict.as_str()),
+            owner(&lock.evidence),
+            lock.evidence.age.map_or_else(|| "-".to_owned(), duration),
+            why(lock),
+        ]);
+    }
+    let mut table = builder.build();
+    table.with(tabled::settings::Style::empty()).with(Padding::new(2, 0, 0, 0));
+    let text = table.to_string();
+    let mut rows = text.lines();
+    let mut out = rows.next().unwrap_or_default().trim_end().to_owned();
+    for (row, lock) in rows.zip(locks) {
+        let _ = write!(out, "\n{}", row.trim_end());
+        for line in naming(lock, root, redaction, width) {
+            let _ = write!(out, "\n    {line}");
+        }
+    }
+    out
+}
+
+/// The session's key, the lock's path within the install, and what is worth a sentence.
+fn naming(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redaction, width: usize) -> Vec<String> {
+    let path = lock.path();
+    let relative = path.strip_prefix(&root.path).unwrap_or(&path).display();
+    let mut lines: Vec<String> = lock.session_key.iter().map(|key| redaction.session_key(key)).collect();
+    lines.push(format!("{DIM}{relative}{DIM:#}"));
+    let limit = lock.evidence.limit.as_ref().filter(|_| lock.judgement.verdict == Verdict::Overdue);
+    let limit = limit.map(|limit| format!("limit {}: {}", duration(limit.after), limit.source));
+    for sentence in limit.into_iter().chain(lock.judgement.note.map(str::to_owned)) {
+        lines.extend(wrapped(&sentence, width.saturating_sub(4)));
+    }
+    lines
+}
+
+fn wrapped(sentence: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in sentence.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+fn why(lock: &SurveyedLock) -> String {
+    let judgement = &lock.judgement;
+    let reasons: Vec<&str> = judgement.reasons.iter().copied().map(Reason::as_str).collect();
+    match (reasons.is_empty(), judgement.verdict) {
+        (false, _) => reasons.join(", "),
+        (true, Verdict::Overdue) => "past its limit".to_owned(),
+        (true, _) => judgement.rule.as_str().to_owned(),
+    }
+}
+
+fn summary(healthy: &[&SurveyedLock], shown: usize, listing: Listing) -> String {
+    if healthy.is_empty() && shown == 0 {
+        return "  No locks.".to_owned();
+    }
+    if listing == Listing::All || healthy.is_empty() {
+        return String::new();
+    }
+    let mut verdicts: Vec<Verdict> = healthy.iter().map(|lock| lock.judgement.verdict).collect();
+    verdicts.sort_unstable();
+    let counts: Vec<String> =
+        verdicts.chunk_by(|a, b| a == b).map(|same| format!("{} {}", same.len(), same[0].as_str())).collect();
+    let other = if shown > 0 { "other lock" } else { "lock" };
+    let green = AnsiColor::Green.on_default();
+    format!("  {green}✓{green:#} {}: {}.", count(healthy.len(), other), counts.join(", "))
+}

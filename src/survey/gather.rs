@@ -1,0 +1,224 @@
+//! From a name in a directory to evidence and a first judgement.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use super::{Guarded, SCAN_SETTLE, SurveyedLock, TranscriptListed};
+use crate::evidence::directory::Directory;
+use crate::evidence::lockfile::{FileFacts, Look, PinnedLock, Shape};
+use crate::evidence::payload::Layout;
+use crate::evidence::view::SystemView;
+use crate::evidence::{Content, Evidence, LeaseUnknown, Owner, Payload, PidDomain, RunTimedOut, Writer};
+use crate::openclaw::config::Timeouts;
+use crate::openclaw::gateway::names_install;
+use crate::openclaw::install::Install;
+use crate::openclaw::limits::limit_of;
+use crate::openclaw::lock_kind::{HolderFd, LockKind};
+use crate::openclaw::sessions::SessionStore;
+use crate::verdict::{Settle, Sighting, judge};
+
+/// What the locks of one root have in common.
+pub(super) struct Context {
+    pub(super) root: usize,
+    pub(super) install: Option<Install>,
+    pub(super) stores: HashMap<PathBuf, SessionStore>,
+    no_timeouts: Timeouts,
+}
+
+impl Context {
+    pub(super) fn new(root: usize, install: Option<Install>) -> Self {
+        Self { root, install, stores: HashMap::new(), no_timeouts: Timeouts::default() }
+    }
+
+    fn gateway_visible(&self) -> bool {
+        self.install.as_ref().is_some_and(|install| install.gateway.is_visible())
+    }
+
+    fn timeouts(&self) -> &Timeouts {
+        self.install.as_ref().map_or(&self.no_timeouts, |install| &install.config.timeouts)
+    }
+
+    /// Adds the session key, and with it the limit of a cron job's own time limit.
+    pub(super) fn name_session(&self, lock: &mut SurveyedLock, store: &SessionStore) {
+        let Some(key) = lock.session_id.as_deref().and_then(|id| store.key_of(id)) else { return };
+        lock.session_key = Some(key.to_owned());
+        let Some(install) = &self.install else { return };
+        if let Some(timeout) = install.cron_timeout(key) {
+            let version = install.version.as_ref();
+            let payload = lock.evidence.payload();
+            lock.evidence.limit = limit_of(lock.kind, payload, version, self.timeouts(), Some(timeout));
+            lock.judgement = judge(&lock.evidence, Sighting::First, SCAN_SETTLE);
+        }
+    }
+}
+
+/// Looks at one name. `None`: it has vanished, or is no lock of OpenClaw after all. `ours`: its place alone
+/// shows that it belongs to this install.
+pub(super) fn gather(
+    context: &Context,
+    directory: &Rc<Directory>,
+    name: &OsStr,
+    kind: LockKind,
+    ours: bool,
+    view: &mut SystemView,
+) -> Result<Option<SurveyedLock>, Errno> {
+    let (pin, shape, facts) = match PinnedLock::look(directory, name)? {
+        Look::Vanished => return Ok(None),
+        Look::Pinned(pin) => {
+            let facts = *pin.facts();
+            (Some(pin), Shape::Regular, Some(facts))
+        }
+        Look::Unpinned(shape, facts) => (None, shape, facts),
+    };
+    let content = match (&pin, shape, kind) {
+        (Some(pin), ..) => pin.content(),
+        (None, Shape::Directory, LockKind::RuntimeDeps) => runtime_deps_owner(directory, name),
+        _ => Content::NotRead,
+    };
+    if !belongs(context, directory, kind, ours, &content) {
+        return Ok(None);
+    }
+    let writer = pin
+        .as_ref()
+        .map_or(Writer::Unknown(LeaseUnknown::NotProbed), |pin| pin.probe_writer(&mut view.leases));
+    let evidence = evidence(context, directory, kind, shape, content, writer, facts.as_ref(), view);
+    let judgement = judge(&evidence, Sighting::First, SCAN_SETTLE);
+    let session_id = name.as_bytes().strip_suffix(b".jsonl.lock").filter(|_| kind == LockKind::Session);
+    Ok(Some(SurveyedLock {
+        root: context.root,
+        directory: Rc::clone(directory),
+        name: name.to_owned(),
+        kind,
+        agent: None,
+        session_id: session_id.map(|id| String::from_utf8_lossy(id).into_owned()),
+        session_key: None,
+        transcript: TranscriptListed::NotApplicable,
+        guarded: Guarded::No,
+        fingerprint: fingerprint(facts.as_ref(), pin.as_ref().map_or(&[], PinnedLock::bytes)),
+        facts,
+        evidence,
+        // Pinned only as long as a second look is due.
+        pin: pin.filter(|_| judgement.suspected.is_some()),
+        judgement,
+    }))
+}
+
+fn belongs(context: &Context, directory: &Directory, kind: LockKind, ours: bool, content: &Content) -> bool {
+    let payload = match content {
+        Content::Parsed(payload) => Some(payload),
+        _ => None,
+    };
+    match (kind, &context.install) {
+        // By name alone it could be anybody's file.
+        (LockKind::Plugin, _) => payload.is_some() || matches!(content, Content::Empty | Content::NotRead),
+        (LockKind::Gateway, Some(install)) if !ours => payload
+            .is_some_and(|payload| names_install(payload, directory, &install.root, &install.config_path)),
+        _ => true,
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is one independent fact")]
+fn evidence(
+    context: &Context,
+    directory: &Directory,
+    kind: LockKind,
+    shape: Shape,
+    content: Content,
+    writer: Writer,
+    facts: Option<&FileFacts>,
+    view: &mut SystemView,
+) -> Evidence {
+    let payload = match &content {
+        Content::Parsed(payload) => Some(payload),
+        _ => None,
+    };
+    let modified_at = facts.and_then(FileFacts::modified_at);
+    let made_at = payload.and_then(|payload| payload.created_at).or(modified_at);
+    let owner = payload.map_or(Owner::None, |payload| view.processes.owner(payload.pid));
+    let domain = match payload {
+        Some(payload) => domain(context, kind, payload, writer, &owner, view),
+        None => view.namespaces.presume(context.gateway_visible()),
+    };
+    let version = context.install.as_ref().and_then(|install| install.version.as_ref());
+    Evidence {
+        kind,
+        shape,
+        writer,
+        owner,
+        domain,
+        filesystem: directory.filesystem,
+        untouched_for: modified_at.and_then(|at| view.now.since(at)).unwrap_or_default(),
+        age: made_at.and_then(|at| view.now.since(at)),
+        booted_at: view.now.booted_at(),
+        limit: limit_of(kind, payload, version, context.timeouts(), None),
+        run_timed_out: RunTimedOut::NotLookedAt,
+        content,
+    }
+}
+
+/// Asks for the full answer only where it changes something: where the pid has to carry the verdict, or
+/// where it makes a death final.
+fn domain(
+    context: &Context,
+    kind: LockKind,
+    payload: &Payload,
+    writer: Writer,
+    owner: &Owner,
+    view: &SystemView,
+) -> PidDomain {
+    let gateway_visible = context.gateway_visible();
+    let compact = payload.format.layout == Layout::Compact;
+    let lease_decides = kind.holder_fd(compact) == HolderFd::KeptOpen;
+    let presumed = view.namespaces.presume(gateway_visible);
+    let dead = matches!(owner, Owner::Gone | Owner::Zombie(_) | Owner::Thread { .. })
+        || matches!(owner, Owner::Alive(process)
+            if payload.start_ticks.is_some_and(|ticks| ticks != process.start_ticks));
+    match writer {
+        Writer::Open => presumed,
+        Writer::NoneOpen if lease_decides && !dead => presumed,
+        // In a nested namespace without a visible gateway the full look would say no more.
+        Writer::NoneOpen if lease_decides && matches!(presumed, PidDomain::Unknown(_)) => presumed,
+        _ => view.namespaces.decide(view.census(), payload.pid, payload.start_ticks, gateway_visible),
+    }
+}
+
+/// `.openclaw-runtime-deps.lock/owner.json` (2026.4.24 – 2026.4.29).
+fn runtime_deps_owner(directory: &Directory, name: &OsStr) -> Content {
+    let Ok(inside) = directory.open_beneath(Path::new(name)) else { return Content::NotRead };
+    match PinnedLock::look(&Rc::new(inside), OsStr::new("owner.json")) {
+        Ok(Look::Pinned(owner)) => owner.content(),
+        _ => Content::NotRead,
+    }
+}
+
+/// How long the second look at this lock has to wait.
+pub(super) fn settle_of(lock: &SurveyedLock, settle: Settle) -> Duration {
+    let needed = [settle.dead, settle.stale, settle.leaked];
+    let enough = |apart: &Duration| {
+        judge(&lock.evidence, Sighting::Again { apart: *apart }, settle).suspected.is_none()
+    };
+    needed.into_iter().filter(enough).min().unwrap_or(settle.leaked)
+}
+
+/// Names exactly this file with these bytes: what `reclaim --id` compares (FNV-1a).
+fn fingerprint(facts: Option<&FileFacts>, bytes: &[u8]) -> String {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut add = |bytes: &[u8]| {
+        for byte in bytes {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    };
+    if let Some(facts) = facts {
+        for number in [facts.dev, facts.ino, facts.size, facts.ctime.0 as u64, facts.ctime.1] {
+            add(&number.to_le_bytes());
+        }
+    }
+    add(bytes);
+    format!("{hash:016x}")
+}

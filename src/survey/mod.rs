@@ -1,0 +1,175 @@
+//! From paths to judged locks: walks the installs, pins what it finds, gathers the evidence, judges, and looks
+//! a second time before it calls a lock stale or leaked. Read-only.
+
+pub mod gather;
+pub mod scope;
+pub mod walk;
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::clock::Now;
+use crate::evidence::Evidence;
+use crate::evidence::directory::Directory;
+use crate::evidence::lockfile::{FileFacts, PinnedLock, Presence};
+use crate::evidence::view::SystemView;
+use crate::openclaw::install::Install;
+use crate::openclaw::lock_kind::LockKind;
+use crate::openclaw::sessions::SessionStore;
+use crate::verdict::{Judgement, Settle, Sighting, judge};
+
+pub use scope::{Scope, ScopeError};
+
+/// How long a scan waits before its second look; only if something calls for one.
+pub const SCAN_SETTLE: Settle =
+    Settle { dead: Duration::ZERO, stale: Duration::from_millis(300), leaked: Duration::from_millis(500) };
+
+/// What a survey found.
+#[derive(Debug)]
+pub struct Survey {
+    pub now: Now,
+    pub roots: Vec<SurveyedRoot>,
+    pub locks: Vec<SurveyedLock>,
+    pub problems: Vec<Problem>,
+}
+
+/// A state directory, or a sessions directory that was named alone.
+#[derive(Debug)]
+pub struct SurveyedRoot {
+    pub path: PathBuf,
+    pub install: Option<Install>,
+    /// The session stores that were read, by the path of their directory.
+    pub stores: HashMap<PathBuf, SessionStore>,
+}
+
+/// Something that could not be looked at. The rest was still scanned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub path: PathBuf,
+    pub what: String,
+    pub severity: ProblemSeverity,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProblemSeverity {
+    /// Locks may have been missed: the scan is not whole.
+    Incomplete,
+    /// Nothing was missed, but a detail is unknown.
+    Detail,
+}
+
+/// One lock with its evidence and verdict.
+#[derive(Debug)]
+pub struct SurveyedLock {
+    /// Index into [`Survey::roots`].
+    pub root: usize,
+    pub directory: Rc<Directory>,
+    pub name: OsString,
+    pub kind: LockKind,
+    pub agent: Option<String>,
+    pub session_id: Option<String>,
+    pub session_key: Option<String>,
+    pub transcript: TranscriptListed,
+    pub guarded: Guarded,
+    pub facts: Option<FileFacts>,
+    pub fingerprint: String,
+    pub evidence: Evidence,
+    pub judgement: Judgement,
+    /// Held open while the lock is settling, so that its inode number cannot be given to another file.
+    pub pin: Option<PinnedLock>,
+}
+
+impl SurveyedLock {
+    pub fn path(&self) -> PathBuf {
+        self.directory.path.join(&self.name)
+    }
+
+    /// Judges again, `apart` after the first look, with the evidence as it stands.
+    pub fn judge_again(&mut self, apart: Duration, settle: Settle) {
+        self.judgement = judge(&self.evidence, Sighting::Again { apart }, settle);
+    }
+}
+
+/// Whether the directory listing showed the transcript that the lock guards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TranscriptListed {
+    Yes,
+    No,
+    NotApplicable,
+}
+
+/// Whether a `<lock>.reclaim` guard stood beside the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guarded {
+    Yes,
+    No,
+}
+
+/// Looks at everything in `scope` once; locks that call for it come back as `settling`.
+pub fn first_look(scope: &Scope, view: &mut SystemView) -> Survey {
+    raise_descriptor_limit();
+    let mut survey = Survey { now: view.now, roots: Vec::new(), locks: Vec::new(), problems: Vec::new() };
+    for target in &scope.targets {
+        walk::walk(target, view, &mut survey);
+    }
+    survey
+}
+
+/// Looks at everything in `scope`, and again at what calls for it.
+pub fn survey(scope: &Scope, view: &mut SystemView) -> Survey {
+    let mut survey = first_look(scope, view);
+    second_look(&mut survey, view, SCAN_SETTLE);
+    survey
+}
+
+/// Waits as long as the settling locks need, at most `settle`, and looks at them again.
+pub fn second_look(survey: &mut Survey, view: &mut SystemView, settle: Settle) {
+    let candidates: Vec<usize> =
+        (0..survey.locks.len()).filter(|at| survey.locks[*at].judgement.suspected.is_some()).collect();
+    let mut waiting = Vec::new();
+    for at in candidates {
+        let lock = &mut survey.locks[at];
+        // A death that is proven for this kernel cannot be undone by waiting.
+        let at_once = judge(&lock.evidence, Sighting::Again { apart: Duration::ZERO }, settle);
+        if at_once.suspected.is_none() {
+            look_again(lock, view, Duration::ZERO, settle)
+        } else {
+            waiting.push(at)
+        }
+    }
+    let wait = waiting.iter().map(|at| gather::settle_of(&survey.locks[*at], settle)).max();
+    if let Some(wait) = wait {
+        std::thread::sleep(wait);
+        for at in waiting {
+            look_again(&mut survey.locks[at], view, wait, settle);
+        }
+    }
+    // Without facts it was never there, or is gone.
+    survey.locks.retain(|lock| lock.facts.is_some());
+}
+
+/// The second look at one lock: the name still leads to the same file, unchanged, and nobody writes to it.
+fn look_again(lock: &mut SurveyedLock, view: &mut SystemView, apart: Duration, settle: Settle) {
+    let Some(pin) = lock.pin.take() else { return };
+    match pin.presence() {
+        Ok(Presence::Same) => {
+            lock.evidence.writer = pin.probe_writer_and_close(&mut view.leases);
+            lock.judge_again(apart, settle);
+        }
+        // Released meanwhile: there is no lock to speak of any more.
+        Ok(Presence::Gone) => lock.facts = None,
+        // Taken by somebody else, or unreadable: it stays `settling`.
+        Ok(Presence::Changed) | Err(_) => {}
+    }
+}
+
+/// Settling locks are pinned by an open descriptor each; the soft limit is often 1024.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Should it fail, the locks beyond the limit are reported as not looked at.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}

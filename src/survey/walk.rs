@@ -1,0 +1,306 @@
+//! Which directories of an install hold locks, and what lies in them. Transcripts are named by the kernel and
+//! passed over: never opened, never stat'ed.
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use rustix::io::Errno;
+
+use super::gather::{Context, gather};
+use super::scope::Target;
+use super::{Guarded, Problem, ProblemSeverity, Survey, SurveyedRoot, TranscriptListed};
+use crate::evidence::directory::Directory;
+use crate::evidence::view::SystemView;
+use crate::openclaw::gateway::gateway_locks;
+use crate::openclaw::install::Install;
+use crate::openclaw::lock_kind::{LockKind, Place, recognise};
+use crate::openclaw::sessions::SessionStore;
+
+/// Directories of a state directory that hold locks of plugins and other parts, and how deep to look.
+const PLACES: &[(&str, Place, usize)] = &[
+    ("", Place::State, 0),
+    ("locks/oauth-refresh", Place::OauthRefresh, 0),
+    ("credentials", Place::Credentials, 3),
+    ("sandbox", Place::Sandbox, 0),
+    ("qmd", Place::Qmd, 0),
+    ("acp", Place::PluginStore, 0),
+    ("commitments", Place::PluginStore, 1),
+    ("plugins", Place::PluginStore, 3),
+    ("discord", Place::PluginStore, 1),
+    ("matrix", Place::PluginStore, 4),
+    ("msteams", Place::PluginStore, 1),
+    ("plugin-runtime-deps", Place::RuntimeDeps, 1),
+];
+
+/// Walks one target and adds what it finds to `survey`.
+pub(super) fn walk(target: &Target, view: &mut SystemView, survey: &mut Survey) {
+    let root = survey.roots.len();
+    match target {
+        Target::State { path, only } => match Install::open(path, view) {
+            Ok(install) => {
+                let mut walker = Walker::new(root, only.as_deref(), Some(install), path, view, survey);
+                walker.state_directory();
+                walker.finish();
+            }
+            Err(error) => survey.problems.push(Problem::incomplete(path, error)),
+        },
+        Target::Sessions { path, only } => match Directory::open_root(path) {
+            Ok(directory) => {
+                let mut walker = Walker::new(root, only.as_deref(), None, path, view, survey);
+                walker.sessions_directory(Rc::new(directory), None);
+                walker.finish();
+            }
+            Err(error) => survey.problems.push(Problem::incomplete(path, error)),
+        },
+    }
+}
+
+impl Problem {
+    fn incomplete(path: &Path, error: Errno) -> Self {
+        let what = match error {
+            Errno::ACCESS | Errno::PERM => {
+                "permission denied; run lockdoctor as the user that owns it".to_owned()
+            }
+            Errno::LOOP => "is a symbolic link, which is not followed; name its target as a PATH".to_owned(),
+            Errno::MFILE => "too many open files; raise `ulimit -n`".to_owned(),
+            other => other.to_string(),
+        };
+        Self { path: path.to_owned(), what, severity: ProblemSeverity::Incomplete }
+    }
+}
+
+struct Walker<'a> {
+    context: Context,
+    only: Option<&'a Path>,
+    view: &'a mut SystemView,
+    survey: &'a mut Survey,
+    path: PathBuf,
+}
+
+/// A lock that a listing showed.
+struct Listed {
+    name: OsString,
+    kind: LockKind,
+    transcript: TranscriptListed,
+    guarded: Guarded,
+}
+
+impl<'a> Walker<'a> {
+    fn new(
+        root: usize,
+        only: Option<&'a Path>,
+        install: Option<Install>,
+        path: &Path,
+        view: &'a mut SystemView,
+        survey: &'a mut Survey,
+    ) -> Self {
+        Self { context: Context::new(root, install), only, view, survey, path: path.to_owned() }
+    }
+
+    fn finish(self) {
+        let problems = self.context.install.iter().flat_map(|install| &install.config.problems);
+        self.survey.problems.extend(problems.map(|what| Problem {
+            path: self.path.clone(),
+            what: what.clone(),
+            severity: ProblemSeverity::Detail,
+        }));
+        let root =
+            SurveyedRoot { path: self.path, install: self.context.install, stores: self.context.stores };
+        self.survey.roots.push(root);
+    }
+
+    fn state_directory(&mut self) {
+        let Some(install) = &self.context.install else { return };
+        let root = Rc::clone(&install.root);
+        let agents = install.agents();
+        let dreams = install.config.workspace.clone().unwrap_or_else(|| root.path.join("workspace"));
+        for (relative, place, depth) in PLACES {
+            self.below(&root, Path::new(relative), *place, *depth, None);
+        }
+        match agents {
+            Ok(agents) => agents.iter().for_each(|agent| self.agent(&root, agent)),
+            Err(error) => self.survey.problems.push(Problem::incomplete(&root.path.join("agents"), error)),
+        }
+        self.gateway_locks(&root);
+        self.coordinators(&root);
+        if let Ok(directory) = Directory::open_root(&dreams.join("memory").join(".dreams")) {
+            self.list(Rc::new(directory), Place::Dreams, None);
+        }
+    }
+
+    fn agent(&mut self, root: &Rc<Directory>, agent: &str) {
+        let base = Path::new("agents").join(agent);
+        self.below(root, &base, Place::Agent, 0, Some(agent));
+        self.below(root, &base.join("agent"), Place::AgentPrivate, 0, Some(agent));
+        let moved = self.context.install.as_ref().and_then(|install| install.moved_sessions(agent));
+        if let Some(path) = moved {
+            match Directory::open_root(&path) {
+                Ok(directory) => self.sessions_directory(Rc::new(directory), Some(agent)),
+                Err(Errno::NOENT) => {}
+                Err(error) => self.survey.problems.push(Problem::incomplete(&path, error)),
+            }
+        }
+        match root.open_beneath(&base.join("sessions")) {
+            Ok(directory) => self.sessions_directory(Rc::new(directory), Some(agent)),
+            Err(Errno::NOENT | Errno::NOTDIR) => {}
+            Err(error) => {
+                let path = root.path.join(base).join("sessions");
+                self.survey.problems.push(Problem::incomplete(&path, error));
+            }
+        }
+    }
+
+    fn sessions_directory(&mut self, directory: Rc<Directory>, agent: Option<&str>) {
+        let before = self.survey.locks.len();
+        self.list(Rc::clone(&directory), Place::Sessions, agent);
+        if self.survey.locks.len() == before {
+            return;
+        }
+        match SessionStore::read(&directory, "sessions.json") {
+            Ok(Some(store)) => {
+                for lock in &mut self.survey.locks[before..] {
+                    self.context.name_session(lock, &store);
+                }
+                self.context.stores.insert(directory.path.clone(), store);
+            }
+            Ok(None) => {}
+            Err(what) => self.survey.problems.push(Problem {
+                path: directory.path.clone(),
+                what: format!("{what}; session keys are not shown"),
+                severity: ProblemSeverity::Detail,
+            }),
+        }
+    }
+
+    /// Lists `relative`, and its sub-directories down to `depth`.
+    fn below(
+        &mut self,
+        root: &Rc<Directory>,
+        relative: &Path,
+        place: Place,
+        depth: usize,
+        agent: Option<&str>,
+    ) {
+        let directory = if relative.as_os_str().is_empty() {
+            Rc::clone(root)
+        } else {
+            match root.open_beneath(relative) {
+                Ok(directory) => Rc::new(directory),
+                // No lock is expected behind a link here; a private directory of another user is said.
+                Err(Errno::ACCESS) => {
+                    let problem = Problem::incomplete(&root.path.join(relative), Errno::ACCESS);
+                    return self.survey.problems.push(problem);
+                }
+                Err(_) => return,
+            }
+        };
+        let below = if depth > 0 { directory.subdirectories().unwrap_or_default() } else { Vec::new() };
+        self.list(directory, place, agent);
+        for name in below {
+            if recognise(place, name.as_bytes()).is_none() {
+                self.below(root, &relative.join(name), place, depth - 1, agent);
+            }
+        }
+    }
+
+    fn gateway_locks(&mut self, root: &Rc<Directory>) {
+        for (directory, name) in gateway_locks(root) {
+            let inside = directory.path.starts_with(&root.path);
+            let listed = Listed {
+                name,
+                kind: LockKind::Gateway,
+                transcript: TranscriptListed::NotApplicable,
+                guarded: Guarded::No,
+            };
+            self.gather(&directory, listed, None, inside);
+        }
+    }
+
+    /// Guards and coordinators beside the gateway locks of 2026.8.1 and later.
+    fn coordinators(&mut self, root: &Rc<Directory>) {
+        let Ok(tmp) = root.open_beneath(Path::new("tmp")) else { return };
+        for name in tmp.subdirectories().unwrap_or_default() {
+            if !name.as_bytes().starts_with(b"openclaw-") {
+                continue;
+            }
+            let Ok(directory) = root.open_beneath(&Path::new("tmp").join(&name)) else { continue };
+            let directory = Rc::new(directory);
+            let mut found = Vec::new();
+            let _ = directory.for_each_entry(|name, _| match recognise(Place::GatewayTmp, name) {
+                Some(kind @ (LockKind::Guard | LockKind::Coordinator)) => {
+                    found.push((OsStr::from_bytes(name).to_owned(), kind));
+                }
+                _ => {}
+            });
+            for (name, kind) in found {
+                let listed =
+                    Listed { name, kind, transcript: TranscriptListed::NotApplicable, guarded: Guarded::No };
+                self.gather(&directory, listed, None, true);
+            }
+        }
+    }
+
+    fn list(&mut self, directory: Rc<Directory>, place: Place, agent: Option<&str>) {
+        if self
+            .only
+            .is_some_and(|only| !only.starts_with(&directory.path) && !directory.path.starts_with(only))
+        {
+            return;
+        }
+        match listing(&directory, place) {
+            Ok(locks) => locks.into_iter().for_each(|lock| self.gather(&directory, lock, agent, true)),
+            Err(error) => self.survey.problems.push(Problem::incomplete(&directory.path, error)),
+        }
+    }
+
+    /// `ours`: the place alone shows that the lock belongs to this install.
+    fn gather(&mut self, directory: &Rc<Directory>, listed: Listed, agent: Option<&str>, ours: bool) {
+        let path = directory.path.join(&listed.name);
+        if self.only.is_some_and(|only| !path.starts_with(only)) {
+            return;
+        }
+        match gather(&self.context, directory, &listed.name, listed.kind, ours, self.view) {
+            Ok(Some(mut lock)) => {
+                lock.agent = agent.map(str::to_owned);
+                lock.transcript = listed.transcript;
+                lock.guarded = listed.guarded;
+                self.survey.locks.push(lock);
+            }
+            Ok(None) => {}
+            Err(error) => self.survey.problems.push(Problem::incomplete(&path, error)),
+        }
+    }
+}
+
+/// The locks in a directory, in the order of their names.
+fn listing(directory: &Directory, place: Place) -> Result<Vec<Listed>, Errno> {
+    let hasher = BuildHasherDefault::<DefaultHasher>::new();
+    let mut transcripts: HashSet<u64> = HashSet::new();
+    let mut guards: HashSet<Vec<u8>> = HashSet::new();
+    let mut locks = Vec::new();
+    directory.for_each_entry(|name, _| {
+        if let Some(stem) = name.strip_suffix(b".jsonl") {
+            transcripts.insert(hasher.hash_one(stem));
+        } else if let Some(kind) = recognise(place, name) {
+            if kind == LockKind::Guard {
+                guards.extend(name.strip_suffix(b".reclaim").map(<[u8]>::to_vec));
+            }
+            locks.push((OsStr::from_bytes(name).to_owned(), kind));
+        }
+    })?;
+    locks.sort_unstable();
+    let listed = locks.into_iter().map(|(name, kind)| {
+        let transcript = match name.as_bytes().strip_suffix(b".jsonl.lock") {
+            Some(stem) if transcripts.contains(&hasher.hash_one(stem)) => TranscriptListed::Yes,
+            Some(_) => TranscriptListed::No,
+            None => TranscriptListed::NotApplicable,
+        };
+        let guarded = if guards.contains(name.as_bytes()) { Guarded::Yes } else { Guarded::No };
+        Listed { name, kind, transcript, guarded }
+    });
+    Ok(listed.collect())
+}

@@ -1,0 +1,39 @@
+//! The few system calls that no crate offers safely, each with its reason. The only module with `unsafe`.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// Asks for a read lease on `fd` (fcntl(2), `F_SETLEASE` with `F_RDLCK`).
+///
+/// The kernel grants it only if no process on this kernel, in any PID namespace, has the inode open for
+/// writing; otherwise it answers `EAGAIN`. `fd` must be open read-only.
+pub(crate) fn take_read_lease(fd: BorrowedFd<'_>) -> io::Result<()> {
+    set_lease(fd, libc::F_RDLCK)
+}
+
+/// Gives the lease back. Closing the descriptor does the same.
+pub(crate) fn drop_lease(fd: BorrowedFd<'_>) -> io::Result<()> {
+    set_lease(fd, libc::F_UNLCK)
+}
+
+fn set_lease(fd: BorrowedFd<'_>, kind: i32) -> io::Result<()> {
+    // SAFETY: F_SETLEASE takes an integer argument and touches no memory of ours; `fd` is open for the call.
+    let rc = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETLEASE, kind) };
+    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Ignores SIGIO for the life of the process.
+///
+/// Should somebody open a lock for writing during the microsecond in which we hold a lease on it, the kernel
+/// sends the lease holder SIGIO, whose default action is to kill.
+pub fn ignore_lease_break_signal() {
+    // SAFETY: SIG_IGN is a valid disposition for SIGIO and installs no handler that could run our code.
+    unsafe { libc::signal(libc::SIGIO, libc::SIG_IGN) };
+}
+
+/// Restores the default action of SIGPIPE, which Rust's runtime ignores, so that `lockdoctor scan | head`
+/// ends quietly. The daemon does not call this: a client that hangs up must not end it.
+pub fn die_quietly_on_broken_pipe() {
+    // SAFETY: SIG_DFL is a valid disposition for SIGPIPE and installs no handler.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}

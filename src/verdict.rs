@@ -1,0 +1,497 @@
+//! Evidence in, verdict out. Pure: no I/O, no clock, no allocation beyond the list of reasons.
+//!
+//! Two facts carry every verdict. A *writer* on the file (the lease probe) is a veto: whoever holds a lock
+//! keeps it open for writing. A *dead identity* is monotone: a process that is gone never comes back, so only
+//! the name can change its meaning, and the pinned file guards against that. Age carries nothing: nobody
+//! refreshes these locks, so an old lock is a long run until something else speaks against it.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use crate::evidence::lockfile::Refusal;
+use crate::evidence::payload::{Layout, Origin};
+use crate::evidence::process::Process;
+use crate::evidence::{
+    Content, Evidence, FsClass, LeaseUnknown, Owner, PidDomain, RunTimedOut, Shape, Writer,
+};
+use crate::openclaw::lock_kind::{HolderFd, LockKind, Management};
+
+/// An unfinished lock younger than this is being created (the longest grace that OpenClaw itself uses, 6.1+).
+pub const CREATION_GRACE: Duration = Duration::from_secs(30);
+/// A reclaim guard lives for microseconds; one that is older than this is an orphan.
+pub const GUARD_GRACE: Duration = Duration::from_secs(10);
+/// How much later than `createdAt` a process must have started to be a stranger. Covers the resolution of a
+/// clock tick and the drift of the wall clock against the boot clock.
+const START_SLACK: TimeDelta = TimeDelta::seconds(5);
+const BOOT_SLACK: TimeDelta = TimeDelta::seconds(60);
+/// proper-lockfile touches its directory every 15 s and counts it as stale after 30 s.
+const DIRECTORY_HEARTBEAT: Duration = Duration::from_secs(30);
+
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum $name { $($(#[$doc])* $variant,)* }
+
+        impl $name {
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The word of the contract, as it stands in JSON.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+        }
+    };
+}
+
+words! {
+    /// What lockdoctor makes of a lock. The contract's words; the most urgent sort last.
+    Verdict {
+        /// A live owner has it.
+        Held = "held",
+        /// lockdoctor's own tombstone: OpenClaw removes it at the next message.
+        Freed = "freed",
+        /// Empty or half-written, younger than 30 s.
+        Initialising = "initialising",
+        /// Looks stale or leaked, but not yet twice a settle time apart.
+        Settling = "settling",
+        /// The owner is where this kernel, or this PID namespace, cannot answer for it.
+        Foreign = "foreign",
+        /// Evidence is missing.
+        Indeterminate = "indeterminate",
+        /// Not a file that may be touched.
+        Refused = "refused",
+        /// Held, and past its limit.
+        Overdue = "overdue",
+        /// Its owner lives, and no longer has the file open.
+        Leaked = "leaked",
+        /// Proven to have no owner.
+        Stale = "stale",
+        /// A left-over reclaim guard blocks every acquirer.
+        StuckGuard = "stuck-guard",
+    }
+}
+
+words! {
+    /// The facts that make a lock stale, or overdue.
+    Reason {
+        DeadPid = "dead-pid",
+        ZombiePid = "zombie-pid",
+        RecycledPid = "recycled-pid",
+        ThreadId = "thread-id",
+        PreviousBoot = "previous-boot",
+        Malformed = "malformed",
+        NoWriter = "no-writer",
+        RunTimedOut = "run-timed-out",
+    }
+}
+
+words! {
+    /// What lockdoctor does about it by default.
+    Action {
+        None = "none",
+        Wait = "wait",
+        Report = "report",
+        Reclaim = "reclaim",
+    }
+}
+
+words! {
+    /// The rule that decided; `explain` prints its sentence.
+    Rule {
+        Shape = "shape",
+        Tombstone = "tombstone",
+        Guard = "guard",
+        Coordinator = "coordinator",
+        DirectoryLock = "directory-lock",
+        WriterOpen = "writer-open",
+        Unfinished = "unfinished",
+        NoWriterDeadOwner = "no-writer-dead-owner",
+        NoWriterLiveOwner = "no-writer-live-owner",
+        NoWriterUnknownOwner = "no-writer-unknown-owner",
+        OwnerAlive = "owner-alive",
+        OwnerDead = "owner-dead",
+        OtherKernel = "other-kernel",
+        OtherPidNamespace = "other-pid-namespace",
+        EvidenceMissing = "evidence-missing",
+    }
+}
+
+impl Rule {
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Shape => "What lies at this name is not a lock file that may be touched.",
+            Self::Tombstone => {
+                "It is lockdoctor's own tombstone; it names no process, and OpenClaw removes it when it next wants the lock."
+            }
+            Self::Guard => {
+                "A reclaim guard makes every acquirer wait, and OpenClaw has no rule that ends one that was left behind."
+            }
+            Self::Coordinator => {
+                "The file is permanent; the lock is an operating-system lock on it, so its presence means nothing."
+            }
+            Self::DirectoryLock => {
+                "A directory lock is kept alive by touching it; nothing else tells whether it is held."
+            }
+            Self::WriterOpen => {
+                "Some process has the lock file open for writing, which OpenClaw does exactly while it holds the lock."
+            }
+            Self::Unfinished => {
+                "The payload was never finished, and whoever creates a lock keeps it open until it is."
+            }
+            Self::NoWriterDeadOwner => {
+                "Nobody on this kernel has the file open for writing, and the process it names is not there any more."
+            }
+            Self::NoWriterLiveOwner => {
+                "The process it names lives, but has closed the file: it has let go of the lock without removing it."
+            }
+            Self::NoWriterUnknownOwner => {
+                "Nobody on this kernel has the file open for writing; who took it cannot be seen from here, but nobody holds it."
+            }
+            Self::OwnerAlive => "The process it names lives and is the one that took it.",
+            Self::OwnerDead => {
+                "The process it names is not there any more, and its number counts in this PID namespace."
+            }
+            Self::OtherKernel => {
+                "The file system is shared with other machines, and this kernel cannot answer for them."
+            }
+            Self::OtherPidNamespace => "The number belongs to a process of another PID namespace.",
+            Self::EvidenceMissing => "What would decide cannot be seen from here.",
+        }
+    }
+}
+
+/// How long a lock must have looked the same before a verdict that leads to an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settle {
+    /// The owner is dead and its number counts here: a fact that cannot change any more.
+    pub dead: Duration,
+    /// Nobody has the file open, but the owner cannot be shown to be dead: it may be between its close and
+    /// its unlink.
+    pub stale: Duration,
+    pub leaked: Duration,
+}
+
+/// Whether this lock was seen in this state before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sighting {
+    First,
+    /// The same pinned file, unchanged, seen this long before.
+    Again {
+        apart: Duration,
+    },
+}
+
+/// The verdict on one lock, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    pub verdict: Verdict,
+    pub reasons: Vec<Reason>,
+    pub action: Action,
+    pub rule: Rule,
+    /// What is missing or refused, and how to get it.
+    pub note: Option<&'static str>,
+    /// What it will be called once it has settled; only while it is settling.
+    pub suspected: Option<Verdict>,
+    proof: Option<StaleProof>,
+}
+
+impl Judgement {
+    /// The licence to reclaim; only a managed lock that is proven stale or leaked has one.
+    pub fn proof(&self) -> Option<StaleProof> {
+        self.proof
+    }
+
+    /// Somebody has to know of it: the scan's exit code is 1.
+    pub fn needs_attention(&self) -> bool {
+        matches!(self.action, Action::Report | Action::Reclaim)
+    }
+}
+
+/// Proof that a lock has no holder. Nothing but [`judge`] can make one, so a reclaim without it does not
+/// compile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StaleProof {
+    verdict: Verdict,
+}
+
+impl StaleProof {
+    pub fn verdict(self) -> Verdict {
+        self.verdict
+    }
+}
+
+/// What the pid tells about the owner, with the payload's own claims about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Identity {
+    /// Not there any more; the reason says how that is known.
+    Dead(Reason),
+    /// Another process carries the number now, to judge by the wall clock alone.
+    StartedLater,
+    Same,
+    Unknown(&'static str),
+}
+
+/// Judges one lock.
+pub fn judge(evidence: &Evidence, sighting: Sighting, settle: Settle) -> Judgement {
+    let judgement = decide(evidence, sighting, settle);
+    cap_unmanaged(evidence.kind, judgement)
+}
+
+fn decide(evidence: &Evidence, sighting: Sighting, settle: Settle) -> Judgement {
+    if let Some(judgement) = by_shape(evidence) {
+        return judgement;
+    }
+    match &evidence.content {
+        Content::Empty | Content::Malformed(_) => return unfinished(evidence, sighting, settle),
+        Content::NotRead => return missing("the lock was not read"),
+        Content::Parsed(_) => {}
+    }
+    if evidence.writer == Writer::Open {
+        return held(evidence, Rule::WriterOpen);
+    }
+    let identity = identity(evidence);
+    match (holder_fd(evidence), evidence.writer) {
+        (HolderFd::KeptOpen, Writer::NoneOpen) => without_writer(evidence, identity, sighting, settle),
+        _ => by_owner(evidence, identity, sighting, settle),
+    }
+}
+
+fn by_shape(evidence: &Evidence) -> Option<Judgement> {
+    match (evidence.shape, evidence.kind) {
+        (Shape::Refused(why), _) => Some(refused(why)),
+        (_, LockKind::Guard) => Some(guard(evidence)),
+        (_, LockKind::Coordinator) => {
+            Some(Judgement { action: Action::None, ..missing_by(Rule::Coordinator, None) })
+        }
+        (Shape::Directory, LockKind::RuntimeDeps) if evidence.payload().is_some() => None,
+        (Shape::Directory, LockKind::Session | LockKind::Store | LockKind::Gateway) => {
+            Some(refused(Refusal::NotRegular))
+        }
+        (Shape::Directory, _) => Some(directory_lock(evidence)),
+        (Shape::Regular, _) if is_tombstone(evidence) => {
+            Some(plain(Verdict::Freed, Action::None, Rule::Tombstone))
+        }
+        (Shape::Regular, _) => None,
+    }
+}
+
+fn is_tombstone(evidence: &Evidence) -> bool {
+    evidence.payload().is_some_and(|payload| payload.origin == Origin::Tombstone)
+}
+
+fn refused(why: Refusal) -> Judgement {
+    Judgement { note: Some(why.sentence()), ..plain(Verdict::Refused, Action::None, Rule::Shape) }
+}
+
+fn guard(evidence: &Evidence) -> Judgement {
+    if evidence.untouched_for > GUARD_GRACE && evidence.writer != Writer::Open {
+        plain(Verdict::StuckGuard, Action::Report, Rule::Guard)
+    } else {
+        plain(Verdict::Initialising, Action::Wait, Rule::Guard)
+    }
+}
+
+fn directory_lock(evidence: &Evidence) -> Judgement {
+    if evidence.untouched_for <= DIRECTORY_HEARTBEAT {
+        return plain(Verdict::Held, Action::None, Rule::DirectoryLock);
+    }
+    missing_by(Rule::DirectoryLock, Some("its holder, if there is one, has not touched it for over 30 s"))
+}
+
+/// Whoever creates a lock has it open until the payload is whole, so this holds for every kind, whether or
+/// not its holder keeps the file open later.
+fn unfinished(evidence: &Evidence, sighting: Sighting, settle: Settle) -> Judgement {
+    match evidence.writer {
+        Writer::Open => held(evidence, Rule::WriterOpen),
+        _ if evidence.untouched_for < CREATION_GRACE => {
+            plain(Verdict::Initialising, Action::Wait, Rule::Unfinished)
+        }
+        Writer::NoneOpen => {
+            let reasons = vec![Reason::Malformed, Reason::NoWriter];
+            candidate(Verdict::Stale, reasons, Rule::Unfinished, sighting, settle.stale)
+        }
+        Writer::Unknown(why) => unanswered(evidence, why),
+    }
+}
+
+/// The kernel says that nobody on it has the file open for writing.
+fn without_writer(evidence: &Evidence, identity: Identity, sighting: Sighting, settle: Settle) -> Judgement {
+    let mut reasons = Vec::new();
+    let numbers_count_here = !matches!(evidence.domain, PidDomain::Unknown(_) | PidDomain::Foreign { .. });
+    let (rule, wait) = match identity {
+        Identity::Same if numbers_count_here => {
+            let rule = Rule::NoWriterLiveOwner;
+            return candidate(Verdict::Leaked, vec![Reason::NoWriter], rule, sighting, settle.leaked);
+        }
+        // It exists, but hidepid or another user's rights hide when it started: taken as the same.
+        Identity::Unknown(_) if numbers_count_here && matches!(evidence.owner, Owner::Hidden) => {
+            let rule = Rule::NoWriterLiveOwner;
+            return candidate(Verdict::Leaked, vec![Reason::NoWriter], rule, sighting, settle.leaked);
+        }
+        Identity::Dead(reason) if numbers_count_here => {
+            reasons.push(reason);
+            let proven = matches!(evidence.domain, PidDomain::Shared(_));
+            (Rule::NoWriterDeadOwner, if proven { settle.dead } else { settle.stale })
+        }
+        Identity::StartedLater if numbers_count_here => {
+            reasons.push(Reason::RecycledPid);
+            (Rule::NoWriterDeadOwner, settle.stale)
+        }
+        _ => (Rule::NoWriterUnknownOwner, settle.stale),
+    };
+    if is_from_previous_boot(evidence) {
+        reasons.push(Reason::PreviousBoot);
+    }
+    reasons.push(Reason::NoWriter);
+    candidate(Verdict::Stale, reasons, rule, sighting, wait)
+}
+
+/// The kernel cannot be asked, or its answer proves nothing for this kind: the pid has to carry it.
+fn by_owner(evidence: &Evidence, identity: Identity, sighting: Sighting, settle: Settle) -> Judgement {
+    let shared = matches!(evidence.domain, PidDomain::Shared(_));
+    match identity {
+        // An identical live process is proof wherever it is seen: numbers that match by accident would have
+        // to match in the start tick too.
+        Identity::Same if shared || start_is_recorded(evidence) => return held(evidence, Rule::OwnerAlive),
+        _ if !evidence.filesystem.has_one_kernel() => return unanswered(evidence, LeaseUnknown::Filesystem),
+        _ => {}
+    }
+    match (&evidence.domain, identity) {
+        (PidDomain::Shared(_), Identity::Dead(reason)) => {
+            candidate(Verdict::Stale, vec![reason], Rule::OwnerDead, sighting, settle.stale)
+        }
+        (PidDomain::Shared(_), Identity::StartedLater) => missing(
+            "the process started after the lock was made, to judge by the wall clock, which may have been set",
+        ),
+        (PidDomain::Shared(_), Identity::Same) => held(evidence, Rule::OwnerAlive),
+        (PidDomain::Shared(_), Identity::Unknown(why)) => missing(why),
+        (PidDomain::Foreign { .. }, _) => plain(Verdict::Foreign, Action::None, Rule::OtherPidNamespace),
+        (PidDomain::Unknown(why), _) => {
+            Judgement { note: Some(why), ..plain(Verdict::Foreign, Action::None, Rule::OtherPidNamespace) }
+        }
+        (PidDomain::Presumed, _) => match evidence.writer {
+            Writer::Unknown(why) => unanswered(evidence, why),
+            _ => missing("whether this pid counts in our PID namespace was not established"),
+        },
+    }
+}
+
+fn unanswered(evidence: &Evidence, why: LeaseUnknown) -> Judgement {
+    match evidence.filesystem {
+        FsClass::Network => Judgement {
+            note: Some(why.sentence()),
+            ..plain(Verdict::Foreign, Action::None, Rule::OtherKernel)
+        },
+        _ => missing(why.sentence()),
+    }
+}
+
+fn held(evidence: &Evidence, rule: Rule) -> Judgement {
+    let timed_out = matches!(evidence.run_timed_out, RunTimedOut::Yes { .. });
+    let past_limit = match (&evidence.limit, evidence.age) {
+        (Some(limit), Some(age)) => age > limit.after,
+        _ => false,
+    };
+    if !timed_out && !past_limit {
+        return plain(Verdict::Held, Action::None, rule);
+    }
+    let reasons = if timed_out { vec![Reason::RunTimedOut] } else { Vec::new() };
+    Judgement { reasons, ..plain(Verdict::Overdue, Action::Report, rule) }
+}
+
+fn candidate(
+    verdict: Verdict,
+    reasons: Vec<Reason>,
+    rule: Rule,
+    sighting: Sighting,
+    settle: Duration,
+) -> Judgement {
+    match sighting {
+        Sighting::Again { apart } if apart >= settle => Judgement {
+            reasons,
+            proof: Some(StaleProof { verdict }),
+            ..plain(verdict, Action::Reclaim, rule)
+        },
+        _ => Judgement { reasons, suspected: Some(verdict), ..plain(Verdict::Settling, Action::Wait, rule) },
+    }
+}
+
+fn missing(note: &'static str) -> Judgement {
+    missing_by(Rule::EvidenceMissing, Some(note))
+}
+
+fn missing_by(rule: Rule, note: Option<&'static str>) -> Judgement {
+    Judgement { note, ..plain(Verdict::Indeterminate, Action::None, rule) }
+}
+
+fn plain(verdict: Verdict, action: Action, rule: Rule) -> Judgement {
+    Judgement { verdict, reasons: Vec::new(), action, rule, note: None, suspected: None, proof: None }
+}
+
+/// Locks that lockdoctor does not manage are judged and shown, never acted upon.
+fn cap_unmanaged(kind: LockKind, judgement: Judgement) -> Judgement {
+    match (kind.management(), judgement.action) {
+        (Management::ReportOnly, Action::Reclaim) => {
+            Judgement { action: Action::Report, proof: None, ..judgement }
+        }
+        _ => judgement,
+    }
+}
+
+fn holder_fd(evidence: &Evidence) -> HolderFd {
+    let compact = evidence.payload().is_some_and(|payload| payload.format.layout == Layout::Compact);
+    evidence.kind.holder_fd(compact)
+}
+
+fn start_is_recorded(evidence: &Evidence) -> bool {
+    evidence.payload().is_some_and(|payload| payload.start_ticks.is_some())
+}
+
+fn identity(evidence: &Evidence) -> Identity {
+    match &evidence.owner {
+        Owner::Gone => Identity::Dead(Reason::DeadPid),
+        Owner::Zombie(process) if is_other_process(evidence, process) => Identity::Dead(Reason::RecycledPid),
+        Owner::Zombie(_) => Identity::Dead(Reason::ZombiePid),
+        Owner::Thread { .. } => Identity::Dead(Reason::ThreadId),
+        Owner::Alive(process) => compare(evidence, process),
+        Owner::Hidden => Identity::Unknown("the process exists, but /proc hides it (hidepid)"),
+        Owner::Lockdoctor => Identity::Unknown("the pid is lockdoctor's own, so it was counted elsewhere"),
+        Owner::Unknown(_) => Identity::Unknown("the kernel would not say whether the process exists"),
+        Owner::None => Identity::Unknown("the lock names no process"),
+    }
+}
+
+fn is_other_process(evidence: &Evidence, process: &Process) -> bool {
+    evidence
+        .payload()
+        .and_then(|payload| payload.start_ticks)
+        .is_some_and(|ticks| ticks != process.start_ticks)
+}
+
+fn compare(evidence: &Evidence, process: &Process) -> Identity {
+    let Some(payload) = evidence.payload() else { return Identity::Unknown("the lock names no process") };
+    match (payload.start_ticks, payload.created_at) {
+        (Some(_), _) if is_other_process(evidence, process) => Identity::Dead(Reason::RecycledPid),
+        (Some(_), _) => Identity::Same,
+        // A process that was there before the lock and still is was there when the lock was made.
+        (None, Some(created_at)) if process.started_at(evidence.booted_at) > created_at + START_SLACK => {
+            Identity::StartedLater
+        }
+        (None, Some(_)) => Identity::Same,
+        (None, None) => {
+            Identity::Unknown("the lock records neither when it was made nor when its owner started")
+        }
+    }
+}
+
+fn is_from_previous_boot(evidence: &Evidence) -> bool {
+    let created_at = evidence.payload().and_then(|payload| payload.created_at);
+    created_at.is_some_and(|created_at| created_at + BOOT_SLACK < evidence.booted_at)
+}
+
+#[cfg(test)]
+mod tests;
