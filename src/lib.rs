@@ -8,6 +8,7 @@ pub mod clock;
 pub mod evidence;
 pub mod exit;
 pub mod openclaw;
+pub mod reclaim;
 pub mod redact;
 pub mod report;
 pub mod survey;

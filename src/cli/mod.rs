@@ -3,6 +3,8 @@
 
 pub mod explain;
 pub mod output;
+pub mod quarantine;
+pub mod reclaim;
 pub mod scan;
 
 use std::path::PathBuf;
@@ -109,6 +111,10 @@ pub enum Command {
     Scan(scan::ScanArgs),
     /// Show all the evidence for one lock, the rule that decided, and what would change it.
     Explain(explain::ExplainArgs),
+    /// Free what is provably stale: shows the plan, and with --yes carries it out.
+    Reclaim(reclaim::ReclaimArgs),
+    /// List what was reclaimed, put it back, or drop it.
+    Quarantine(quarantine::QuarantineArgs),
 }
 
 /// Carries out what was typed.
@@ -117,6 +123,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Scan(args) => scan::run(&cli.common, args),
         Command::Explain(args) => explain::run(&cli.common, args),
+        Command::Reclaim(args) => reclaim::run(&cli.common, args),
+        Command::Quarantine(args) => quarantine::run(&cli.common, args),
     }
 }
 

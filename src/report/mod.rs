@@ -4,5 +4,6 @@ pub mod advice;
 pub mod explain;
 pub mod json;
 pub mod plain;
+pub mod reclaimed;
 pub mod table;
 pub mod words;

@@ -198,7 +198,7 @@ fn runtime_deps_owner(directory: &Directory, name: &OsStr) -> Content {
 }
 
 /// How long the second look at this lock has to wait.
-pub(super) fn settle_of(lock: &SurveyedLock, settle: Settle) -> Duration {
+pub fn settle_of(lock: &SurveyedLock, settle: Settle) -> Duration {
     let needed = [settle.dead, settle.stale, settle.leaked];
     let enough = |apart: &Duration| {
         judge(&lock.evidence, Sighting::Again { apart: *apart }, settle).suspected.is_none()

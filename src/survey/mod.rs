@@ -19,8 +19,9 @@ use crate::evidence::view::SystemView;
 use crate::openclaw::install::Install;
 use crate::openclaw::lock_kind::LockKind;
 use crate::openclaw::sessions::SessionStore;
-use crate::verdict::{Judgement, Settle, Sighting, judge};
+use crate::verdict::{Judgement, Settle, Sighting, StaleProof, judge};
 
+pub use gather::settle_of;
 pub use scope::{Scope, ScopeError};
 
 /// How long a scan waits before its second look; only if something calls for one.
@@ -140,7 +141,7 @@ pub fn second_look(survey: &mut Survey, view: &mut SystemView, settle: Settle) {
             waiting.push(at)
         }
     }
-    let wait = waiting.iter().map(|at| gather::settle_of(&survey.locks[*at], settle)).max();
+    let wait = waiting.iter().map(|at| settle_of(&survey.locks[*at], settle)).max();
     if let Some(wait) = wait {
         std::thread::sleep(wait);
         for at in waiting {
@@ -164,6 +165,35 @@ fn look_again(lock: &mut SurveyedLock, view: &mut SystemView, apart: Duration, s
         // Taken by somebody else, or unreadable: it stays `settling`.
         Ok(Presence::Changed) | Err(_) => {}
     }
+}
+
+/// The second judgement of a reclaim: the same pinned file, everything asked anew, the pin kept.
+pub fn confirm(lock: &mut SurveyedLock, view: &mut SystemView, apart: Duration, settle: Settle) -> Confirmed {
+    let Some(pin) = &lock.pin else { return Confirmed::Gone };
+    match pin.presence() {
+        Ok(Presence::Gone) => return Confirmed::Gone,
+        Ok(Presence::Changed) | Err(_) => return Confirmed::Changed,
+        Ok(Presence::Same) => {}
+    }
+    lock.evidence.writer = pin.probe_writer(&mut view.leases);
+    if let Some(payload) = lock.evidence.payload() {
+        lock.evidence.owner = view.processes.owner(payload.pid);
+    }
+    lock.judge_again(apart, settle);
+    match lock.judgement.proof() {
+        Some(proof) => Confirmed::Proven(proof),
+        None => Confirmed::NotProven,
+    }
+}
+
+/// What a second judgement found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmed {
+    Proven(StaleProof),
+    /// It is there, but nothing proves any more that it has no holder.
+    NotProven,
+    Changed,
+    Gone,
 }
 
 /// Settling locks are pinned by an open descriptor each; the soft limit is often 1024.

@@ -1,0 +1,134 @@
+//! `lockdoctor reclaim`: the plan, and with `--yes` the act.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::{Common, Format, output, scan};
+use crate::evidence::view::SystemView;
+use crate::exit::Exit;
+use crate::reclaim::breaker::Breaker;
+use crate::reclaim::run::{Attempt, Run, Step};
+use crate::report::reclaimed;
+use crate::survey::{Scope, first_look};
+use crate::verdict::{Settle, Verdict};
+
+/// How long a lock must look the same before it is reclaimed.
+const SETTLE: Duration = Duration::from_secs(2);
+/// The owner of a leaked lock lives, so more patience costs little and rules more out.
+const SETTLE_LEAKED: Duration = Duration::from_secs(5);
+
+/// Frees locks that are proven to have no holder. Without --yes it only shows the plan.
+///
+/// Nothing is deleted: each lock is swapped for a tombstone that OpenClaw itself removes at the next
+/// message, and the lock is kept in the quarantine.
+#[derive(Debug, Clone, Args)]
+pub struct ReclaimArgs {
+    /// State directories, agent or sessions directories, or single locks. Default: see --state-dir.
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Carry the plan out.
+    #[arg(long, short, env = "LOCKDOCTOR_YES")]
+    pub yes: bool,
+    /// Only the lock with this fingerprint (from scan or explain): exactly the one that was looked at.
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub id: Option<String>,
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// Free at most this many locks in this run.
+    #[arg(long, value_name = "N", env = "LOCKDOCTOR_MAX")]
+    pub max: Option<usize>,
+    /// Print nothing if there was nothing to do, one line if there was. For timers.
+    #[arg(long, short, env = "LOCKDOCTOR_QUIET")]
+    pub quiet: bool,
+    /// Switch the circuit breaker off (three times the same lock in ten minutes). For torture tests.
+    #[arg(long, hide_short_help = true)]
+    pub no_breaker: bool,
+}
+
+/// What may be reclaimed, and how patiently. The same for `reclaim` and `watch`.
+#[derive(Debug, Clone, Args)]
+pub struct PolicyArgs {
+    /// How long a lock must look the same, unchanged, before it is freed [default: 2s; leaked: 5s].
+    #[arg(long, value_name = "DUR", env = "LOCKDOCTOR_SETTLE", value_parser = humantime::parse_duration)]
+    pub settle: Option<Duration>,
+    /// Leave locks alone whose owner lives, even if it has closed the file.
+    #[arg(long, env = "LOCKDOCTOR_KEEP_LEAKED")]
+    pub keep_leaked: bool,
+    /// Also free locks whose own run ended at its time limit, though the owner still has the file open.
+    ///
+    /// A last resort, if the gateway cannot be restarted: should the owner wake up and write after all, the
+    /// transcript forks; up to 2026.5.7 its release also deletes the next owner's lock.
+    #[arg(long, env = "LOCKDOCTOR_ABANDONED")]
+    pub abandoned: bool,
+}
+
+impl PolicyArgs {
+    pub fn settle(&self) -> Settle {
+        let stale = self.settle.unwrap_or(SETTLE);
+        let leaked = self.settle.unwrap_or(SETTLE_LEAKED);
+        Settle { dead: stale, stale, leaked }
+    }
+
+    /// Whether a lock of this verdict may be reclaimed at all.
+    pub fn allows(&self, verdict: Verdict) -> bool {
+        match verdict {
+            Verdict::Stale => true,
+            Verdict::Leaked => !self.keep_leaked,
+            Verdict::Overdue => self.abandoned,
+            _ => false,
+        }
+    }
+}
+
+pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
+    let mut view = SystemView::open();
+    let scope = Scope::resolve(&args.paths, &common.state_dir, &view)?;
+    let started = Instant::now();
+    let survey = first_look(&scope, &mut view);
+    scan::print_problems(&survey)?;
+    let settle = args.policy.settle();
+    let breaker = if args.no_breaker { Breaker::OFF } else { Breaker::DEFAULT };
+    let step = if args.yes { Step::Act } else { Step::Plan };
+    let mut run = Run::new(survey, started, settle, breaker);
+    run.limit_to(args.max, args.id.as_deref(), |verdict| args.policy.allows(verdict));
+    run.carry_out(step, &mut view);
+    print(common, args, &run)?;
+    Ok(exit(&run, args))
+}
+
+fn print(common: &Common, args: &ReclaimArgs, run: &Run) -> anyhow::Result<()> {
+    let redaction = common.redaction();
+    match common.format() {
+        Format::Json => output::print_json(&reclaimed::document(run, redaction))?,
+        Format::Ndjson => output::print_ndjson(reclaimed::locks(run, redaction))?,
+        Format::Plain => write!(output::stdout(), "{}", reclaimed::plain(run))?,
+        Format::Table if args.quiet => write!(output::stdout(), "{}", reclaimed::one_line(run))?,
+        Format::Table => {
+            let again = format!("{}{}", common.scope_as_typed(&args.paths), id_as_typed(args));
+            write!(output::stdout(), "{}", reclaimed::for_people(run, redaction, &again))?;
+        }
+    }
+    Ok(())
+}
+
+fn id_as_typed(args: &ReclaimArgs) -> String {
+    args.id.as_deref().map_or_else(String::new, |id| format!(" --id {id}"))
+}
+
+/// 0 done or nothing to do, 1 something still needs attention, 2 something could not be looked at, or the lock
+/// named by --id is not there.
+fn exit(run: &Run, args: &ReclaimArgs) -> Exit {
+    if args.id.is_some() && run.attempts.is_empty() {
+        return Exit::Trouble;
+    }
+    match scan::exit(&run.survey) {
+        Exit::Trouble => Exit::Trouble,
+        _ if run.attempts.iter().any(Attempt::needs_attention) || run.others_need_attention() => {
+            Exit::Findings
+        }
+        _ => Exit::Clean,
+    }
+}

@@ -1,0 +1,61 @@
+//! The circuit breaker: a lock that comes back again and again is a symptom. Decided from the journal, so that
+//! it holds across processes and restarts.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::journal::{Event, Subject};
+use super::store::Store;
+
+/// How many reclaims are too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    pub same_lock: usize,
+    pub same_lock_within: TimeDelta,
+    pub all_locks: usize,
+    pub all_locks_within: TimeDelta,
+}
+
+impl Breaker {
+    /// Three of one lock in ten minutes, a hundred in a minute.
+    pub const DEFAULT: Self = Self {
+        same_lock: 3,
+        same_lock_within: TimeDelta::minutes(10),
+        all_locks: 100,
+        all_locks_within: TimeDelta::minutes(1),
+    };
+    /// For torture tests.
+    pub const OFF: Self = Self { same_lock: usize::MAX, all_locks: usize::MAX, ..Self::DEFAULT };
+
+    /// Refuses a reclaim that would be one too many.
+    pub fn check(&self, store: &Store, subject: &Subject, now: DateTime<Utc>) -> Result<(), Tripped> {
+        let done = |within: TimeDelta, of: Option<&str>| {
+            let recent = store.entries.iter().rev().take_while(|entry| now - entry.at < within);
+            recent
+                .filter(|entry| matches!(entry.event, Event::Reclaimed | Event::Completed))
+                .filter(|entry| of.is_none_or(|lock| entry.subject.lock == lock))
+                .count()
+        };
+        if done(self.same_lock_within, Some(&subject.lock)) >= self.same_lock {
+            return Err(Tripped::SameLock {
+                times: self.same_lock,
+                minutes: self.same_lock_within.num_minutes(),
+            });
+        }
+        if done(self.all_locks_within, None) >= self.all_locks {
+            return Err(Tripped::TooMany { times: self.all_locks });
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Tripped {
+    #[error(
+        "freed {times} times in {minutes} minutes already: the lock is a symptom, not the cause; see `lockdoctor diagnose`"
+    )]
+    SameLock { times: usize, minutes: i64 },
+    #[error(
+        "{times} locks were freed in the last minute already: something is killing lock holders; see `lockdoctor diagnose`"
+    )]
+    TooMany { times: usize },
+}

@@ -1,0 +1,115 @@
+//! The file that takes a reclaimed lock's place: a payload in the lock's own format whose pid no Linux kernel
+//! can ever hand out. OpenClaw's acquirers, 1.24 to 7.35, find its process dead and remove it by their own
+//! protocol; gateways that look for crash evidence at their start find it here as they would have found the
+//! dead lock.
+
+use std::os::fd::AsFd;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid};
+use rustix::io::Errno;
+use serde_json::{Map, Value, json};
+
+use crate::evidence::Content;
+use crate::evidence::directory::Directory;
+use crate::evidence::lockfile::{FileFacts, PinnedLock};
+use crate::evidence::payload::{Ending, Format, Layout, TOMBSTONE_KEY};
+
+/// `PID_MAX_LIMIT` is 2^22 (`include/linux/threads.h`): this pid can belong to nobody.
+pub const TOMBSTONE_PID: u32 = (1 << 22) + 1;
+/// The key beside [`TOMBSTONE_KEY`] that ties a tombstone to its journal entry.
+pub const ID_KEY: &str = "lockdoctorId";
+/// Old enough for every version that judges by mtime (30 s for the store lock up to 2.12, 30 min for an
+/// unreadable payload from 2.22 to 4.22).
+const MTIME_AGE: TimeDelta = TimeDelta::hours(1);
+
+/// The tombstone for `lock`.
+pub fn bytes(lock: &PinnedLock, created_at: Option<DateTime<Utc>>, id: &str, now: DateTime<Utc>) -> Vec<u8> {
+    let format = match lock.content() {
+        Content::Parsed(payload) => payload.format,
+        _ => Format { layout: Layout::Pretty, ending: Ending::Newline },
+    };
+    let created_at = created_at.unwrap_or(now - MTIME_AGE);
+    let mut fields = Map::new();
+    fields.insert("pid".to_owned(), json!(TOMBSTONE_PID));
+    match format.layout {
+        Layout::Compact => fields.insert("startedAt".to_owned(), json!(created_at.timestamp_millis())),
+        Layout::Pretty | Layout::PidColonMs => fields.insert("createdAt".to_owned(), iso(created_at)),
+    };
+    let sentence = format!(
+        "lockdoctor freed this lock at {}: it had no holder. OpenClaw removes this file at the next message. \
+         The lock itself is kept: lockdoctor quarantine list",
+        now.to_rfc3339_opts(SecondsFormat::Secs, true),
+    );
+    fields.insert(TOMBSTONE_KEY.to_owned(), json!(sentence));
+    fields.insert(ID_KEY.to_owned(), json!(id));
+    let value = Value::Object(fields);
+    let mut text = match format.layout {
+        Layout::Compact => value.to_string(),
+        Layout::Pretty | Layout::PidColonMs => format!("{value:#}"),
+    };
+    if format.ending != Ending::Bare {
+        text.push('\n');
+    }
+    text.into_bytes()
+}
+
+fn iso(at: DateTime<Utc>) -> Value {
+    Value::String(at.to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
+/// The id in a tombstone's bytes; `None` if they are not a tombstone's.
+pub fn id_of(bytes: &[u8]) -> Option<String> {
+    let value: Value = serde_json::from_slice(bytes).ok()?;
+    value.get(TOMBSTONE_KEY)?;
+    Some(value.get(ID_KEY)?.as_str()?.to_owned())
+}
+
+/// Writes the tombstone to `<id>` in the quarantine, ready to be swapped. It appears there whole or not at
+/// all, so that after a crash whatever is called `<id>` is either a whole tombstone or a lock.
+pub fn place(
+    quarantine: &Directory,
+    id: &str,
+    bytes: &[u8],
+    like: &FileFacts,
+    now: DateTime<Utc>,
+) -> Result<(), Errno> {
+    let draft = format!("{id}.new");
+    let placed = draw_up(quarantine, &draft, bytes, like, now)
+        .and_then(|()| rustix::fs::renameat_with(quarantine, &draft, quarantine, id, RenameFlags::NOREPLACE));
+    if placed.is_err() {
+        withdraw(quarantine, &draft);
+    }
+    placed
+}
+
+fn draw_up(
+    quarantine: &Directory,
+    draft: &str,
+    bytes: &[u8],
+    like: &FileFacts,
+    now: DateTime<Utc>,
+) -> Result<(), Errno> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(quarantine, draft, flags, Mode::RUSR | Mode::WUSR)?;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let written = rustix::io::retry_on_intr(|| rustix::io::write(&fd, rest))?;
+        rest = &rest[written..];
+    }
+    rustix::fs::fchmod(&fd, Mode::from_raw_mode(like.mode & 0o666 | 0o600))?;
+    let ours = rustix::process::geteuid().as_raw();
+    if ours == 0 && like.uid != 0 {
+        rustix::fs::fchown(&fd, Some(Uid::from_raw(like.uid)), Some(Gid::from_raw(like.gid)))?;
+    }
+    let old = Timespec { tv_sec: (now - MTIME_AGE).timestamp().min(like.mtime.0), tv_nsec: 0 };
+    rustix::fs::futimens(&fd, &Timestamps { last_access: old, last_modification: old })?;
+    // Without it a power cut could leave an empty file under the lock's name.
+    rustix::fs::fsync(fd.as_fd())
+}
+
+/// Removes a tombstone that was never swapped in. Only names in our own quarantine are ever unlinked.
+pub fn withdraw(quarantine: &Directory, name: &str) {
+    // Should it fail, recovery finds it at the next start.
+    let _ = rustix::fs::unlinkat(quarantine, name, AtFlags::empty());
+}

@@ -1,0 +1,182 @@
+//! What a reclaim planned or did, for people and for programs.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::advice::shell_word;
+use super::json::{Lock, lock};
+use super::table::{BOLD, DIM, style};
+use super::words::{count, duration, owner, rfc3339};
+use crate::openclaw::self_heal;
+use crate::reclaim::Outcome;
+use crate::reclaim::run::{Attempt, AttemptResult, Run};
+use crate::redact::Redaction;
+use crate::verdict::{Reason, Verdict};
+
+pub const RECLAIM_SCHEMA: &str = "lockdoctor/reclaim/v1";
+
+#[derive(Debug, Serialize)]
+pub struct Document {
+    schema: &'static str,
+    generated_at: String,
+    locks: Vec<ReclaimedLock>,
+    summary: Map<String, Value>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ReclaimedLock {
+    #[serde(flatten)]
+    lock: Lock,
+    result: &'static str,
+    quarantine_id: Option<String>,
+    /// Why it failed, and what to do about it.
+    error: Option<String>,
+}
+
+pub fn document(run: &Run, redaction: Redaction) -> Document {
+    let results = ["planned", "reclaimed", "vanished", "changed", "failed"];
+    let mut summary = Map::from_iter([("total".to_owned(), json!(run.attempts.len()))]);
+    summary.extend(results.map(|result| (result.to_owned(), json!(run.count(result)))));
+    Document {
+        schema: RECLAIM_SCHEMA,
+        generated_at: rfc3339(run.survey.now.wall),
+        locks: locks(run, redaction).collect(),
+        summary,
+    }
+}
+
+pub fn locks(run: &Run, redaction: Redaction) -> impl Iterator<Item = ReclaimedLock> + '_ {
+    run.attempts.iter().map(move |attempt| ReclaimedLock {
+        lock: lock(&attempt.lock, &run.survey.roots[attempt.lock.root], redaction),
+        result: attempt.result.as_str(),
+        quarantine_id: quarantine_id(attempt),
+        error: error(attempt),
+    })
+}
+
+fn quarantine_id(attempt: &Attempt) -> Option<String> {
+    match &attempt.result {
+        AttemptResult::Done(Outcome::Reclaimed { quarantine_id }) => Some(quarantine_id.clone()),
+        _ => None,
+    }
+}
+
+fn error(attempt: &Attempt) -> Option<String> {
+    match &attempt.result {
+        AttemptResult::Done(Outcome::Failed(failure)) => Some(failure.to_string()),
+        _ => None,
+    }
+}
+
+/// Result, verdict, reasons, path: tab-separated, one line a lock. Writing to a String cannot fail.
+pub fn plain(run: &Run) -> String {
+    let mut out = String::new();
+    for attempt in &run.attempts {
+        let verdict = attempt.lock.judgement.verdict.as_str();
+        let (result, reasons, path) = (attempt.result.as_str(), reasons(attempt, ","), attempt.lock.path());
+        let _ = writeln!(out, "{result}\t{verdict}\t{reasons}\t{}", path.display());
+    }
+    out
+}
+
+/// Nothing at all where there was nothing to do: made for timers and cron mail.
+pub fn one_line(run: &Run) -> String {
+    let parts: Vec<String> = ["planned", "reclaimed", "failed"]
+        .into_iter()
+        .filter(|result| run.count(result) > 0)
+        .map(|result| format!("{} {result}", run.count(result)))
+        .collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = run.attempts.iter().map(summary_of).collect();
+    format!("lockdoctor: {}: {}\n", parts.join(", "), names.join("; "))
+}
+
+fn summary_of(attempt: &Attempt) -> String {
+    let name = attempt.lock.name.to_string_lossy();
+    let why = error(attempt).unwrap_or_else(|| reasons(attempt, ", "));
+    format!("{name} ({why})")
+}
+
+fn reasons(attempt: &Attempt, separator: &str) -> String {
+    let words: Vec<&str> = attempt.lock.judgement.reasons.iter().copied().map(Reason::as_str).collect();
+    words.join(separator)
+}
+
+/// `again`: the scope as it was typed, for the command that comes next.
+pub fn for_people(run: &Run, redaction: Redaction, again: &str) -> String {
+    let mut out = String::new();
+    if run.attempts.is_empty() {
+        let rest = if run.others_need_attention() {
+            format!("Nothing to free, but something needs attention:\n    lockdoctor scan{again}\n")
+        } else {
+            "Nothing to free: no lock is stale or leaked.\n".to_owned()
+        };
+        return rest;
+    }
+    for attempt in &run.attempts {
+        one(&mut out, run, attempt, redaction);
+    }
+    let _ = writeln!(out, "\n{}", conclusion(run, again));
+    out
+}
+
+fn one(out: &mut String, run: &Run, attempt: &Attempt, redaction: Redaction) {
+    let lock = &attempt.lock;
+    let root = &run.survey.roots[lock.root];
+    let (word, colour) = match &attempt.result {
+        AttemptResult::Planned => ("would free", style(lock.judgement.verdict)),
+        AttemptResult::Done(Outcome::Reclaimed { .. }) => ("freed", style(Verdict::Held)),
+        AttemptResult::Done(Outcome::Vanished) => ("gone", style(Verdict::Held)),
+        AttemptResult::Done(Outcome::Changed) => ("changed", style(Verdict::Settling)),
+        AttemptResult::Done(Outcome::Failed(_)) => ("not freed", style(Verdict::Stale)),
+    };
+    let age = lock.evidence.age.map_or_else(|| "-".to_owned(), duration);
+    let _ = writeln!(
+        out,
+        "{colour}{word:<10}{colour:#} {} ({})  {}  {age}",
+        lock.judgement.verdict.as_str(),
+        reasons(attempt, ", "),
+        owner(&lock.evidence)
+    );
+    if let Some(key) = &lock.session_key {
+        let _ = writeln!(out, "    {}", redaction.session_key(key));
+    }
+    let _ = writeln!(out, "    {BOLD}{}{BOLD:#}", lock.path().display());
+    let note = match &attempt.result {
+        AttemptResult::Planned => {
+            let version = root.install.as_ref().and_then(|install| install.version.as_ref());
+            let judgement = &lock.judgement;
+            self_heal::predict(&lock.evidence, judgement.verdict, &judgement.reasons, version).sentence()
+        }
+        AttemptResult::Done(Outcome::Reclaimed { quarantine_id }) => format!("kept as {quarantine_id}"),
+        AttemptResult::Done(Outcome::Vanished) => "somebody released or removed it meanwhile".to_owned(),
+        AttemptResult::Done(Outcome::Changed) => "it is another lock now, and in use; left alone".to_owned(),
+        AttemptResult::Done(Outcome::Failed(failure)) => failure.to_string(),
+    };
+    let _ = writeln!(out, "    {DIM}{note}{DIM:#}");
+}
+
+fn conclusion(run: &Run, again: &str) -> String {
+    let planned = run.count("planned");
+    if planned > 0 {
+        return format!(
+            "{} would be freed; nothing was changed. To carry it out:\n    lockdoctor reclaim{again} --yes",
+            count(planned, "lock")
+        );
+    }
+    let mut text = format!("{} freed.", count(run.count("reclaimed"), "lock"));
+    if run.count("failed") > 0 {
+        let _ = write!(text, " {} not freed, for the reason given.", run.count("failed"));
+    }
+    if run.count("reclaimed") > 0 {
+        text.push_str(" What was there is kept:\n    lockdoctor quarantine list");
+        for root in &run.survey.roots {
+            let _ = write!(text, " --state-dir {}", shell_word(&root.path.to_string_lossy()));
+        }
+    }
+    text
+}
