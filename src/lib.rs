@@ -1,1 +1,3 @@
 //! lockdoctor: lock hygiene and diagnostics for OpenClaw.
+
+pub mod sqlite;
