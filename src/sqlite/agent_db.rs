@@ -34,6 +34,14 @@ impl AgentDb {
     }
 }
 
+/// What the era of an agent's sessions can be told from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tables {
+    /// The database is for other things.
+    NoSessions,
+    Sessions { youngest: Option<DateTime<Utc>> },
+}
+
 /// A session by its key. The key may hold a phone number: redact before printing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionNode {
@@ -135,11 +143,27 @@ pub(crate) fn read(state_dir: &Place, agent: &str, which: Sessions) -> Result<Ag
     snapshot::read(&place, NAME, |snapshot| look(snapshot, agent, which))
 }
 
-fn look(snapshot: &mut Snapshot, agent: &str, which: Sessions) -> Result<AgentDb> {
+/// Cheap, however large the database: no entry is read.
+pub(crate) fn tables(state_dir: &Place, agent: &str) -> Result<Tables> {
+    let place = state_dir.below(&Path::new("agents").join(agent).join("agent"))?;
+    snapshot::read(&place, NAME, |snapshot| {
+        let schema = own_schema(snapshot)?;
+        let Some(table) = schema.table(snapshot, "session_windows")? else { return Ok(Tables::NoSessions) };
+        let rows = table.rows(snapshot, &[], &["updated_at"], &[])?;
+        Ok(Tables::Sessions { youngest: rows.iter().filter_map(|row| time(&row[0])).max() })
+    })
+}
+
+fn own_schema(snapshot: &mut Snapshot) -> Result<Schema> {
     let schema = Schema::read(snapshot)?;
-    if !schema.has("schema_meta") {
-        return Err(ReadError::Foreign { path: snapshot.path(), table: "schema_meta" });
+    if schema.has("schema_meta") {
+        return Ok(schema);
     }
+    Err(ReadError::Foreign { path: snapshot.path(), table: "schema_meta" })
+}
+
+fn look(snapshot: &mut Snapshot, agent: &str, which: Sessions) -> Result<AgentDb> {
+    let schema = own_schema(snapshot)?;
     Ok(AgentDb {
         agent: agent.to_owned(),
         path: snapshot.path(),

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::agent_db::{self, AgentDb, Sessions};
+use super::agent_db::{self, Tables};
 use super::error::{ReadError, Result};
 use super::place::Place;
 use super::state_db;
@@ -37,9 +37,9 @@ pub fn era(state_dir: &Path) -> Era {
 fn era_of(place: &Place) -> Result<Era> {
     let mut evidence = Evidence::default();
     for agent in agent_db::agents(place)? {
-        match agent_db::read(place, &agent, Sessions::All) {
-            Ok(db) => evidence.add(&db),
-            Err(ReadError::Missing { .. }) => {}
+        match agent_db::tables(place, &agent) {
+            Ok(Tables::Sessions { youngest }) => evidence.add(youngest),
+            Ok(Tables::NoSessions) | Err(ReadError::Missing { .. }) => {}
             Err(error) => {
                 evidence.unreadable.get_or_insert_with(|| error.to_string());
             }
@@ -68,9 +68,9 @@ struct Evidence {
 }
 
 impl Evidence {
-    fn add(&mut self, db: &AgentDb) {
-        self.session_tables |= db.has_sessions();
-        self.youngest_row = self.youngest_row.max(db.nodes.rows().iter().map(|node| node.updated_at).max());
+    fn add(&mut self, youngest: Option<DateTime<Utc>>) {
+        self.session_tables = true;
+        self.youngest_row = self.youngest_row.max(youngest);
     }
 
     /// `sessions.json` is rewritten at the start and end of every run of the file era.

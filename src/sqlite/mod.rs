@@ -21,6 +21,8 @@ pub mod era;
 pub mod error;
 pub mod explain;
 pub mod judge;
+#[cfg(test)]
+mod oracle_tests;
 pub mod os_lock;
 pub mod owner;
 mod page;

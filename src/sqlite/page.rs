@@ -120,6 +120,10 @@ impl Page {
 }
 
 impl Record<'_> {
+    pub(crate) fn is_local(&self) -> bool {
+        self.local.len() == self.length
+    }
+
     /// The whole record, through its overflow pages.
     pub(crate) fn complete(&self, snapshot: &mut Snapshot) -> Result<Vec<u8>> {
         let mut bytes = self.local.to_vec();

@@ -114,9 +114,14 @@ impl Table {
 
         let mut rows = Vec::new();
         let mut take = |snapshot: &mut Snapshot, record: &Record| {
-            let record = record.complete(snapshot)?;
-            let values = record::columns(&record, &stored)
-                .map_err(|record::Malformed| snapshot.corrupt(&format!("table {} has a malformed row", self.name)))?;
+            let malformed = |snapshot: &Snapshot| snapshot.corrupt(&format!("table {} has a malformed row", self.name));
+            let mut values =
+                record::columns(record.local, &stored).map_err(|record::Malformed| malformed(snapshot))?;
+            // A session's entry runs through five overflow pages: only who asks for it pays for it.
+            if !record.is_local() && values.iter().zip(&stored).any(|(value, &at)| value.is_none() && at != usize::MAX) {
+                let whole = record.complete(snapshot)?;
+                values = record::columns(&whole, &stored).map_err(|record::Malformed| malformed(snapshot))?;
+            }
             let mut values: Vec<Value> = values
                 .into_iter()
                 .zip(&wanted)
