@@ -11,6 +11,7 @@ pub mod openclaw;
 pub mod reclaim;
 pub mod redact;
 pub mod report;
+pub mod sqlite;
 pub mod survey;
 pub mod sys;
 pub mod verdict;

@@ -1,0 +1,97 @@
+//! Which era an install is in: session files with locks beside them, or SQLite.
+//!
+//! From what the databases hold, never from a file being there: from 2026.6 an `openclaw-agent.sqlite` holds
+//! credentials while sessions still are files, and after a migration the old files stay.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::agent_db::{self, Tables};
+use super::error::{ReadError, Result};
+use super::place::Place;
+use super::state_db;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Era {
+    /// Sessions are `.jsonl` files, guarded by lock files.
+    File,
+    /// Sessions are in the agent databases: that no lock file is found means nothing.
+    Sqlite,
+    /// A sentence.
+    Unknown(String),
+}
+
+/// How much younger a session file must be than the youngest row before it says that files are in use again.
+const NOTABLY_YOUNGER: TimeDelta = TimeDelta::minutes(5);
+
+pub fn era(state_dir: &Path) -> Era {
+    let place = match Place::root(state_dir) {
+        Ok(place) => place,
+        Err(error) => return Era::Unknown(error.to_string()),
+    };
+    era_of(&place).unwrap_or_else(|error| Era::Unknown(error.to_string()))
+}
+
+fn era_of(place: &Place) -> Result<Era> {
+    let mut evidence = Evidence::default();
+    for agent in agent_db::agents(place)? {
+        match agent_db::tables(place, &agent) {
+            Ok(Tables::Sessions { youngest }) => evidence.add(youngest),
+            Ok(Tables::NoSessions) | Err(ReadError::Missing { .. }) => {}
+            Err(error) => {
+                evidence.unreadable.get_or_insert_with(|| error.to_string());
+            }
+        }
+        evidence.add_files(place, &agent);
+    }
+    // From 2026.8.1 the shared database lists who has an agent database open, before there is a session.
+    evidence.lists_agent_databases = match state_db::read(place) {
+        Ok(db) => db.agent_database_leases != state_db::Section::Absent,
+        Err(ReadError::Missing { .. }) => false,
+        Err(error) => {
+            evidence.unreadable.get_or_insert_with(|| error.to_string());
+            false
+        }
+    };
+    Ok(evidence.judge())
+}
+
+#[derive(Debug, Default)]
+struct Evidence {
+    session_tables: bool,
+    youngest_row: Option<DateTime<Utc>>,
+    youngest_file: Option<DateTime<Utc>>,
+    lists_agent_databases: bool,
+    unreadable: Option<String>,
+}
+
+impl Evidence {
+    fn add(&mut self, youngest: Option<DateTime<Utc>>) {
+        self.session_tables = true;
+        self.youngest_row = self.youngest_row.max(youngest);
+    }
+
+    /// `sessions.json` is rewritten at the start and end of every run of the file era.
+    fn add_files(&mut self, place: &Place, agent: &str) {
+        let sessions = place.below(&Path::new("agents").join(agent).join("sessions"));
+        let store = sessions.and_then(|sessions| sessions.open("sessions.json"));
+        let modified = store.ok().flatten().and_then(|file| file.metadata().ok()?.modified().ok());
+        self.youngest_file = self.youngest_file.max(modified.map(|time: SystemTime| time.into()));
+    }
+
+    fn judge(self) -> Era {
+        match (self.session_tables, self.youngest_row, self.youngest_file) {
+            (true, Some(row), Some(file)) if file - row > NOTABLY_YOUNGER => Era::Unknown(format!(
+                "sessions are in the database, last changed {row}, and in files, last changed {file}: two versions of \
+                 OpenClaw may be in use"
+            )),
+            (true, ..) => Era::Sqlite,
+            (false, ..) if self.unreadable.is_some() => Era::Unknown(self.unreadable.unwrap_or_default()),
+            (false, _, Some(_)) => Era::File,
+            (false, _, None) if self.lists_agent_databases => Era::Sqlite,
+            (false, _, None) => Era::Unknown("no agent has a session yet".into()),
+        }
+    }
+}

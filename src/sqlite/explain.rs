@@ -1,0 +1,166 @@
+//! A lease in words: its state, why, what OpenClaw does about it, and what to type.
+//!
+//! Pure text. Session keys, tokens and payloads are not in it; pids and host names are.
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+
+use super::judge::{Claim, ClaimKind, Clears, LeaseVerdict, OwnerFacts, Reason, Tri, Verdict};
+use super::scope::LeaseScope;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// What is the case.
+    pub state: String,
+    /// What that was concluded from, or what is missing.
+    pub because: Vec<String>,
+    /// What OpenClaw does about it by itself.
+    pub openclaw: String,
+    /// What to do; empty when there is nothing to do.
+    pub advice: Vec<String>,
+}
+
+pub fn explain(claim: &Claim, verdict: &LeaseVerdict, facts: &OwnerFacts, now: DateTime<Utc>) -> Explanation {
+    Explanation {
+        state: state(claim, verdict, now),
+        because: because(claim, verdict, facts, now),
+        openclaw: openclaw(claim, verdict, now),
+        advice: advice(claim, verdict, facts),
+    }
+}
+
+fn state(claim: &Claim, verdict: &LeaseVerdict, now: DateTime<Utc>) -> String {
+    let what = match &claim.kind {
+        ClaimKind::Lease(scope) => format!("lease {scope}, for {}", scope.guards()),
+        ClaimKind::AgentDatabase => "a process has an agent database open".to_owned(),
+        ClaimKind::MemoryLock => "memory workspace lock".to_owned(),
+    };
+    let whose = match claim.owner.pid {
+        Some(pid) => match &claim.owner.host {
+            Some(host) => format!("pid {pid} on {host}"),
+            None => format!("pid {pid}"),
+        },
+        None => "a process that it does not name".to_owned(),
+    };
+    let age = claim.since.map_or(String::new(), |since| format!(", {} old", span(now - since)));
+    format!("{}: {what}{age}, taken by {whose}", verdict.verdict.as_str())
+}
+
+fn because(claim: &Claim, verdict: &LeaseVerdict, facts: &OwnerFacts, now: DateTime<Utc>) -> Vec<String> {
+    let pid = claim.owner.pid.map_or_else(|| "its pid".to_owned(), |pid| format!("pid {pid}"));
+    let mut lines: Vec<String> = verdict
+        .reasons
+        .iter()
+        .map(|reason| match reason {
+            Reason::DeadPid => format!("{pid} no longer exists"),
+            Reason::ZombiePid => format!("{pid} is a zombie: it has ended, and its parent has not noticed"),
+            Reason::RecycledPid => format!("{pid} is now another process: it started at another time"),
+            Reason::NoWriter if facts.gateway_lock_held == Tri::Yes => {
+                "gateway.state.lock is held by another owner than this lease's".to_owned()
+            }
+            Reason::NoWriter => "nobody has gateway.state.lock open, and a live gateway always has".to_owned(),
+            Reason::Expired => expired(claim, now),
+        })
+        .collect();
+    match verdict.verdict {
+        Verdict::Held if facts.gateway_lock_is_owners == Tri::Yes && facts.gateway_lock_held == Tri::Yes => {
+            lines.push("its owner has gateway.state.lock open, so the kernel says".into());
+        }
+        Verdict::Held if verdict.reasons.is_empty() => lines.extend(renewed(claim, now).or(Some(format!("{pid} lives")))),
+        Verdict::Foreign => lines.push(format!("{pid} counts in another PID namespace, and nothing else answers")),
+        Verdict::Indeterminate => lines.extend(missing(claim, facts)),
+        _ => {}
+    }
+    if facts.same_host == Tri::No {
+        lines.push(
+            "it names another host; a container has a new host name each time it is created, so that proves nothing"
+                .into(),
+        );
+    }
+    lines
+}
+
+fn expired(claim: &Claim, now: DateTime<Utc>) -> String {
+    let ago = claim.expires_at.map_or(String::new(), |at| format!(" {} ago", span(now - at)));
+    format!("it expired{ago}: its owner has stopped renewing it, and it keeps nobody out")
+}
+
+fn renewed(claim: &Claim, now: DateTime<Utc>) -> Option<String> {
+    claim.heartbeat_at.map(|at| format!("it was renewed {} ago", span(now - at)))
+}
+
+fn missing(claim: &Claim, facts: &OwnerFacts) -> Vec<String> {
+    let mut lines = Vec::new();
+    match claim.owner.pid {
+        None => lines.push("it names no process, so only its expiry can be judged".to_owned()),
+        Some(pid) if facts.same_pid_domain == Tri::Unknown => {
+            lines.push(format!("whether pid {pid} counts in our PID namespace is not known"));
+        }
+        Some(pid) => lines.push(format!("whether pid {pid} still is the process that took it is not known")),
+    }
+    if claim.kind == ClaimKind::Lease(LeaseScope::GatewayOwner) && facts.gateway_lock_held == Tri::Unknown {
+        lines.push("whether anybody has gateway.state.lock open could not be asked; run as the gateway's user".into());
+    }
+    lines
+}
+
+fn openclaw(claim: &Claim, verdict: &LeaseVerdict, now: DateTime<Utc>) -> String {
+    match verdict.clears {
+        Clears::AtNextUse => "OpenClaw removes the row itself at the next use".into(),
+        Clears::At(at) if verdict.verdict == Verdict::Stale => format!(
+            "OpenClaw cannot see that the owner is gone and refuses everybody else until {} (in {})",
+            at.to_rfc3339_opts(SecondsFormat::Secs, true),
+            span(at - now)
+        ),
+        Clears::At(at) => format!("OpenClaw keeps it for its owner; unless renewed it ends in {}", span(at - now)),
+        Clears::WithItsOwner => "OpenClaw keeps it until its owner lets go".into(),
+        Clears::Never => match claim.kind {
+            ClaimKind::MemoryLock => "OpenClaw before 2026.9 never takes it back in a container (openclaw#134999)".into(),
+            _ => "OpenClaw cannot see that the owner is gone, and the row does not expire".into(),
+        },
+    }
+}
+
+fn advice(claim: &Claim, verdict: &LeaseVerdict, facts: &OwnerFacts) -> Vec<String> {
+    let scope = match &claim.kind {
+        ClaimKind::Lease(scope) => Some(scope),
+        _ => None,
+    };
+    let mut advice = Vec::new();
+    match (verdict.verdict, verdict.clears, scope) {
+        (Verdict::Stale, Clears::At(_), Some(LeaseScope::GatewayOwner | LeaseScope::StartupMigrations)) => {
+            advice.push("wait for it to expire, then start the gateway; restarting earlier fails again".into());
+            if facts.same_host == Tri::No {
+                advice.push(
+                    "give the container a fixed host name (docker run --hostname, compose hostname:), then the next \
+                     gateway can take over at once"
+                        .into(),
+                );
+            }
+        }
+        (Verdict::Stale, Clears::At(_), _) => advice.push("wait for it to expire, then repeat the operation".into()),
+        (Verdict::Stale, Clears::Never, _) if claim.kind == ClaimKind::MemoryLock => {
+            advice.push("update OpenClaw to 2026.9 or later, and restart the gateway".into());
+        }
+        (Verdict::Stale, Clears::Never, _) => advice.push("openclaw doctor".into()),
+        (Verdict::Overdue, ..) if verdict.action == super::Action::Report => {
+            advice.push("its owner lives but does not renew it: look at the gateway's log for a blocked event loop".into());
+            advice.push("openclaw gateway status --deep".into());
+        }
+        (Verdict::Foreign | Verdict::Indeterminate, ..) => {
+            advice.push("run lockdoctor where the gateway runs, as its user".into());
+        }
+        _ => {}
+    }
+    advice
+}
+
+/// "3 h 5 min", "4 min", "12 s".
+fn span(delta: TimeDelta) -> String {
+    let seconds = delta.num_seconds().max(0);
+    match (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0, s) => format!("{s} s"),
+        (0, 0, m, _) => format!("{m} min"),
+        (0, h, m, _) => format!("{h} h {m} min"),
+        (d, h, ..) => format!("{d} d {h} h"),
+    }
+}
