@@ -14,7 +14,7 @@ use crate::evidence::lockfile::Refusal;
 use crate::evidence::payload::{Layout, Origin};
 use crate::evidence::process::Process;
 use crate::evidence::{
-    Content, Evidence, FsClass, LeaseUnknown, Owner, PidDomain, RunTimedOut, Shape, Writer,
+    Content, Evidence, FsClass, LeaseUnknown, Owner, PidDomain, RunTimedOut, Shape, StartTicks, Writer,
 };
 use crate::openclaw::lock_kind::{HolderFd, LockKind, Management};
 
@@ -250,18 +250,31 @@ fn decide(evidence: &Evidence, sighting: Sighting, settle: Settle) -> Judgement 
         Content::NotRead => return missing("the lock was not read"),
         Content::Parsed(_) => {}
     }
-    if evidence.writer == Writer::Open {
+    let writer = writer(evidence);
+    if writer == Writer::Open {
         return held(evidence, Rule::WriterOpen);
     }
     let identity = identity(evidence);
-    match (holder_fd(evidence), evidence.writer) {
+    match (holder_fd(evidence), writer) {
         (HolderFd::KeptOpen, Writer::NoneOpen) => without_writer(evidence, identity, sighting, settle),
         _ => by_owner(evidence, identity, sighting, settle),
     }
 }
 
+/// The kernel's answer, where it can be one: elsewhere another kernel may have the file open.
+fn writer(evidence: &Evidence) -> Writer {
+    match evidence.writer {
+        Writer::NoneOpen if !evidence.filesystem.has_one_kernel() => {
+            Writer::Unknown(LeaseUnknown::Filesystem)
+        }
+        answer => answer,
+    }
+}
+
 fn by_shape(evidence: &Evidence) -> Option<Judgement> {
     match (evidence.shape, evidence.kind) {
+        // Evidence that somebody else can get, not a thing that must not be touched.
+        (Shape::Refused(Refusal::Unreadable), _) => Some(missing(Refusal::Unreadable.sentence())),
         (Shape::Refused(why), _) => Some(refused(why)),
         (_, LockKind::Guard) => Some(guard(evidence)),
         (_, LockKind::Coordinator) => {
@@ -305,11 +318,11 @@ fn directory_lock(evidence: &Evidence) -> Judgement {
 /// Whoever creates a lock has it open until the payload is whole, so this holds for every kind, whether or
 /// not its holder keeps the file open later.
 fn unfinished(evidence: &Evidence, sighting: Sighting, settle: Settle) -> Judgement {
-    match evidence.writer {
-        Writer::Open => held(evidence, Rule::WriterOpen),
+    match writer(evidence) {
         _ if evidence.untouched_for < CREATION_GRACE => {
             plain(Verdict::Initialising, Action::Wait, Rule::Unfinished)
         }
+        Writer::Open => held(evidence, Rule::WriterOpen),
         Writer::NoneOpen => {
             let reasons = vec![Reason::Malformed, Reason::NoWriter];
             candidate(Verdict::Stale, reasons, Rule::Unfinished, sighting, settle.stale)
@@ -320,18 +333,22 @@ fn unfinished(evidence: &Evidence, sighting: Sighting, settle: Settle) -> Judgem
 
 /// The kernel says that nobody on it has the file open for writing.
 fn without_writer(evidence: &Evidence, identity: Identity, sighting: Sighting, settle: Settle) -> Judgement {
-    let mut reasons = Vec::new();
-    let numbers_count_here = !matches!(evidence.domain, PidDomain::Unknown(_) | PidDomain::Foreign { .. });
-    let (rule, wait) = match identity {
-        Identity::Same if numbers_count_here => {
-            let rule = Rule::NoWriterLiveOwner;
-            return candidate(Verdict::Leaked, vec![Reason::NoWriter], rule, sighting, settle.leaked);
-        }
+    let numbers_count_here = matches!(evidence.domain, PidDomain::Shared(_) | PidDomain::Presumed);
+    let owner_lives = match identity {
+        Identity::Same => numbers_count_here || start_is_recorded(evidence),
         // It exists, but hidepid or another user's rights hide when it started: taken as the same.
-        Identity::Unknown(_) if numbers_count_here && matches!(evidence.owner, Owner::Hidden) => {
-            let rule = Rule::NoWriterLiveOwner;
-            return candidate(Verdict::Leaked, vec![Reason::NoWriter], rule, sighting, settle.leaked);
+        Identity::Unknown(_) => numbers_count_here && evidence.owner == Owner::Hidden,
+        // Another PID namespace has a process of this number, and it started when the lock says.
+        Identity::Dead(_) | Identity::StartedLater => {
+            matches!(evidence.domain, PidDomain::Foreign { .. }) && start_is_recorded(evidence)
         }
+    };
+    if owner_lives {
+        let rule = Rule::NoWriterLiveOwner;
+        return candidate(Verdict::Leaked, vec![Reason::NoWriter], rule, sighting, settle.leaked);
+    }
+    let mut reasons = Vec::new();
+    let (rule, wait) = match identity {
         Identity::Dead(reason) if numbers_count_here => {
             reasons.push(reason);
             let proven = matches!(evidence.domain, PidDomain::Shared(_));
@@ -373,7 +390,7 @@ fn by_owner(evidence: &Evidence, identity: Identity, sighting: Sighting, settle:
         (PidDomain::Unknown(why), _) => {
             Judgement { note: Some(why), ..plain(Verdict::Foreign, Action::None, Rule::OtherPidNamespace) }
         }
-        (PidDomain::Presumed, _) => match evidence.writer {
+        (PidDomain::Presumed, _) => match writer(evidence) {
             Writer::Unknown(why) => unanswered(evidence, why),
             _ => missing("whether this pid counts in our PID namespace was not established"),
         },
@@ -448,7 +465,8 @@ fn holder_fd(evidence: &Evidence) -> HolderFd {
 }
 
 fn start_is_recorded(evidence: &Evidence) -> bool {
-    evidence.payload().is_some_and(|payload| payload.start_ticks.is_some())
+    evidence.start_ticks == StartTicks::Comparable
+        && evidence.payload().is_some_and(|payload| payload.start_ticks.is_some())
 }
 
 fn identity(evidence: &Evidence) -> Identity {
@@ -465,26 +483,30 @@ fn identity(evidence: &Evidence) -> Identity {
     }
 }
 
+/// Its start tick differs from the recorded one, and both were counted from the same boot.
 fn is_other_process(evidence: &Evidence, process: &Process) -> bool {
-    evidence
-        .payload()
-        .and_then(|payload| payload.start_ticks)
-        .is_some_and(|ticks| ticks != process.start_ticks)
+    evidence.start_ticks == StartTicks::Comparable
+        && evidence
+            .payload()
+            .and_then(|payload| payload.start_ticks)
+            .is_some_and(|ticks| ticks != process.start_ticks)
 }
 
 fn compare(evidence: &Evidence, process: &Process) -> Identity {
     let Some(payload) = evidence.payload() else { return Identity::Unknown("the lock names no process") };
-    match (payload.start_ticks, payload.created_at) {
-        (Some(_), _) if is_other_process(evidence, process) => Identity::Dead(Reason::RecycledPid),
-        (Some(_), _) => Identity::Same,
-        // A process that was there before the lock and still is was there when the lock was made.
-        (None, Some(created_at)) if process.started_at(evidence.booted_at) > created_at + START_SLACK => {
+    if payload.start_ticks == Some(process.start_ticks) {
+        return Identity::Same;
+    }
+    if is_other_process(evidence, process) {
+        return Identity::Dead(Reason::RecycledPid);
+    }
+    match payload.created_at {
+        Some(created_at) if process.started_at(evidence.booted_at) > created_at + START_SLACK => {
             Identity::StartedLater
         }
-        (None, Some(_)) => Identity::Same,
-        (None, None) => {
-            Identity::Unknown("the lock records neither when it was made nor when its owner started")
-        }
+        // A process that was there before the lock and still is was there when the lock was made.
+        Some(_) => Identity::Same,
+        None => Identity::Unknown("the lock records neither when it was made nor when its owner started"),
     }
 }
 

@@ -42,6 +42,7 @@ pub struct Evidence {
     /// the future.
     pub age: Option<Duration>,
     pub booted_at: DateTime<Utc>,
+    pub start_ticks: StartTicks,
     pub limit: Option<Limit>,
     pub run_timed_out: RunTimedOut,
 }
@@ -53,6 +54,14 @@ impl Evidence {
             Content::Empty | Content::Malformed(_) | Content::NotRead => None,
         }
     }
+}
+
+/// Whether start ticks that OpenClaw recorded can be compared with those that `/proc` shows here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartTicks {
+    Comparable,
+    /// `/proc` shifts them by the offset of our time namespace (time_namespaces(7)); OpenClaw's may be another.
+    Shifted,
 }
 
 /// Whether the logs show that the run which took this lock has ended at its time limit.

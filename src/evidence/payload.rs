@@ -133,7 +133,7 @@ fn parse_pid_colon_ms(body: &str) -> Option<Payload> {
     let pid = pid.parse::<i32>().ok().filter(|pid| *pid > 0)?;
     Some(Payload {
         pid: pid as u32,
-        created_at: DateTime::from_timestamp_millis(ms.parse().ok()?),
+        created_at: from_millis(ms.parse().ok()?),
         format: Format { layout: Layout::PidColonMs, ending: Ending::Newline },
         ..Payload::default()
     })
@@ -163,6 +163,12 @@ fn positive_integer(value: &Value) -> Option<u64> {
 fn instant(value: &Value) -> Option<DateTime<Utc>> {
     match value {
         Value::String(text) => DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc)),
-        number => DateTime::from_timestamp_millis(i64::try_from(integer(number)?).ok()?),
+        number => from_millis(integer(number)?),
     }
+}
+
+/// Up to the year 9999, as far as an ISO 8601 time goes: nothing that is later added to it can overflow.
+fn from_millis(ms: u64) -> Option<DateTime<Utc>> {
+    const END_OF_9999: u64 = 253_402_300_799_999;
+    DateTime::from_timestamp_millis(i64::try_from(ms).ok().filter(|_| ms <= END_OF_9999)?)
 }

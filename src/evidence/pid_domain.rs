@@ -1,6 +1,7 @@
 //! Whether the pids in a root's locks count in our PID namespace. A container's gateway is often pid 1 or 7:
 //! without a shared namespace such a number means somebody else here, or lockdoctor itself.
 
+use super::StartTicks;
 use super::process::{Owner, look_up, read_proc};
 
 /// Namespace numbers of the initial namespaces (`include/linux/proc_ns.h`).
@@ -26,8 +27,7 @@ pub enum PidDomain {
 #[derive(Debug)]
 pub struct Namespaces {
     pub in_initial_pid_namespace: bool,
-    /// Start ticks shift with the time namespace, so they compare only within the initial one.
-    pub ticks_comparable: bool,
+    pub start_ticks: StartTicks,
     /// `/proc` shows every process of this namespace (no hidepid).
     pub proc_is_complete: bool,
 }
@@ -36,8 +36,12 @@ impl Namespaces {
     pub fn detect() -> Self {
         Self {
             in_initial_pid_namespace: namespace_number("pid") == Some(INITIAL_PID_NAMESPACE),
-            ticks_comparable: namespace_number("time").is_none_or(|n| n == INITIAL_TIME_NAMESPACE),
-            proc_is_complete: rustix::fs::stat("/proc/1").is_ok(),
+            start_ticks: match namespace_number("time") {
+                Some(number) if number != INITIAL_TIME_NAMESPACE => StartTicks::Shifted,
+                _ => StartTicks::Comparable,
+            },
+            // Its contents too: hidepid=1 shows the directory alone.
+            proc_is_complete: read_proc(1, "status").is_some(),
         }
     }
 
@@ -64,7 +68,9 @@ impl Namespaces {
             return PidDomain::Unknown("/proc hides other users' processes (hidepid)");
         }
         let may_be_owner = |host_pid: &u32| match (start_ticks, look_up(*host_pid)) {
-            (Some(ticks), Owner::Alive(process)) if self.ticks_comparable => ticks == process.start_ticks,
+            (Some(ticks), Owner::Alive(process)) if self.start_ticks == StartTicks::Comparable => {
+                ticks == process.start_ticks
+            }
             (_, Owner::Gone) => false,
             _ => true,
         };

@@ -19,7 +19,7 @@ pub enum Owner {
     Zombie(Process),
     /// The number is a thread of another process: a recycled number, as a lock names a whole process.
     Thread {
-        leader: Option<u32>,
+        leader: u32,
     },
     Alive(Process),
     /// It exists, but `/proc` hides it (hidepid, another user's process).
@@ -49,6 +49,8 @@ pub struct Process {
     pub start_ticks: u64,
     /// Fields 14 and 15: clock ticks spent in user and kernel mode.
     pub cpu_ticks: u64,
+    /// Field 20.
+    pub threads: u64,
 }
 
 impl Process {
@@ -97,36 +99,26 @@ pub fn look_up(pid: u32) -> Owner {
         // Not a thread-group leader: EINVAL, on newer kernels ENOENT.
         Err(Errno::INVAL | Errno::NOENT) => {
             return match leader_of(pid) {
-                Some(leader) if leader != pid => Owner::Thread { leader: Some(leader) },
+                Some(leader) if leader != pid => Owner::Thread { leader },
                 _ => Owner::Unknown(Errno::INVAL),
             };
         }
         Err(error) => return Owner::Unknown(error),
     };
     match read_proc(pid, "stat").as_deref().map(parse_stat) {
-        Some(Some(process)) if matches!(process.state, 'Z' | 'X') => zombie_or_alive(process),
+        // A leader that has ended while its threads go on shows as a zombie but still holds its files
+        // (OpenClaw 2026.9.6 looks at its threads too).
+        Some(Some(process)) if matches!(process.state, 'Z' | 'X') && process.threads <= 1 => {
+            Owner::Zombie(process)
+        }
         Some(Some(process)) => Owner::Alive(process),
         Some(None) | None => Owner::Hidden,
     }
 }
 
-/// A leader that has ended while its threads go on shows as a zombie but still holds its files (OpenClaw
-/// 2026.9.6 asks for `Threads: 1` too).
-fn zombie_or_alive(process: Process) -> Owner {
-    match status_field(process.pid, "Threads:").and_then(|n| n.parse::<u32>().ok()) {
-        Some(threads) if threads > 1 => Owner::Alive(process),
-        _ => Owner::Zombie(process),
-    }
-}
-
 fn leader_of(tid: u32) -> Option<u32> {
-    status_field(tid, "Tgid:")?.parse().ok()
-}
-
-fn status_field(pid: u32, field: &str) -> Option<String> {
-    let status = read_proc(pid, "status")?;
-    let line = status.lines().find(|line| line.starts_with(field))?;
-    line[field.len()..].split_whitespace().last().map(str::to_owned)
+    let status = read_proc(tid, "status")?;
+    status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
 }
 
 /// Reads one small `/proc` file of a process; `None` if it is gone or hidden.
@@ -151,6 +143,7 @@ fn parse_stat(stat: &str) -> Option<Process> {
         state: fields.first()?.chars().next()?,
         start_ticks: number(19)?,
         cpu_ticks: number(11)? + number(12)?,
+        threads: number(17)?,
     })
 }
 
@@ -163,7 +156,7 @@ mod tests {
         let stat = "42 (a) b (c)) S 1 42 42 0 -1 0 0 0 0 0 3 4 0 0 20 0 11 0 214784 23 15";
         let process = parse_stat(stat).expect("well formed");
         assert_eq!((process.comm.as_str(), process.state), ("a) b (c)", 'S'));
-        assert_eq!((process.start_ticks, process.cpu_ticks), (214_784, 7));
+        assert_eq!((process.start_ticks, process.cpu_ticks, process.threads), (214_784, 7, 11));
     }
 
     #[test]
@@ -193,6 +186,6 @@ mod tests {
             stopped.recv().ok();
         });
         let tid = told.recv().expect("thread runs");
-        assert_eq!(look_up(tid), Owner::Thread { leader: Some(std::process::id()) });
+        assert_eq!(look_up(tid), Owner::Thread { leader: std::process::id() });
     }
 }

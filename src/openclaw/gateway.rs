@@ -18,7 +18,7 @@ use crate::evidence::lockfile::{Look, PinnedLock};
 use crate::evidence::pid_domain::Census;
 use crate::evidence::process::{Owner, Process, look_up, read_proc};
 use crate::evidence::view::SystemView;
-use crate::evidence::{Content, Payload};
+use crate::evidence::{Content, Payload, StartTicks};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -124,9 +124,8 @@ pub fn detect(root: &Directory, config_path: &Path, view: &mut SystemView) -> Ga
             Writer::Open => {
                 let owner = view.processes.owner(payload.pid);
                 let same = owner.process().filter(|process| {
-                    payload
-                        .start_ticks
-                        .is_none_or(|ticks| ticks == process.start_ticks || !view.namespaces.ticks_comparable)
+                    view.namespaces.start_ticks == StartTicks::Shifted
+                        || payload.start_ticks.is_none_or(|ticks| ticks == process.start_ticks)
                 });
                 let mut gateway = match same {
                     Some(process) => Gateway::of_process(process, &view.now, "it holds its own lock"),

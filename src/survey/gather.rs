@@ -156,6 +156,7 @@ fn evidence(
         untouched_for: modified_at.and_then(|at| view.now.since(at)).unwrap_or_default(),
         age: made_at.and_then(|at| view.now.since(at)),
         booted_at: view.now.booted_at(),
+        start_ticks: view.namespaces.start_ticks,
         limit: limit_of(kind, payload, version, context.timeouts(), None),
         run_timed_out: RunTimedOut::NotLookedAt,
         content,

@@ -1,0 +1,304 @@
+//! A throw-away home directory with OpenClaw installs in it, and `lockdoctor` run against it with an
+//! environment of its own. Other processes are real ones, ended by the guard that started them.
+
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::ffi::{CString, OsStr};
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+pub const NOBODY: u32 = 65534;
+
+/// A home directory with one state directory, `~/.openclaw`.
+pub struct TestEnv {
+    home: tempfile::TempDir,
+    variables: Vec<(String, String)>,
+}
+
+impl TestEnv {
+    /// With a configuration that names the version, as OpenClaw writes it.
+    pub fn new(version: &str) -> Self {
+        let env = Self::empty();
+        std::fs::create_dir_all(env.state().join("agents")).expect("state directory");
+        env.config(&format!(r#"{{"meta": {{"lastTouchedVersion": "{version}"}}}}"#));
+        env
+    }
+
+    /// A home directory without any install.
+    pub fn empty() -> Self {
+        let home = tempfile::Builder::new().prefix("lockdoctor-test-").tempdir().expect("tempdir");
+        // Other users must be able to come here.
+        std::fs::set_permissions(home.path(), Permissions::from_mode(0o755)).expect("chmod");
+        std::fs::create_dir(home.path().join("tmp")).expect("tmp");
+        Self { home, variables: Vec::new() }
+    }
+
+    pub fn variable(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        let value = value.as_ref().to_string_lossy().into_owned();
+        self.variables.push((name.to_owned(), value));
+        self
+    }
+
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub fn tmp(&self) -> PathBuf {
+        self.home().join("tmp")
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.home().join(".openclaw")
+    }
+
+    pub fn config(&self, json5: &str) {
+        std::fs::write(self.state().join("openclaw.json"), json5).expect("config");
+    }
+
+    /// The sessions directory of `agent`, made if it is not there.
+    pub fn sessions(&self, agent: &str) -> PathBuf {
+        let path = self.state().join("agents").join(agent).join("sessions");
+        std::fs::create_dir_all(&path).expect("sessions directory");
+        path
+    }
+
+    /// Where the lock of session `id` of the agent `main` lies; its transcript is written.
+    pub fn session(&self, id: &str) -> PathBuf {
+        let transcript = self.sessions("main").join(format!("{id}.jsonl"));
+        std::fs::write(&transcript, "{\"type\":\"session\"}\n").expect("transcript");
+        transcript.with_extension("jsonl.lock")
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        self.isolate(&mut command).args(arguments);
+        command
+    }
+
+    /// Gives `command` the environment of this home and nothing else.
+    pub fn isolate<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.home())
+            .env("TMPDIR", self.tmp())
+            .env("TZ", "UTC")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        Run::of(self.command(arguments))
+    }
+
+    /// `scan --json` of the state directory.
+    pub fn scan(&self) -> Run {
+        let state = self.state();
+        self.run(&["scan", "--json", "--state-dir", &state.to_string_lossy()])
+    }
+}
+
+/// The binary, where every user may execute it.
+pub fn binary() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_lockdoctor"))
+}
+
+/// What one run of the binary gave.
+#[derive(Debug)]
+pub struct Run {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+    pub took: Duration,
+}
+
+impl Run {
+    pub fn of(mut command: Command) -> Self {
+        let started = Instant::now();
+        let Output { status, stdout, stderr } = command.output().expect("lockdoctor runs");
+        let run = Self {
+            code: status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+            took: started.elapsed(),
+        };
+        assert!(!run.stderr.contains("panicked"), "{run:#?}");
+        assert!(run.code >= 0, "ended by a signal: {status:?} {run:#?}");
+        run
+    }
+
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        self
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    /// The lock at `path`, which was listed exactly once.
+    #[track_caller]
+    pub fn lock(&self, path: &Path) -> Value {
+        let json = self.json();
+        let text = path.to_string_lossy();
+        let locks = json["locks"].as_array().expect("locks");
+        let mut found = locks.iter().filter(|lock| lock["path"] == *text);
+        let lock = found.next().unwrap_or_else(|| panic!("{text} is not listed: {self:#?}"));
+        assert!(found.next().is_none(), "{text} is listed twice");
+        lock.clone()
+    }
+
+    /// Checks the verdict and its reasons, `"stale dead-pid no-writer"`.
+    #[track_caller]
+    pub fn says(&self, path: &Path, expected: &str) -> &Self {
+        let lock = self.lock(path);
+        let reasons = lock["reasons"].as_array().expect("reasons").iter().filter_map(Value::as_str);
+        let words: Vec<&str> = lock["verdict"].as_str().into_iter().chain(reasons).collect();
+        assert_eq!(words.join(" "), expected, "{lock:#}");
+        self
+    }
+
+    pub fn paths(&self) -> Vec<String> {
+        let json = self.json();
+        let locks = json["locks"].as_array().expect("locks");
+        locks.iter().filter_map(|lock| lock["path"].as_str().map(str::to_owned)).collect()
+    }
+}
+
+/// The bytes of a session lock as OpenClaw 2026.5.22 and later write them.
+pub fn payload(pid: u32, start_ticks: Option<u64>) -> Vec<u8> {
+    payload_made(pid, start_ticks, Duration::from_secs(5))
+}
+
+/// The same, `ago`.
+pub fn payload_made(pid: u32, start_ticks: Option<u64>, ago: Duration) -> Vec<u8> {
+    let made: DateTime<Utc> = (SystemTime::now() - ago).into();
+    let mut fields = json!({
+        "pid": pid,
+        "createdAt": made.to_rfc3339_opts(SecondsFormat::Millis, true),
+        "maxHoldMs": 1_020_000,
+    });
+    if let Some(ticks) = start_ticks {
+        fields["starttime"] = json!(ticks);
+    }
+    let mut bytes = serde_json::to_vec_pretty(&fields).expect("JSON");
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Creates a lock as OpenClaw does and keeps it open, as its holder does.
+pub fn hold(path: &Path, bytes: &[u8]) -> File {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).expect("new lock");
+    file.write_all(bytes).expect("payload");
+    file
+}
+
+/// Field 22 of `/proc/PID/stat`.
+pub fn start_ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("process");
+    let fields = &stat[stat.rfind(')').expect("a name") + 2..];
+    fields.split(' ').nth(19).expect("field 22").parse().expect("a number")
+}
+
+pub fn own_pid() -> u32 {
+    std::process::id()
+}
+
+/// A pid that belongs to nobody: a child that was started, ended and collected.
+pub fn dead_pid() -> u32 {
+    let mut child = Command::new("true").spawn().expect("true(1)");
+    child.wait().expect("child");
+    child.id()
+}
+
+pub fn set_age(path: &Path, ago: Duration) {
+    let file = File::open(path).expect("file");
+    file.set_modified(SystemTime::now() - ago).expect("mtime");
+}
+
+pub fn fifo(path: &Path) {
+    let path = CString::new(path.as_os_str().as_bytes()).expect("no NUL");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        path.as_c_str(),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .expect("mknod");
+}
+
+/// A child process that is ended with the guard.
+#[derive(Debug)]
+pub struct Running {
+    pub child: Child,
+    lines: BufReader<std::process::ChildStdout>,
+}
+
+impl Running {
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("child starts");
+        let lines = BufReader::new(child.stdout.take().expect("piped"));
+        Self { child, lines }
+    }
+
+    pub fn shell(script: &str) -> Self {
+        Self::start(Command::new("sh").args(["-c", script]).stdin(Stdio::null()))
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The next line it prints, which says that it is where the test wants it.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).expect("readable");
+        line.trim_end().to_owned()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Waits for something that another process does.
+#[track_caller]
+pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !done() {
+        assert!(Instant::now() < deadline, "{what}: not within 20 s");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// `true` if `program --version` (or any start of it) works.
+pub fn has(program: &str) -> bool {
+    let quiet = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    quiet.is_ok()
+}
+
+/// Says why a test cannot run here. Use as `if skipped(…) { return; }`.
+pub fn skipped(unless: bool, why: &str) -> bool {
+    if !unless {
+        eprintln!("SKIPPED: {why}");
+    }
+    !unless
+}
