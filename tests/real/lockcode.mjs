@@ -5,6 +5,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 
 export const lab = () => process.env.LOCKDOCTOR_LAB || path.join(os.homedir(), ".cache", "lockdoctor-lab");
+export const gateways = () => process.env.LOCKDOCTOR_GATEWAYS || path.join(lab(), "gateways");
 
 /**
  * acquire(sessionFile, timeoutMs) → { release() };
