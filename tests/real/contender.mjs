@@ -1,6 +1,6 @@
 // contender.mjs KEY SESSION.jsonl ROUNDS DEAD-LOCK: an owner under siege. Each round leaves the bytes of
-// DEAD-LOCK (what a killed owner left) at the lock's path, takes the real lock at a random moment, and
-// watches that the path names its own file for as long as it holds it. Ends with the count:
+// DEAD-LOCK (what a killed owner left) at the lock's path, takes the real lock about when the besieger, as
+// measured on the way, will have come to it, and watches that the path names its own file for as long as it holds it. Ends with the count:
 //   lost       a live owner's lock was gone, and did not come back within 200 ms
 //   replaced   it was another file's for an instant, and its own again; longest_us is the longest instant
 //   risen      the lock was back after its owner had let go
@@ -36,14 +36,27 @@ const spin = (microseconds, look = () => {}) => {
   for (const end = us() + microseconds; us() < end; ) look();
 };
 
+// How long the besieger takes to free a dead lock: the owner comes at one of the measured times, a little
+// earlier or later. One round in twenty it stands back, and measures.
+const taken = [];
+const aim = (planted) => {
+  if (taken.length === 0 || Math.random() < 0.05) {
+    const start = us();
+    while (same(at(), planted) && us() - start < 300_000);
+    taken.push(us() - start);
+    if (taken.length > 100) taken.shift();
+  } else {
+    spin(taken[Math.floor(Math.random() * taken.length)] * (0.8 + Math.random() * 0.3) - Math.random() * 100);
+  }
+};
+
 const count = { rounds: 0, lost: 0, replaced: 0, longest_us: 0, risen: 0, blocked: 0, refused: 0, met: 0 };
 for (; count.rounds < Number(rounds); count.rounds++) {
   const plant = `${lock}.plant`;
   fs.writeFileSync(plant, dead);
   const planted = fs.statSync(plant, { bigint: true });
   fs.renameSync(plant, lock);
-  // Most rounds in the first instants, where judge and swap are under way; some late, when all is done.
-  spin(Math.random() ** 3 * 3000);
+  aim(planted);
   if (!same(at(), planted)) count.met += 1;
   let held;
   const since = us();

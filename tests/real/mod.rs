@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub(crate) mod siege;
+
 /// One package for each form of the lock protocol that was ever published.
 pub(crate) const PACKAGES: [&str; 13] = [
     "clawdbot@2026.1.24-3",
