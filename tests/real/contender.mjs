@@ -20,34 +20,40 @@ const code = await load(key);
 
 // The package's own handle on the lock tells which file it believes to own; the code itself stays as it is.
 let owned = null;
+let madeAt = 0;
 const { open } = fsp;
 fsp.open = async (file, ...rest) => {
   const handle = await open.call(fsp, file, ...rest);
-  if (file === lock) owned = fs.fstatSync(handle.fd, { bigint: true });
+  if (file === lock) {
+    owned = fs.fstatSync(handle.fd, { bigint: true });
+    madeAt = us();
+  }
   return handle;
 };
 syncBuiltinESMExports();
 
+const us = () => Number(process.hrtime.bigint() / 1000n);
 const dead = fs.readFileSync(deadLock);
 const at = () => fs.lstatSync(lock, { bigint: true, throwIfNoEntry: false });
 const same = (a, b) => a !== undefined && a.ino === b.ino && a.dev === b.dev;
-const us = () => Number(process.hrtime.bigint() / 1000n);
 const spin = (microseconds, look = () => {}) => {
   for (const end = us() + microseconds; us() < end; ) look();
 };
 
-// How long the besieger takes to free a dead lock: the owner comes at one of the measured times, a little
-// earlier or later. One round in twenty it stands back, and measures.
+// How long the besieger takes to free a dead lock, and the owner to make its own: what the owner makes must
+// appear between the besieger's last look and its act. One round in twenty it stands back, and measures.
 const taken = [];
+const making = [];
+const keep = (list, microseconds) => list.push(microseconds) > 100 && list.shift();
+const one = (list) => list[Math.floor(Math.random() * list.length)] ?? 0;
 const aim = (planted) => {
   if (taken.length === 0 || Math.random() < 0.05) {
     const start = us();
     while (same(at(), planted) && us() - start < 300_000);
-    taken.push(us() - start);
-    if (taken.length > 100) taken.shift();
-  } else {
-    spin(taken[Math.floor(Math.random() * taken.length)] * (0.8 + Math.random() * 0.3) - Math.random() * 100);
+    return keep(taken, us() - start);
   }
+  if (Math.random() < 0.5) return spin(one(taken) * Math.random() * 1.1);
+  return spin(one(taken) - one(making) + (Math.random() - 0.6) * 500);
 };
 
 const count = { rounds: 0, lost: 0, replaced: 0, longest_us: 0, risen: 0, blocked: 0, refused: 0, met: 0 };
@@ -67,6 +73,7 @@ for (; count.rounds < Number(rounds); count.rounds++) {
     continue;
   }
   const mine = owned;
+  keep(making, madeAt - since);
   let away = null;
   const look = () => {
     if (same(at(), mine)) {

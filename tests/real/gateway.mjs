@@ -65,9 +65,11 @@ export class Model {
     // Newer versions put runtime context after the real message, and join queued ones: the last directive counts.
     const asked = messages.filter((m) => m.role === "user").map(text).findLast((t) => t.includes("[[")) ?? "";
     const directive = (name) => [...asked.matchAll(new RegExp(`\\[\\[${name}(?:=([^\\]]*))?\\]\\]`, "g"))].at(-1);
+    // A run that is taken up again after a crash asks the same once more: the delay is for the first time.
+    const again = [...asked.matchAll(/\[\[tag=([^\]]*)\]\]/g)].some((tag) => this.seen.has(tag[1]));
     for (const tag of asked.matchAll(/\[\[tag=([^\]]*)\]\]/g)) this.seen.add(tag[1]);
     if (directive("hang")) return;
-    await sleep(Number(directive("delay")?.[1] ?? 0) * 1000);
+    if (!again) await sleep(Number(directive("delay")?.[1] ?? 0) * 1000);
     if (response.destroyed) return;
     const content = `answer to ${directive("tag")?.[1] ?? "a message"}`;
     const usage = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };

@@ -2,7 +2,7 @@
 //! torture can see, a cleaner that judges right and then unlinks by path.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -75,9 +75,13 @@ impl Siege {
             }
             Besieger::Unlink => {
                 siege.thread = Some(std::thread::spawn(move || {
+                    let journal = fs::File::create(dir.join("journal")).unwrap();
                     while going() {
-                        for lock in &locks {
-                            if owner_is_dead(lock) && fs::remove_file(lock).is_ok() {
+                        for lock in locks.iter().filter(|lock| owner_is_dead(lock)) {
+                            // It writes down what it is about to do, as lockdoctor does.
+                            writeln!(&journal, "{}", lock.display()).unwrap();
+                            journal.sync_data().unwrap();
+                            if fs::remove_file(lock).is_ok() {
                                 count.fetch_add(1, Ordering::Relaxed);
                             }
                         }
@@ -109,9 +113,9 @@ impl Drop for Siege {
     }
 }
 
-/// What else the tool needs to act as often as a torture wants it to.
+/// The circuit breaker would stop a torture at its fourth round.
 fn extra_arguments() -> Vec<String> {
-    let given = std::env::var("LOCKDOCTOR_TORTURE_ARGS").unwrap_or_default();
+    let given = std::env::var("LOCKDOCTOR_TORTURE_ARGS").unwrap_or_else(|_| "--no-breaker".to_owned());
     given.split_whitespace().map(str::to_owned).collect()
 }
 
