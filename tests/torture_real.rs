@@ -54,7 +54,7 @@ fn besiege(besieger: Besieger) {
 #[test]
 fn control_unlink_by_path_robs_live_owners() {
     let Some(_) = packages() else { return };
-    let each = setting("LOCKDOCTOR_TORTURE_ROUNDS", 2100).div_ceil(20).max(200);
+    let each = setting("LOCKDOCTOR_TORTURE_ROUNDS", 2100).div_ceil(20).clamp(60, 1000);
     let mut all = Count::default();
     for key in BESIEGED {
         let count = rounds(key, Besieger::Unlink, each);
@@ -67,7 +67,7 @@ fn control_unlink_by_path_robs_live_owners() {
 fn rounds(key: &str, besieger: Besieger, rounds: u64) -> Count {
     let mut all = Count::default();
     while all.rounds < rounds {
-        let state = StateDir::new(key);
+        let state = StateDir::for_torture(key);
         let session = state.session(0);
         let dead = state.path().join("killed-owner");
         fs::write(&dead, killed_owners_lock(key)).unwrap();

@@ -76,7 +76,17 @@ pub(crate) struct StateDir {
 
 impl StateDir {
     pub(crate) fn new(key: &str) -> Self {
-        let at = std::env::var_os("LOCKDOCTOR_TORTURE_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+        Self::below(key, &std::env::temp_dir())
+    }
+
+    /// Where the rate counts: in memory, unless `LOCKDOCTOR_TORTURE_DIR` names a place on another file system.
+    pub(crate) fn for_torture(key: &str) -> Self {
+        let memory = Some(PathBuf::from("/dev/shm")).filter(|shm| shm.is_dir());
+        let given = std::env::var_os("LOCKDOCTOR_TORTURE_DIR").map(PathBuf::from);
+        Self::below(key, &given.or(memory).unwrap_or_else(std::env::temp_dir))
+    }
+
+    fn below(key: &str, at: &Path) -> Self {
         let dir = tempfile::Builder::new().prefix("lockdoctor-real-").tempdir_in(at).unwrap();
         let (name, version) = key.split_once('-').unwrap();
         let config = format!(r#"{{"meta":{{"lastTouchedVersion":"{version}"}}}}"#);
