@@ -1,1 +1,2 @@
 //! lockdoctor: lock hygiene and diagnostics for OpenClaw.
+pub mod gatewaylog;
