@@ -38,7 +38,8 @@ fn logs(dir: &Path, found: &mut Vec<PathBuf>) {
             continue;
         }
         let name = entry.file_name().to_string_lossy().into_owned();
-        let console = name.starts_with("console-") || matches!(name.as_str(), "stdout.txt" | "stderr.txt" | "typescript.txt");
+        let console = name.starts_with("console-")
+            || matches!(name.as_str(), "stdout.txt" | "stderr.txt" | "typescript.txt");
         if console || name.ends_with(".log") && !name.starts_with("fake_model") {
             found.push(path);
         }
@@ -53,7 +54,10 @@ fn every_keyword_line_of_the_samples_is_an_event() {
     };
     let mut files = Vec::new();
     logs(Path::new(&dir), &mut files);
-    let dating = Dating { date: NaiveDate::from_ymd_opt(2026, 11, 22).unwrap(), offset: FixedOffset::east_opt(0).unwrap() };
+    let dating = Dating {
+        date: NaiveDate::from_ymd_opt(2026, 11, 22).unwrap(),
+        offset: FixedOffset::east_opt(0).unwrap(),
+    };
     let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
     let mut missed = Vec::new();
     for file in &files {
@@ -76,12 +80,17 @@ fn every_keyword_line_of_the_samples_is_an_event() {
             by_line += u64::from(event.is_some());
             let text = String::from_utf8_lossy(line);
             if event.is_none() && KEYWORDS.iter().any(|known| text.contains(known)) {
-                missed.push(format!("{}: {}", file.display(), record.message.chars().take(200).collect::<String>()));
+                missed.push(format!(
+                    "{}: {}",
+                    file.display(),
+                    record.message.chars().take(200).collect::<String>()
+                ));
             }
         }
         assert_eq!(scanned, by_line, "the prefilter lost events of {}", file.display());
         assert_eq!(scanner.counters().bytes, bytes.len() as u64);
-        let lines = bytes.iter().filter(|byte| **byte == b'\n').count() + usize::from(bytes.last().is_some_and(|b| *b != b'\n'));
+        let lines = bytes.iter().filter(|byte| **byte == b'\n').count()
+            + usize::from(bytes.last().is_some_and(|b| *b != b'\n'));
         assert_eq!(scanner.counters().lines, lines as u64, "{}", file.display());
     }
     println!("{} files: {kinds:#?}", files.len());

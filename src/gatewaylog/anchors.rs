@@ -94,7 +94,9 @@ pub(super) fn find(text: &[u8], from: usize) -> Option<usize> {
     let span = Span { start: from, end: text.len() };
     match &*SEARCHER {
         Some(Searcher::Packed(packed)) => packed.find_in(text, span).map(|found| found.start()),
-        Some(Searcher::Dfa(dfa)) => dfa.find(aho_corasick::Input::new(text).span(span)).map(|found| found.start()),
+        Some(Searcher::Dfa(dfa)) => {
+            dfa.find(aho_corasick::Input::new(text).span(span)).map(|found| found.start())
+        }
         // The automaton of a fixed small list cannot fail to build; without it every line would be parsed.
         None => (from < text.len()).then_some(from),
     }

@@ -41,7 +41,10 @@ mod tests {
 
     #[test]
     fn colours_go_and_text_stays() {
-        assert_eq!(strip("\u{1b}[90m14:17:25\u{1b}[39m \u{1b}[38;5;167m[x]\u{1b}[0m été"), "14:17:25 [x] été");
+        assert_eq!(
+            strip("\u{1b}[90m14:17:25\u{1b}[39m \u{1b}[38;5;167m[x]\u{1b}[0m été"),
+            "14:17:25 [x] été"
+        );
         assert_eq!(strip("no colour"), "no colour");
         assert_eq!(strip("cut\u{1b}[38;5"), "cut");
         assert_eq!(strip("\u{1b}"), "");

@@ -128,7 +128,14 @@ mod tests {
 
     #[test]
     fn durations_for_people_become_milliseconds() {
-        for (text, ms) in [("289 seconds", 289_000), ("31.2 seconds", 31_200), ("4.8 minutes", 288_000), ("2m", 120_000), ("1m 5s", 65_000), ("250ms", 250)] {
+        for (text, ms) in [
+            ("289 seconds", 289_000),
+            ("31.2 seconds", 31_200),
+            ("4.8 minutes", 288_000),
+            ("2m", 120_000),
+            ("1m 5s", 65_000),
+            ("250ms", 250),
+        ] {
             assert_eq!(humane_ms(text), Some(ms), "{text}");
         }
         assert_eq!(humane_ms("a while"), None);

@@ -79,8 +79,10 @@ impl<'de> Visitor<'de> for ObjectVisitor {
                 Key::Raw => object.raw = text(map.next_value()?),
                 Key::Log => object.log = text(map.next_value()?),
                 Key::JournalMessage => object.journal_message = bytes_or_text(map.next_value()?),
-                Key::JournalMicros => object.journal_micros = text(map.next_value()?).and_then(|us| us.parse().ok()),
-                Key::JournalPid => object.journal_pid = text(map.next_value()?).and_then(|pid| pid.parse().ok()),
+                Key::JournalMicros => object.journal_micros = number(map.next_value()?),
+                Key::JournalPid => {
+                    object.journal_pid = number(map.next_value()?).and_then(|pid| pid.try_into().ok());
+                }
                 Key::Ignored => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -129,7 +131,9 @@ impl<'de> serde::Deserialize<'de> for Key {
                     "MESSAGE" => Key::JournalMessage,
                     "__REALTIME_TIMESTAMP" => Key::JournalMicros,
                     "_PID" => Key::JournalPid,
-                    "type" | "stream" | "hostname" | "traceId" | "spanId" | "parentSpanId" | "traceFlags" => Key::Ignored,
+                    "type" | "stream" | "hostname" | "traceId" | "spanId" | "parentSpanId" | "traceFlags" => {
+                        Key::Ignored
+                    }
                     _ if key.len() <= 2 && key.bytes().all(|byte| byte.is_ascii_digit()) => Key::Arg,
                     // journald's own fields; there are dozens.
                     _ if key.starts_with('_') => Key::Ignored,
@@ -222,6 +226,11 @@ fn text(value: Value) -> Option<String> {
     }
 }
 
+/// journald writes numbers as strings.
+fn number(value: Value) -> Option<i64> {
+    text(value)?.parse().ok()
+}
+
 fn level(value: &Value) -> Option<Level> {
     value.as_str().and_then(Level::from_name)
 }
@@ -229,7 +238,8 @@ fn level(value: &Value) -> Option<Level> {
 fn bytes_or_text(value: Value) -> Option<String> {
     match value {
         Value::Array(items) => {
-            let bytes: Option<Vec<u8>> = items.iter().map(|item| item.as_u64().and_then(|b| u8::try_from(b).ok())).collect();
+            let bytes: Option<Vec<u8>> =
+                items.iter().map(|item| item.as_u64().and_then(|b| u8::try_from(b).ok())).collect();
             bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         }
         other => text(other),

@@ -47,9 +47,9 @@ fn any_stamp(text: &str) -> Option<(Stamp, &str)> {
         return Some(unix);
     }
     // journalctl -o short-full: `Sun 2026-11-22 14:07:28 UTC host ...`.
-    let weekday = text.get(..4).is_some_and(|day| {
-        ["Mon ", "Tue ", "Wed ", "Thu ", "Fri ", "Sat ", "Sun "].contains(&day)
-    });
+    let weekday = text
+        .get(..4)
+        .is_some_and(|day| ["Mon ", "Tue ", "Wed ", "Thu ", "Fri ", "Sat ", "Sun "].contains(&day));
     let from = if weekday { &text[4..] } else { text };
     let (stamp, len) = stamp::leading(from)?;
     let rest = &from[len..];
@@ -91,7 +91,10 @@ fn unit(text: &str, syslog: bool) -> Option<(Option<u32>, &str)> {
     if tag.is_empty() || tag.contains(' ') {
         return None;
     }
-    let pid = tag.strip_suffix(']').and_then(|tag| tag.rsplit_once('[')).and_then(|(_, pid)| pid.parse::<u32>().ok());
+    let pid = tag
+        .strip_suffix(']')
+        .and_then(|tag| tag.rsplit_once('['))
+        .and_then(|(_, pid)| pid.parse::<u32>().ok());
     (pid.is_some() || syslog).then_some((pid, rest))
 }
 
@@ -139,7 +142,9 @@ pub(super) fn console(text: &str) -> Console<'_> {
         && let Some(level) = Level::from_name(word)
     {
         let (subsystem, message) = match rest.split_once(' ') {
-            Some((subsystem, message)) if subsystem.chars().all(name_char) => (Some(subsystem), message),
+            Some((subsystem, message)) if subsystem.chars().all(name_char) && !subsystem.ends_with(':') => {
+                (Some(subsystem), message)
+            }
             _ => (None, rest),
         };
         return Console { stamp, level: Some(level), subsystem, message, guessed: subsystem.is_some() };

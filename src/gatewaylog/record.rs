@@ -159,7 +159,7 @@ impl Peeler<'_> {
         for (index, arg) in object.args.into_iter().enumerate() {
             match arg {
                 Arg::Text(text) if index == 0 && text.starts_with('{') => match bindings(&text) {
-                    Some(name) => subsystem = name.or(subsystem),
+                    Some(map) => subsystem = bound_name(&map).map(str::to_owned).or(subsystem),
                     None => push_words(&mut message, &text),
                 },
                 Arg::Text(text) => push_words(&mut message, &text),
@@ -172,19 +172,31 @@ impl Peeler<'_> {
         }
         if let Some(tslog) = object.meta {
             self.level = tslog.level.unwrap_or(Level::Unknown);
-            subsystem = subsystem.or_else(|| tslog.name.as_deref().and_then(bindings).flatten());
+            let name = tslog.name.as_deref().and_then(bindings);
+            subsystem = subsystem.or_else(|| name.as_ref().and_then(bound_name).map(str::to_owned));
         }
         let plain = ansi::strip(&message);
         // A captured console line has its own prefix inside (root records, every era).
         if subsystem.is_none() {
             let console = prefix::console(plain.trim_end());
-            return self.finish(console.subsystem.map(str::to_owned), false, console.message.to_owned(), meta);
+            return self.finish(
+                console.subsystem.map(str::to_owned),
+                false,
+                console.message.to_owned(),
+                meta,
+            );
         }
         let message = plain.trim_end().to_owned();
         self.finish(subsystem, false, message, meta)
     }
 
-    fn json_console(&mut self, level: Option<Level>, subsystem: Option<String>, message: &str, meta: Map<String, Value>) -> Record {
+    fn json_console(
+        &mut self,
+        level: Option<Level>,
+        subsystem: Option<String>,
+        message: &str,
+        meta: Map<String, Value>,
+    ) -> Record {
         self.level = level.unwrap_or(Level::Unknown);
         let plain = ansi::strip(message);
         let (bound, message) = unbind(plain.trim_end());
@@ -213,7 +225,13 @@ impl Peeler<'_> {
         self.finish(subsystem, guessed, message, meta)
     }
 
-    fn finish(&mut self, subsystem: Option<String>, guessed: bool, message: String, meta: Map<String, Value>) -> Record {
+    fn finish(
+        &mut self,
+        subsystem: Option<String>,
+        guessed: bool,
+        message: String,
+        meta: Map<String, Value>,
+    ) -> Record {
         let from_meta = || meta.get("pid").and_then(Value::as_u64).and_then(|pid| u32::try_from(pid).ok());
         Record {
             at: self.stamp.and_then(|stamp| stamp.resolve(self.dating)),
@@ -228,13 +246,16 @@ impl Peeler<'_> {
     }
 }
 
-/// The subsystem in a bindings string such as `{"subsystem":"diagnostic"}`; outer `None` when it is no JSON object.
-fn bindings(text: &str) -> Option<Option<String>> {
-    let Value::Object(map) = serde_json::from_str::<Value>(text).ok()? else {
-        return None;
-    };
-    let name = |key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
-    Some(name("subsystem").or_else(|| name("module")).or_else(|| name("plugin")))
+/// A bindings string such as `{"subsystem":"diagnostic"}`, if it is one.
+fn bindings(text: &str) -> Option<Map<String, Value>> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(map)) => Some(map),
+        _ => None,
+    }
+}
+
+fn bound_name(map: &Map<String, Value>) -> Option<&str> {
+    ["subsystem", "module", "plugin"].iter().find_map(|key| map.get(*key).and_then(Value::as_str))
 }
 
 /// A bindings object in front of a text.
@@ -245,8 +266,7 @@ fn unbind(message: &str) -> (Option<String>, &str) {
     let Some((map, rest)) = json::leading_object(message) else {
         return (None, message);
     };
-    let name = ["subsystem", "module", "plugin"].iter().find_map(|key| map.get(*key).and_then(Value::as_str));
-    match name {
+    match bound_name(&map) {
         Some(name) if !rest.is_empty() => (Some(name.to_owned()), rest),
         _ => (None, message),
     }

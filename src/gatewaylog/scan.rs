@@ -3,7 +3,7 @@
 
 use super::record::{Level, Record};
 use super::stamp::Dating;
-use super::{Event, anchors, read_line, recognise};
+use super::{Event, anchors, pretty, read_line, recognise};
 use chrono::{DateTime, Days, Timelike, Utc};
 use std::io::{self, Read};
 
@@ -81,7 +81,7 @@ pub struct Scanner<R> {
     ended: bool,
     follow: bool,
     dating: Option<Dating>,
-    /// Seconds of the day of the last time-of-day stamp: a step back over noon is the next day.
+    /// Set for a log whose stamps name no day: the last of them.
     wall: Option<Wall>,
     /// The last stamp that was met, for lines without one.
     latest: Option<DateTime<Utc>>,
@@ -144,8 +144,11 @@ impl<R: Read> Scanner<R> {
         entry
     }
 
-    /// The reader, for a look at its position.
-    pub(super) fn reader(&mut self) -> &mut R {
+    pub(super) fn reader(&self) -> &R {
+        &self.reader
+    }
+
+    pub(super) fn reader_mut(&mut self) -> &mut R {
         &mut self.reader
     }
 
@@ -163,18 +166,21 @@ impl<R: Read> Scanner<R> {
                 // Pretty style: the day is known only by watching every line's clock.
                 self.position
             } else if let Some(hit) = anchors::find(&self.buffer[..self.whole], self.position) {
-                memchr::memrchr(b'\n', &self.buffer[self.position..hit]).map_or(self.position, |at| self.position + at + 1)
+                memchr::memrchr(b'\n', &self.buffer[self.position..hit])
+                    .map_or(self.position, |at| self.position + at + 1)
             } else {
                 self.whole
             };
             self.counters.lines += newlines(&self.buffer[self.position..line_start]);
             if line_start >= self.whole {
                 // The last line of a stream may lack its newline.
-                self.counters.lines += u64::from(line_start > self.position && self.buffer[line_start - 1] != b'\n');
+                self.counters.lines +=
+                    u64::from(line_start > self.position && self.buffer[line_start - 1] != b'\n');
                 self.position = self.whole;
                 return None;
             }
-            let line_end = memchr::memchr(b'\n', &self.buffer[line_start..self.whole]).map_or(self.whole, |at| line_start + at);
+            let line_end = memchr::memchr(b'\n', &self.buffer[line_start..self.whole])
+                .map_or(self.whole, |at| line_start + at);
             self.position = (line_end + 1).min(self.whole);
             self.counters.lines += 1;
             if let Some(entry) = self.line(line_start, line_end) {
@@ -221,7 +227,8 @@ impl<R: Read> Scanner<R> {
         before.map_or(When::Unknown, When::After)
     }
 
-    /// A time of day: the day goes on when the clock steps back by more than half a day.
+    /// A time of day: the day goes on when the clock steps back by more than disorder and daylight saving
+    /// explain.
     fn wall_time(&mut self, record: &Record) -> When {
         if let (None, Some(latest), Some(dating)) = (self.wall, self.latest, self.dating.as_mut()) {
             // An undated line among dated ones is of their day.
@@ -232,7 +239,8 @@ impl<R: Read> Scanner<R> {
             return When::Unknown;
         };
         let second_of_day = at.with_timezone(&dating.offset).num_seconds_from_midnight();
-        let stepped_back = self.wall.is_some_and(|wall| second_of_day + 43_200 < wall.second_of_day);
+        let stepped_back =
+            self.wall.is_some_and(|wall| second_of_day + pretty::STEP_BACK < wall.second_of_day);
         self.wall = Some(Wall { second_of_day });
         if !stepped_back {
             self.latest = Some(at);
@@ -252,7 +260,9 @@ impl<R: Read> Scanner<R> {
         let mut end = start.checked_sub(1)?;
         for _ in 0..LOOK_BACK {
             let from = memchr::memrchr(b'\n', &self.buffer[..end]).map_or(0, |at| at + 1);
-            if let Some(at) = read_line(&self.buffer[from..end], self.dating.as_ref()).ok().and_then(|record| record.at) {
+            if let Some(at) =
+                read_line(&self.buffer[from..end], self.dating.as_ref()).ok().and_then(|record| record.at)
+            {
                 return Some(at);
             }
             end = from.checked_sub(1)?;
@@ -267,6 +277,7 @@ impl<R: Read> Scanner<R> {
             match self.reader.read(&mut self.buffer[self.filled..]) {
                 Ok(got) => break got,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if self.follow && error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
         };
@@ -324,12 +335,11 @@ impl<R: Read> Scanner<R> {
 
     /// Cuts off the rest of the line that is too long, which begins the buffer.
     fn drop_overlong(&mut self, fresh: usize) {
-        match memchr::memchr(b'\n', &self.buffer[fresh..self.filled]) {
-            Some(newline) => {
-                self.overlong = false;
-                self.position = fresh + newline + 1;
-            }
-            None => (self.filled, self.whole) = (0, 0),
+        if let Some(newline) = memchr::memchr(b'\n', &self.buffer[fresh..self.filled]) {
+            self.overlong = false;
+            self.position = fresh + newline + 1;
+        } else {
+            (self.filled, self.whole) = (0, 0);
         }
     }
 

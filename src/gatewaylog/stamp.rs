@@ -16,7 +16,7 @@ impl Dating {
         Self { date: instant.date_naive(), offset: *instant.offset() }
     }
 
-    pub(crate) fn resolve(&self, naive: NaiveDateTime) -> Option<DateTime<Utc>> {
+    pub(crate) fn resolve(self, naive: NaiveDateTime) -> Option<DateTime<Utc>> {
         naive.and_local_timezone(self.offset).single().map(|local| local.with_timezone(&Utc))
     }
 }
@@ -77,7 +77,10 @@ pub(crate) fn iso(bytes: &[u8]) -> Option<(Stamp, usize)> {
     let year = number(bytes, 0, 4)?;
     let month = number(bytes, 5, 2)?;
     let day = number(bytes, 8, 2)?;
-    if bytes.get(4) != Some(&b'-') || bytes.get(7) != Some(&b'-') || !matches!(bytes.get(10), Some(b'T' | b' ')) {
+    if bytes.get(4) != Some(&b'-')
+        || bytes.get(7) != Some(&b'-')
+        || !matches!(bytes.get(10), Some(b'T' | b' '))
+    {
         return None;
     }
     let (time, time_len) = clock(&bytes[11..])?;
@@ -205,7 +208,16 @@ mod tests {
 
     #[test]
     fn what_is_no_stamp_is_none() {
-        for text in ["", "2026", "2026-13-01T00:00:00Z", "25:61:00", "Now 22 09:07:28", "[gateway]", "10.0.0.1:80", "été"] {
+        for text in [
+            "",
+            "2026",
+            "2026-13-01T00:00:00Z",
+            "25:61:00",
+            "Now 22 09:07:28",
+            "[gateway]",
+            "10.0.0.1:80",
+            "été",
+        ] {
             assert_eq!(leading(text).and_then(|(stamp, _)| stamp.resolve(Some(&new_york()))), None, "{text}");
         }
     }

@@ -27,7 +27,8 @@ fn lock(text: &str) -> Option<Cause> {
     if let Some(rest) = after(text, "session file lock stale (") {
         let (reasons, rest) = rest.split_once("): ")?;
         let (owner, lock) = owner_and_path(rest);
-        let reasons = reasons.split(',').map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+        let reasons =
+            reasons.split(',').map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
         return Some(Cause::LockStale { reasons: reasons.collect(), owner, lock });
     }
     if let Some(rest) = after(text, "timeout acquiring session store lock: ") {
@@ -41,10 +42,15 @@ fn lock(text: &str) -> Option<Cause> {
 }
 
 fn other_known(text: &str) -> Option<Cause> {
-    if text.contains("CommandLaneTaskTimeoutError") || text.contains("task timed out") || text.contains("CommandLane") && text.contains("no progress for") {
+    if text.contains("CommandLaneTaskTimeoutError")
+        || text.contains("task timed out")
+        || text.contains("CommandLane") && text.contains("no progress for")
+    {
         return Some(lane_timeout(text));
     }
-    if text.contains("CommandLaneClearedError") || (text.starts_with("Command lane \"") && text.contains("\" cleared")) {
+    if text.contains("CommandLaneClearedError")
+        || (text.starts_with("Command lane \"") && text.contains("\" cleared"))
+    {
         return Some(Cause::LaneCleared);
     }
     if text.contains("Gateway is draining") || text.contains("GatewayDrainingError") {
@@ -71,14 +77,19 @@ fn other_known(text: &str) -> Option<Cause> {
     if text.contains("ENOSPC") || text.contains("no space left on device") {
         return Some(Cause::DiskFull);
     }
-    let model = ["request timed out", "Request timed out", "LLM request timed out"].iter().any(|known| text.contains(known));
+    let model = ["request timed out", "Request timed out", "LLM request timed out"]
+        .iter()
+        .any(|known| text.contains(known));
     model.then_some(Cause::ModelTimeout)
 }
 
 /// `Command lane "L" task timed out after Nms` (4.29 to 7.35); `... timed out: elapsed Nms reached task budget Nms` (8.1+).
 fn lane_timeout(text: &str) -> Cause {
-    let lane = after(text, "Command lane \"").and_then(|rest| rest.split_once("\" ")).map(|(lane, _)| lane.to_owned());
-    let budget = fields::number_after(text, "timed out after ").or_else(|| fields::number_after(text, "budget "));
+    let lane = after(text, "Command lane \"")
+        .and_then(|rest| rest.split_once("\" "))
+        .map(|(lane, _)| lane.to_owned());
+    let budget =
+        fields::number_after(text, "timed out after ").or_else(|| fields::number_after(text, "budget "));
     Cause::LaneTaskTimeout { lane, elapsed_ms: fields::number_after(text, "elapsed "), budget_ms: budget }
 }
 
@@ -105,7 +116,10 @@ fn path<'a>(text: &'a str, suffix: &str) -> &'a str {
     let line = text.lines().next().unwrap_or("");
     let ends = line.match_indices(suffix).map(|(at, _)| at + suffix.len());
     for end in ends {
-        let boundary = line[end..].chars().next().is_none_or(|next| matches!(next, ' ' | '"' | '\'' | ')' | ',' | '\\' | ';' | '|'));
+        let boundary = line[end..]
+            .chars()
+            .next()
+            .is_none_or(|next| matches!(next, ' ' | '"' | '\'' | ')' | ',' | '\\' | ';' | '|'));
         if boundary {
             return &line[..end];
         }

@@ -18,7 +18,8 @@ fn rpc(line: &Line<'_>) -> Option<Event> {
     let mut words = rest.split(' ');
     let method = words.next().filter(|method| !method.is_empty())?.to_owned();
     let duration_ms = words.next().and_then(|word| word.strip_suffix("ms")).and_then(|ms| ms.parse().ok());
-    let cause = (!ok).then(|| rest.split_once("errorMessage=").map(|(_, message)| cause::of(message))).flatten();
+    let cause =
+        (!ok).then(|| rest.split_once("errorMessage=").map(|(_, message)| cause::of(message))).flatten();
     Some(Event::Rpc { ok, method, duration_ms, cause })
 }
 
@@ -61,17 +62,27 @@ fn handler(line: &Line<'_>) -> Option<Event> {
     if let Some((who, error)) = text.split_once("handler failed: ") {
         // File: `discord handler failed: `; console: `[discord] handler failed: `; `request handler failed: ` is RPC's.
         let word = who.trim_end();
-        let channel = if word.is_empty() { channel_of(line.tag) } else { Some(word).filter(|word| !word.contains(' ')) };
+        let channel = if word.is_empty() {
+            channel_of(line.tag)
+        } else {
+            Some(word).filter(|word| !word.contains(' '))
+        };
         return Some(Event::HandlerFailed { channel: channel.map(str::to_owned), cause: cause::of(error) });
     }
     if text.contains("inbound worker timed out after ") {
-        let channel = text.split(' ').next().filter(|word| *word != "inbound").or_else(|| channel_of(line.tag));
+        let channel =
+            text.split(' ').next().filter(|word| *word != "inbound").or_else(|| channel_of(line.tag));
         return Some(Event::InboundTimeout { channel: channel.map(str::to_owned) });
     }
     if let Some((before, rest)) = text.split_once("spooled update ") {
-        let update = rest.split([' ', ';', ':']).next().filter(|update| !update.is_empty()).map(str::to_owned);
+        let update =
+            rest.split([' ', ';', ':']).next().filter(|update| !update.is_empty()).map(str::to_owned);
         let timed_out = before.contains("timed out") || rest.contains("timed out");
-        return (timed_out || rest.contains("failed")).then(|| Event::SpooledUpdate { update, timed_out, cause: cause::of(rest) });
+        return (timed_out || rest.contains("failed")).then(|| Event::SpooledUpdate {
+            update,
+            timed_out,
+            cause: cause::of(rest),
+        });
     }
     if text.contains("Polling stall detected") {
         return Some(Event::PollingStall);

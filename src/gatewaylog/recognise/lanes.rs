@@ -4,13 +4,13 @@ use super::super::event::{Cause, Event, LaneCounts};
 use super::super::fields;
 use super::{Line, cause};
 
-pub(super) fn read(line: &Line<'_>) -> Option<Event> {
-    let text = line.text;
-    if let Some(rest) = line.after("drainLane blocked: ") {
+pub(super) fn read(message: &Line<'_>) -> Option<Event> {
+    let text = message.text;
+    if let Some(rest) = message.after("drainLane blocked: ") {
         let lane = fields::until(rest, "lane=", " draining=")?.to_owned();
         return Some(Event::LaneJammed { lane, queue: fields::number(rest, "queue=")? });
     }
-    let rest = line.after("lane ")?;
+    let rest = message.after("lane ")?;
     let (what, _) = rest.split_once(": lane=")?;
     let lane = |end: &str| fields::until(text, "lane=", end).map(str::to_owned);
     let number = |key: &str| fields::number(text, key);
@@ -30,7 +30,7 @@ pub(super) fn read(line: &Line<'_>) -> Option<Event> {
         "task error" => Event::LaneError {
             lane: lane(" durationMs=")?,
             duration_ms: number("durationMs=")?,
-            cause: error(line)?,
+            cause: error(message)?,
         },
         "task interrupted" => {
             Event::LaneInterrupted { lane: lane(" durationMs=")?, duration_ms: number("durationMs=")? }
@@ -38,7 +38,7 @@ pub(super) fn read(line: &Line<'_>) -> Option<Event> {
         "task rejected after timeout" => Event::LaneRejected {
             lane: lane(" timeoutMs=")?,
             timeout_ms: number("timeoutMs=")?,
-            cause: error(line)?,
+            cause: error(message)?,
         },
         "wait exceeded" => Event::LaneWait {
             lane: lane(" waitedMs=")?,
@@ -62,10 +62,10 @@ fn counts(text: &str) -> Option<LaneCounts> {
 }
 
 /// Up to 7.35 the class is in the text, from 8.1 in the metadata.
-fn error(line: &Line<'_>) -> Option<Cause> {
-    let text = fields::quoted_to_last(line.text, "error=")?;
+fn error(message: &Line<'_>) -> Option<Cause> {
+    let text = fields::quoted_to_last(message.text, "error=")?;
     Some(match cause::of(text) {
-        Cause::Other { class: None } => Cause::Other { class: line.string("errorName") },
+        Cause::Other { class: None } => Cause::Other { class: message.string("errorName") },
         known => known,
     })
 }

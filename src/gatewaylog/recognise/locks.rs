@@ -23,7 +23,8 @@ pub(super) fn read(line: &Line<'_>) -> Option<Event> {
         return Some(Event::LockCleanupFailed { cause: cause::of(rest) });
     }
     if text.starts_with("failed to release") && text.contains("session lock") {
-        let cause = text.rsplit_once(": ").map_or(Cause::Other { class: None }, |(_, error)| cause::of(error));
+        let cause =
+            text.rsplit_once(": ").map_or(Cause::Other { class: None }, |(_, error)| cause::of(error));
         return Some(Event::LockReleaseFailed { run_id: fields::owned(text, "runId="), cause });
     }
     if let Some(rest) = line.after("marked ") {
@@ -51,10 +52,13 @@ pub(super) fn bare_error(line: &Line<'_>) -> Option<Event> {
     let text = line.text.strip_prefix("Uncaught ").unwrap_or(line.text);
     let (class, _) = text.split_once(':')?;
     let named = class.ends_with("Error") && !class.contains(' ');
-    let bare = text.starts_with("session file lock") || text.starts_with("timeout acquiring session store lock");
+    let bare =
+        text.starts_with("session file lock") || text.starts_with("timeout acquiring session store lock");
     if named || bare {
         return cause::known(text).map(|cause| Event::Failed { cause });
     }
     // Handlers of all sorts put their own words in front; a lock text is unmistakable anywhere.
-    cause::known(text).filter(|cause| cause.is_lock() || matches!(cause, Cause::Takeover { .. } | Cause::WalMismatch)).map(|cause| Event::Failed { cause })
+    cause::known(text)
+        .filter(|cause| cause.is_lock() || matches!(cause, Cause::Takeover { .. } | Cause::WalMismatch))
+        .map(|cause| Event::Failed { cause })
 }

@@ -16,28 +16,21 @@ use super::record::Record;
 
 /// What the record means, if it is one of the known messages.
 pub fn recognise(record: &Record) -> Option<Event> {
-    event(record, &record.message).or_else(|| {
-        // `openclaw logs` prints root records as `error Embedded agent failed ...`: the "subsystem" was text.
-        let word = record.subsystem.as_deref().filter(|_| record.guessed_subsystem)?;
-        event(record, &format!("{word} {}", record.message))
-    })
+    let line = Line::of(record, &record.message);
+    // `openclaw logs` prints root records as `error Embedded agent failed ...`: the "subsystem" was text.
+    let word = record.subsystem.as_deref().filter(|_| record.guessed_subsystem);
+    template(&line)
+        .or_else(|| word.and_then(|word| template(&Line::of(record, &format!("{word} {}", record.message)))))
+        .or_else(|| locks::bare_error(&line))
 }
 
-fn event(record: &Record, message: &str) -> Option<Event> {
-    let mut tag = record.subsystem.as_deref().unwrap_or("");
-    let mut text = message.trim_start();
-    while let Some((name, rest)) = prefix::bracketed(text) {
-        tag = name;
-        text = rest;
-    }
-    let line = Line { text, tag, record };
-    lanes::read(&line)
-        .or_else(|| sessions::read(&line))
-        .or_else(|| runs::read(&line))
-        .or_else(|| locks::read(&line))
-        .or_else(|| process::read(&line))
-        .or_else(|| channels::read(&line))
-        .or_else(|| locks::bare_error(&line))
+fn template(line: &Line<'_>) -> Option<Event> {
+    lanes::read(line)
+        .or_else(|| sessions::read(line))
+        .or_else(|| runs::read(line))
+        .or_else(|| locks::read(line))
+        .or_else(|| process::read(line))
+        .or_else(|| channels::read(line))
 }
 
 /// One message on its way to becoming an event.
@@ -50,6 +43,16 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
+    fn of(record: &'a Record, message: &'a str) -> Self {
+        let mut tag = record.subsystem.as_deref().unwrap_or("");
+        let mut text = message.trim_start();
+        while let Some((name, rest)) = prefix::bracketed(text) {
+            tag = name;
+            text = rest;
+        }
+        Self { text, tag, record }
+    }
+
     fn after(&self, start: &str) -> Option<&'a str> {
         self.text.strip_prefix(start)
     }

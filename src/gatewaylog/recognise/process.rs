@@ -12,13 +12,18 @@ fn lifecycle(line: &Line<'_>) -> Option<Event> {
     let text = line.text;
     let gateway = matches!(line.tag, "gateway" | "");
     if let Some(rest) = line.after("listening on ws") {
-        let port = rest.split([',', ' ']).next().and_then(|url| url.rsplit_once(':')).and_then(|(_, port)| port.parse().ok());
+        let port = rest
+            .split([',', ' '])
+            .next()
+            .and_then(|url| url.rsplit_once(':'))
+            .and_then(|(_, port)| port.parse().ok());
         let pid = fields::number_after(text, "(PID ").and_then(|pid| u32::try_from(pid).ok());
         return Some(Event::GatewayListening { pid, port });
     }
     if let Some(rest) = line.after("http server listening (") {
         // `http server listening (0 plugins, 13.0s)`.
-        let took_ms = rest.split([',', ')']).find_map(|part| part.trim().strip_suffix('s')?.parse::<f64>().ok());
+        let took_ms =
+            rest.split([',', ')']).find_map(|part| part.trim().strip_suffix('s')?.parse::<f64>().ok());
         return Some(Event::HttpListening {
             plugins: fields::leading_number(rest),
             took_ms: took_ms.map(|seconds| (seconds * 1000.0) as u64),
@@ -39,10 +44,15 @@ fn lifecycle(line: &Line<'_>) -> Option<Event> {
         let name = format!("SIG{}", name.split(' ').next().unwrap_or(name));
         return Some(if ignored { Event::Signal { name } } else { Event::Shutdown { signal: name } });
     }
-    if let Some(rest) = line.after("shutdown completed").or_else(|| line.after("completed cleanly").filter(|_| line.tag.ends_with("shutdown"))) {
+    if let Some(rest) = line
+        .after("shutdown completed")
+        .or_else(|| line.after("completed cleanly").filter(|_| line.tag.ends_with("shutdown")))
+    {
         return Some(Event::ShutdownDone { took_ms: fields::number_after(rest, "in ") });
     }
-    let admission = line.after("admission closed: ").or_else(|| line.after("closed: ").filter(|_| line.tag.ends_with("admission")));
+    let admission = line
+        .after("admission closed: ")
+        .or_else(|| line.after("closed: ").filter(|_| line.tag.ends_with("admission")));
     if let Some(reason) = admission {
         return Some(Event::AdmissionClosed { reason: reason.to_owned() });
     }
@@ -82,7 +92,8 @@ fn health(line: &Line<'_>) -> Option<Event> {
     }
     if let Some(rest) = line.after("liveness heartbeat delayed") {
         // 8.1: `delayed Nms; deferring ...`; later `delayed: overdue=Nms elapsed=Nms; ...`.
-        let overdue = fields::number(rest, "overdue=").or_else(|| fields::leading_number(rest.trim_start()))?;
+        let overdue =
+            fields::number(rest, "overdue=").or_else(|| fields::leading_number(rest.trim_start()))?;
         return Some(Event::HeartbeatDelayed { overdue_ms: overdue });
     }
     if line.after("memory pressure: ").is_some() {
@@ -95,14 +106,20 @@ fn health(line: &Line<'_>) -> Option<Event> {
     if text.starts_with("fetch timeout ") {
         // Console: `fetch timeout after Nms (elapsed Nms) timer delayed Nms, likely event-loop starvation operation=O`.
         return Some(Event::FetchTimeout {
-            timeout_ms: line.meta_number("timeoutMs").or_else(|| fields::number_after(text, "timeout after ")),
+            timeout_ms: line
+                .meta_number("timeoutMs")
+                .or_else(|| fields::number_after(text, "timeout after ")),
             elapsed_ms: line.meta_number("elapsedMs").or_else(|| fields::number_after(text, "(elapsed ")),
-            timer_delay_ms: line.meta_number("timerDelayMs").or_else(|| fields::number_after(text, "timer delayed ")),
+            timer_delay_ms: line
+                .meta_number("timerDelayMs")
+                .or_else(|| fields::number_after(text, "timer delayed ")),
             operation: line.string("operation"),
         });
     }
     if let Some(rest) = line.after("provider auth state pre-warmed in ") {
-        let max = fields::word(rest, "eventLoopMax=").and_then(|max| max.strip_suffix("ms")).and_then(|max| max.parse().ok());
+        let max = fields::word(rest, "eventLoopMax=")
+            .and_then(|max| max.strip_suffix("ms"))
+            .and_then(|max| max.parse().ok());
         return Some(Event::AuthPrewarmed { took_ms: fields::leading_number(rest)?, event_loop_max_ms: max });
     }
     if text.starts_with("restart timeout after ") || text.starts_with("drain timeout after ") {

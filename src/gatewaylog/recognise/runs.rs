@@ -60,9 +60,8 @@ pub(super) fn read(line: &Line<'_>) -> Option<Event> {
         return Some(Event::ModelIdle { after_ms: None });
     }
     // The bare error text; with a class in front it is `Failed` (locks.rs).
-    line.after("LLM idle timeout (").map(|rest| Event::ModelIdle {
-        after_ms: fields::humane_ms(rest.split(')').next().unwrap_or("")),
-    })
+    line.after("LLM idle timeout (")
+        .map(|rest| Event::ModelIdle { after_ms: fields::humane_ms(rest.split(')').next().unwrap_or("")) })
 }
 
 /// What follows `embedded `.
@@ -87,7 +86,11 @@ fn embedded(line: &Line<'_>, rest: &str) -> Option<Event> {
     }
     if rest.starts_with("abort settle timed out: ") {
         let timeout_ms = fields::number(rest, "timeoutMs=");
-        return Some(Event::AbortSettleTimeout { run_id: id("runId=")?, session_id: id("sessionId=")?, timeout_ms });
+        return Some(Event::AbortSettleTimeout {
+            run_id: id("runId=")?,
+            session_id: id("sessionId=")?,
+            timeout_ms,
+        });
     }
     if rest.starts_with("run start: ") {
         return Some(Event::RunStart {
@@ -107,7 +110,8 @@ fn embedded(line: &Line<'_>, rest: &str) -> Option<Event> {
     }
     if rest.starts_with("run agent end") {
         let is_error = line.record.meta.get("isError").and_then(serde_json::Value::as_bool);
-        let error = line.string("error").or_else(|| rest.split_once(" error=").map(|(_, error)| error.to_owned()));
+        let error =
+            line.string("error").or_else(|| rest.split_once(" error=").map(|(_, error)| error.to_owned()));
         return Some(Event::RunAgentEnd {
             run_id: line.string("runId")?,
             is_error: is_error.or_else(|| fields::boolean(rest, "isError="))?,
@@ -119,7 +123,10 @@ fn embedded(line: &Line<'_>, rest: &str) -> Option<Event> {
     }
     if rest.starts_with("run failover decision") {
         let reason = line.string("failoverReason").or_else(|| fields::owned(rest, "reason="));
-        let from_meta = line.string("provider").zip(line.string("model")).map(|(provider, model)| format!("{provider}/{model}"));
+        let from_meta = line
+            .string("provider")
+            .zip(line.string("model"))
+            .map(|(provider, model)| format!("{provider}/{model}"));
         return Some(Event::FailoverDecision {
             run_id: line.string("runId"),
             stage: line.string("stage"),

@@ -66,7 +66,11 @@ pub(super) fn read(line: &Line<'_>) -> Option<Event> {
         "active runs" => Event::ActiveRuns { count: number("count=")? },
         "heartbeat" => {
             fields::word(text, "webhooks=")?;
-            Event::Heartbeat { active: number("active=")?, waiting: number("waiting=")?, queued: number("queued=")? }
+            Event::Heartbeat {
+                active: number("active=")?,
+                waiting: number("waiting=")?,
+                queued: number("queued=")?,
+            }
         }
         _ => return None,
     })
