@@ -1,2 +1,3 @@
 //! lockdoctor: lock hygiene and diagnostics for OpenClaw.
 pub mod gatewaylog;
+pub mod redact;
