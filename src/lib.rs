@@ -3,10 +3,13 @@
 //! Dependencies point one way: `cli` → `report`, `survey` → `openclaw`, `evidence` → `sys`. [`verdict`] is
 //! pure: it knows no clock, no file and no process.
 
+#![warn(unreachable_pub)]
+
 pub mod cli;
 pub mod clock;
 pub mod evidence;
 pub mod exit;
+pub mod gatewaylog;
 pub mod openclaw;
 pub mod reclaim;
 pub mod redact;

@@ -13,7 +13,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::Exit;
-use crate::redact::Redaction;
+use crate::redact::Redactor;
 use crate::report::advice::shell_word;
 
 const STYLES: Styles = Styles::styled()
@@ -81,8 +81,8 @@ impl Common {
         dirs.chain(paths).collect()
     }
 
-    pub fn redaction(&self) -> Redaction {
-        if self.no_redact { Redaction::Off } else { Redaction::On }
+    pub fn redaction(&self) -> Redactor {
+        if self.no_redact { Redactor::Off } else { Redactor::On }
     }
 }
 

@@ -9,12 +9,12 @@ use crate::evidence::transcript::{LastLine, Transcript};
 use crate::evidence::{Content, Evidence, Owner, PidDomain, Writer, transcript};
 use crate::openclaw::lock_kind::{LockKind, Management};
 use crate::openclaw::self_heal;
-use crate::redact::Redaction;
+use crate::redact::Redactor;
 use crate::survey::{Guarded, SurveyedLock, SurveyedRoot};
 use crate::verdict::{Reason, Verdict};
 
 /// Writing to a String cannot fail, so the results of `write!` are dropped in this module.
-pub fn explain(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redaction) -> String {
+pub fn explain(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor) -> String {
     let judgement = &lock.judgement;
     let verdict = judgement.verdict;
     let colour = style(verdict);
@@ -42,12 +42,12 @@ pub fn explain(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redaction) -
 fn evidence_rows(
     lock: &SurveyedLock,
     root: &SurveyedRoot,
-    redaction: Redaction,
+    redaction: Redactor,
 ) -> Vec<(&'static str, String)> {
     let evidence = &lock.evidence;
     let mut rows = vec![("kind", kind(lock.kind).to_owned())];
     if let Some(key) = &lock.session_key {
-        rows.push(("session", redaction.session_key(key)));
+        rows.push(("session", redaction.key(key).into_owned()));
     }
     rows.push(("content", content(evidence)));
     rows.push(("writer", writer(evidence.writer)));

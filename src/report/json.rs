@@ -9,7 +9,7 @@ use super::words::{alive, millis, rfc3339};
 use crate::evidence::lockfile::Shape;
 use crate::evidence::{Content, Evidence, LeaseUnknown, Owner, PidDomain, Writer};
 use crate::openclaw::self_heal;
-use crate::redact::Redaction;
+use crate::redact::Redactor;
 use crate::survey::{
     Guarded, Problem, ProblemSeverity, Survey, SurveyedLock, SurveyedRoot, TranscriptListed,
 };
@@ -77,7 +77,7 @@ struct JsonOwner {
     started_at: Option<String>,
 }
 
-pub fn scan(survey: &Survey, redaction: Redaction) -> Scan {
+pub fn scan(survey: &Survey, redaction: Redactor) -> Scan {
     Scan {
         schema: SCAN_SCHEMA,
         generated_at: rfc3339(survey.now.wall),
@@ -88,7 +88,7 @@ pub fn scan(survey: &Survey, redaction: Redaction) -> Scan {
     }
 }
 
-pub fn locks(survey: &Survey, redaction: Redaction) -> impl Iterator<Item = Lock> + '_ {
+pub fn locks(survey: &Survey, redaction: Redactor) -> impl Iterator<Item = Lock> + '_ {
     survey.locks.iter().map(move |each| lock(each, &survey.roots[each.root], redaction))
 }
 
@@ -136,7 +136,7 @@ fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-pub fn lock(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redaction) -> Lock {
+pub fn lock(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor) -> Lock {
     let evidence = &lock.evidence;
     let payload = evidence.payload();
     let process = evidence.owner.process();
@@ -145,7 +145,7 @@ pub fn lock(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redaction) -> L
         kind: lock.kind.as_str(),
         agent: lock.agent.clone(),
         session_id: lock.session_id.clone(),
-        session_key: lock.session_key.as_deref().map(|key| redaction.session_key(key)),
+        session_key: lock.session_key.as_deref().map(|key| redaction.key(key).into_owned()),
         owner: JsonOwner {
             pid: payload.map(|payload| payload.pid),
             alive: alive(&evidence.owner),

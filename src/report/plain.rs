@@ -4,11 +4,11 @@
 use std::fmt::Write;
 
 use super::words::millis;
-use crate::redact::Redaction;
+use crate::redact::Redactor;
 use crate::survey::Survey;
 use crate::verdict::Reason;
 
-pub fn locks(survey: &Survey, redaction: Redaction) -> String {
+pub fn locks(survey: &Survey, redaction: Redactor) -> String {
     let mut out = String::new();
     for lock in &survey.locks {
         let reasons: Vec<&str> = lock.judgement.reasons.iter().copied().map(Reason::as_str).collect();
@@ -23,7 +23,7 @@ pub fn locks(survey: &Survey, redaction: Redaction) -> String {
             lock.kind.as_str(),
             or_dash(lock.evidence.payload().map(|payload| payload.pid.to_string())),
             or_dash(lock.evidence.age.map(|age| millis(age).to_string())),
-            or_dash(lock.session_key.as_deref().map(|key| redaction.session_key(key))),
+            or_dash(lock.session_key.as_deref().map(|key| redaction.key(key).into_owned())),
             lock.path().display(),
         );
     }

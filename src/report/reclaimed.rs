@@ -12,7 +12,7 @@ use super::words::{count, duration, owner, rfc3339};
 use crate::openclaw::self_heal;
 use crate::reclaim::Outcome;
 use crate::reclaim::run::{Attempt, AttemptResult, Run};
-use crate::redact::Redaction;
+use crate::redact::Redactor;
 use crate::verdict::{Reason, Verdict};
 
 pub const RECLAIM_SCHEMA: &str = "lockdoctor/reclaim/v1";
@@ -35,7 +35,7 @@ pub struct ReclaimedLock {
     error: Option<String>,
 }
 
-pub fn document(run: &Run, redaction: Redaction) -> Document {
+pub fn document(run: &Run, redaction: Redactor) -> Document {
     let results = ["planned", "reclaimed", "vanished", "changed", "failed"];
     let mut summary = Map::from_iter([("total".to_owned(), json!(run.attempts.len()))]);
     summary.extend(results.map(|result| (result.to_owned(), json!(run.count(result)))));
@@ -47,7 +47,7 @@ pub fn document(run: &Run, redaction: Redaction) -> Document {
     }
 }
 
-pub fn locks(run: &Run, redaction: Redaction) -> impl Iterator<Item = ReclaimedLock> + '_ {
+pub fn locks(run: &Run, redaction: Redactor) -> impl Iterator<Item = ReclaimedLock> + '_ {
     run.attempts.iter().map(move |attempt| ReclaimedLock {
         lock: lock(&attempt.lock, &run.survey.roots[attempt.lock.root], redaction),
         result: attempt.result.as_str(),
@@ -107,7 +107,7 @@ fn reasons(attempt: &Attempt, separator: &str) -> String {
 }
 
 /// `again`: the scope as it was typed, for the command that comes next.
-pub fn for_people(run: &Run, redaction: Redaction, again: &str) -> String {
+pub fn for_people(run: &Run, redaction: Redactor, again: &str) -> String {
     let mut out = String::new();
     if run.attempts.is_empty() {
         let rest = if run.others_need_attention() {
@@ -124,7 +124,7 @@ pub fn for_people(run: &Run, redaction: Redaction, again: &str) -> String {
     out
 }
 
-fn one(out: &mut String, run: &Run, attempt: &Attempt, redaction: Redaction) {
+fn one(out: &mut String, run: &Run, attempt: &Attempt, redaction: Redactor) {
     let lock = &attempt.lock;
     let root = &run.survey.roots[lock.root];
     let (word, colour) = match &attempt.result {
@@ -143,7 +143,7 @@ fn one(out: &mut String, run: &Run, attempt: &Attempt, redaction: Redaction) {
         owner(&lock.evidence)
     );
     if let Some(key) = &lock.session_key {
-        let _ = writeln!(out, "    {}", redaction.session_key(key));
+        let _ = writeln!(out, "    {}", redaction.key(key).into_owned());
     }
     let _ = writeln!(out, "    {BOLD}{}{BOLD:#}", lock.path().display());
     let note = match &attempt.result {

@@ -12,7 +12,7 @@ use super::words::{count, duration, owner};
 use crate::openclaw::gateway::{Gateway, GatewayState};
 use crate::openclaw::install::Install;
 use crate::openclaw::version::Era;
-use crate::redact::Redaction;
+use crate::redact::Redactor;
 use crate::survey::{Survey, SurveyedLock, SurveyedRoot};
 use crate::verdict::{Reason, Verdict};
 
@@ -54,7 +54,7 @@ fn is_healthy(verdict: Verdict) -> bool {
 }
 
 /// Writing to a String cannot fail, so the results of `write!` are dropped in this module.
-pub fn scan(survey: &Survey, redaction: Redaction, listing: Listing, width: usize) -> String {
+pub fn scan(survey: &Survey, redaction: Redactor, listing: Listing, width: usize) -> String {
     let mut out = String::new();
     for (index, root) in survey.roots.iter().enumerate() {
         if index > 0 {
@@ -120,7 +120,7 @@ fn gateway(gateway: &Gateway) -> String {
 
 /// A line of facts for each lock, and below it what names the lock: short lines, so that nothing wraps in a
 /// narrow terminal and paths can be copied.
-fn table(locks: &[&SurveyedLock], root: &SurveyedRoot, redaction: Redaction, width: usize) -> String {
+fn table(locks: &[&SurveyedLock], root: &SurveyedRoot, redaction: Redactor, width: usize) -> String {
     let mut builder = Builder::default();
     builder.push_record(["VERDICT", "OWNER", "AGE", "WHY"].map(|head| format!("{DIM}{head}{DIM:#}")));
     for lock in locks {
@@ -148,10 +148,10 @@ fn table(locks: &[&SurveyedLock], root: &SurveyedRoot, redaction: Redaction, wid
 }
 
 /// The session's key, the lock's path within the install, and what is worth a sentence.
-fn naming(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redaction, width: usize) -> Vec<String> {
+fn naming(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor, width: usize) -> Vec<String> {
     let path = lock.path();
     let relative = path.strip_prefix(&root.path).unwrap_or(&path).display();
-    let mut lines: Vec<String> = lock.session_key.iter().map(|key| redaction.session_key(key)).collect();
+    let mut lines: Vec<String> = lock.session_key.iter().map(|key| redaction.key(key).into_owned()).collect();
     lines.push(format!("{DIM}{relative}{DIM:#}"));
     let limit = lock.evidence.limit.as_ref().filter(|_| lock.judgement.verdict == Verdict::Overdue);
     let limit = limit.map(|limit| format!("limit {}: {}", duration(limit.after), limit.source));

@@ -1,0 +1,89 @@
+//! The lines that a finding rests on: the first few and the last few of however many there are.
+
+use crate::gatewaylog::Entry;
+use crate::redact::Redactor;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use std::collections::VecDeque;
+
+const FIRST: usize = 3;
+const LAST: usize = 2;
+/// Longest text that is kept of one line.
+const TEXT: usize = 400;
+
+/// One line of evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    pub at: Option<DateTime<Utc>>,
+    /// Index into the diagnosis' sources; `None` for what was seen outside a log.
+    pub source: Option<usize>,
+    pub line: Option<u64>,
+    pub text: String,
+}
+
+impl Line {
+    /// Something that was seen, not logged.
+    pub(super) fn seen(text: impl Into<String>) -> Self {
+        Self { at: None, source: None, line: None, text: text.into() }
+    }
+}
+
+/// Lines as they come; the middle of many is counted and dropped.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Evidence {
+    first: Vec<Line>,
+    last: VecDeque<Line>,
+    count: u64,
+    from: Option<DateTime<Utc>>,
+    to: Option<DateTime<Utc>>,
+}
+
+impl Evidence {
+    pub(super) fn add(&mut self, source: usize, entry: &Entry) {
+        self.count += 1;
+        self.note(source, entry);
+    }
+
+    /// Evidence for something that is already counted.
+    pub(super) fn note(&mut self, source: usize, entry: &Entry) {
+        if let Some(at) = entry.when.time() {
+            self.from = Some(self.from.map_or(at, |from| from.min(at)));
+            self.to = Some(self.to.map_or(at, |to| to.max(at)));
+        }
+        let text = entry.message.lines().next().unwrap_or("");
+        let end = (0..=TEXT.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        let tag = entry.subsystem.as_deref().map_or_else(String::new, |name| format!("[{name}] "));
+        let cut = if end < text.len() { "…" } else { "" };
+        let line = Line { at: entry.when.time(), source: Some(source), line: Some(entry.line), text: format!("{tag}{}{cut}", &text[..end]) };
+        if self.first.len() < FIRST {
+            self.first.push(line);
+            return;
+        }
+        if self.last.len() == LAST {
+            self.last.pop_front();
+        }
+        self.last.push_back(line);
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(super) fn first(&self) -> Option<DateTime<Utc>> {
+        self.from
+    }
+
+    pub(super) fn last(&self) -> Option<DateTime<Utc>> {
+        self.to
+    }
+
+    pub(super) fn lines(&self) -> Vec<Line> {
+        self.first.iter().chain(&self.last).cloned().collect()
+    }
+}
+
+pub(super) fn redact(lines: &mut [Line], redactor: Redactor) {
+    for line in lines {
+        line.text = redactor.text(&line.text).into_owned();
+    }
+}

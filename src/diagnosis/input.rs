@@ -1,0 +1,156 @@
+//! What the diagnosis is told besides the log: plain facts about locks, the session store, the gateway process. All
+//! of it is optional; with a log alone the log has to do.
+
+use chrono::{DateTime, Utc};
+
+/// Everything that was seen outside the logs.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    pub locks: Vec<LockFact>,
+    pub sessions: Vec<SessionFact>,
+    pub gateways: Vec<GatewayFact>,
+    pub stores: Vec<StoreFact>,
+    pub leases: Vec<LeaseFact>,
+    /// Lock files that a process holds open although their names are gone.
+    pub deleted: Vec<DeletedLock>,
+    /// What deletes lock files by age on this machine: `crontab of node: */2 * * * * find ... -delete`.
+    pub deleters: Vec<String>,
+    /// `2026.3.13`, if known.
+    pub version: Option<String>,
+    pub era: Era,
+}
+
+/// How an install keeps its sessions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Era {
+    #[default]
+    Unknown,
+    /// Transcript files with lock files beside them (to 2026.7.35).
+    File,
+    /// SQLite; a `*.jsonl.lock` is a fossil (2026.8.1 and later).
+    Sqlite,
+}
+
+/// One lock file, judged.
+#[derive(Debug, Clone, Default)]
+pub struct LockFact {
+    pub path: String,
+    pub kind: LockKind,
+    pub agent: Option<String>,
+    pub session_id: Option<String>,
+    pub session_key: Option<String>,
+    pub verdict: Verdict,
+    pub reasons: Vec<String>,
+    pub owner_pid: Option<u32>,
+    pub owner_alive: Option<bool>,
+    pub owner_command: Option<String>,
+    pub created_at: Option<DateTime<Utc>>,
+    pub age_ms: Option<u64>,
+    pub limit_ms: Option<u64>,
+    /// The owner's own watchdog gives up at this age, where the lock says so (`maxHoldMs`).
+    pub max_hold_ms: Option<u64>,
+    /// Would OpenClaw of this version free it by itself at the next message?
+    pub frees_itself: Option<bool>,
+    pub transcript_bytes: Option<u64>,
+    pub transcript_changed: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LockKind {
+    #[default]
+    Session,
+    Store,
+    Gateway,
+    Other,
+}
+
+/// The verdicts of the contract.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Verdict {
+    Held,
+    Overdue,
+    Initialising,
+    Settling,
+    Stale,
+    Leaked,
+    Foreign,
+    #[default]
+    Indeterminate,
+    Refused,
+    Freed,
+    StuckGuard,
+}
+
+/// One entry of a session store.
+#[derive(Debug, Clone, Default)]
+pub struct SessionFact {
+    pub key: String,
+    pub id: Option<String>,
+    pub agent: Option<String>,
+    pub status: Option<String>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub updated_at: Option<DateTime<Utc>>,
+    pub transcript_bytes: Option<u64>,
+    /// The transcript's tree has a branch that no later message continues.
+    pub forked: bool,
+}
+
+/// A gateway process, or its absence.
+#[derive(Debug, Clone, Default)]
+pub struct GatewayFact {
+    pub state: GatewayState,
+    pub pid: Option<u32>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub version: Option<String>,
+    pub load: Option<LoadSample>,
+    /// Did its port answer within the time that was given?
+    pub answers: Option<bool>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GatewayState {
+    Running,
+    Down,
+    #[default]
+    Unknown,
+}
+
+/// How busy the gateway's main thread was over a short sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LoadSample {
+    /// CPU time over wall time, 1.0 is one core.
+    pub cores: f64,
+    pub over_ms: u64,
+    /// `R`, `S`, `D` ... at its end.
+    pub state: char,
+}
+
+/// A session store on disk: its size is paid at every message (to 4.29).
+#[derive(Debug, Clone, Default)]
+pub struct StoreFact {
+    pub path: String,
+    pub agent: Option<String>,
+    pub bytes: u64,
+}
+
+/// A lease or a busy writer of the SQLite era.
+#[derive(Debug, Clone, Default)]
+pub struct LeaseFact {
+    pub agent: Option<String>,
+    pub session_id: Option<String>,
+    pub session_key: Option<String>,
+    pub owner_pid: Option<u32>,
+    pub owner_alive: Option<bool>,
+    pub since: Option<DateTime<Utc>>,
+    /// The sentence that says what is held: `startup-migration lease`, `session status running`.
+    pub what: String,
+}
+
+/// `/proc/PID/fd/N -> ... (deleted)`.
+#[derive(Debug, Clone, Default)]
+pub struct DeletedLock {
+    pub path: String,
+    pub pid: u32,
+    pub agent: Option<String>,
+    pub session_id: Option<String>,
+}

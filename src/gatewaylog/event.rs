@@ -1,0 +1,584 @@
+//! The vocabulary: every gateway message that says something about lanes, sessions, runs, locks or the health of
+//! the process, as a type. Names and units follow the messages themselves; `unknown` in a message is `None` here.
+
+use std::fmt;
+
+/// The two names of one conversation; either half may be missing from a line (1.24 to 3.13 print `unknown`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct SessionRef {
+    pub id: Option<String>,
+    pub key: Option<String>,
+}
+
+/// Which of the watchdog's three labels a session got. Before 5.3 there was only `Stuck`, and it meant no more than
+/// "no queue or state event for a while".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Label {
+    Stuck,
+    Stalled,
+    LongRunning,
+}
+
+/// Which limit of a run a timeout line is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TimeoutPhase {
+    /// The run's own time budget ended.
+    Budget,
+    /// It ended after the extra time that compaction had been given.
+    AfterCompactionGrace,
+    /// It was met during compaction and extended: the run goes on.
+    Extended,
+}
+
+/// How sure the gateway was that a run it met at start had been interrupted, by what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Interruption {
+    /// `marked N interrupted main session(s) from stale transcript locks` (4.24 to 7.35).
+    StaleLocks,
+    /// `marked N startup-orphaned main session(s) for restart recovery` (6.11 and later).
+    StartupOrphaned,
+    /// `marked N interrupted main session(s) for restart recovery`: a shutdown marks its own.
+    Restart,
+}
+
+/// What was slow in SQLite (8.1 and later).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SlowSqlite {
+    TransactionHold,
+    LockWait,
+    CoordinatorLockWait,
+    SessionWrite,
+    Reclamation,
+}
+
+impl fmt::Display for SlowSqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TransactionHold => "transaction hold",
+            Self::LockWait => "transaction lock wait",
+            Self::CoordinatorLockWait => "coordinator lock wait",
+            Self::SessionWrite => "session write",
+            Self::Reclamation => "reclamation",
+        })
+    }
+}
+
+/// Who owned a lock, as far as the error text says. `pid` is missing when the payload was unreadable, or when the
+/// file was already gone at the moment the error was composed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct LockOwner {
+    pub pid: Option<u32>,
+    pub alive: Option<bool>,
+    pub age_ms: Option<u64>,
+}
+
+/// Why something failed: the error text inside a line, reduced to the cases that matter here.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// `session file locked (timeout Nms): ... <sid>.jsonl.lock`.
+    TranscriptLocked {
+        timeout_ms: u64,
+        owner: LockOwner,
+        lock: String,
+    },
+    /// The same text for `sessions.json.lock` (2.17 to 4.29).
+    StoreLocked {
+        timeout_ms: u64,
+        owner: LockOwner,
+        lock: String,
+    },
+    /// `session file lock stale (hold-exceeded): ...` (6.5 to 7.35): judged stale, owner alive, not removed.
+    LockStale {
+        reasons: Vec<String>,
+        owner: LockOwner,
+        lock: String,
+    },
+    /// `timeout acquiring session store lock: ...` (to 2.12).
+    StoreLockTimeout {
+        lock: String,
+    },
+    /// `timeout waiting for session store lock: ...` (2.17 to 4.29): the in-process queue, no lock file involved.
+    StoreQueueTimeout {
+        store: String,
+    },
+    /// `session file changed while embedded prompt lock was released: ...`.
+    Takeover {
+        transcript: String,
+    },
+    LaneTaskTimeout {
+        lane: Option<String>,
+        elapsed_ms: Option<u64>,
+        budget_ms: Option<u64>,
+    },
+    LaneCleared,
+    /// `Gateway is draining ...; new tasks are not accepted`.
+    Draining,
+    /// `LLM idle timeout (Ns): no response from model`, and the circuit breaker over it.
+    ModelIdle {
+        after_ms: Option<u64>,
+    },
+    /// `request timed out`, and a failover for `timeout` that is not a lock timeout in disguise.
+    ModelTimeout,
+    GatewayTimeout {
+        after_ms: u64,
+    },
+    /// `Session "K" changed while starting work. Retry.` (9.1 and later).
+    SessionChanged,
+    DatabaseBusy,
+    DiskFull,
+    /// `sqlite_wal_sidecar_identity_mismatch` (9.x): the `-wal` beside the database is not its own.
+    WalMismatch,
+    /// Another error; its class where the text names one.
+    Other {
+        class: Option<String>,
+    },
+}
+
+impl Cause {
+    /// Is a lock file of a session at the bottom of it?
+    pub fn is_lock(&self) -> bool {
+        self.lock().is_some() || matches!(self, Self::StoreQueueTimeout { .. })
+    }
+
+    /// The path of the lock file that the text names.
+    pub fn lock(&self) -> Option<&str> {
+        match self {
+            Self::TranscriptLocked { lock, .. }
+            | Self::StoreLocked { lock, .. }
+            | Self::LockStale { lock, .. }
+            | Self::StoreLockTimeout { lock } => Some(lock),
+            _ => None,
+        }
+    }
+}
+
+/// One thing that happened, as the gateway told it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    // Lanes
+    LaneEnqueue {
+        lane: String,
+        queue_size: u64,
+    },
+    LaneDequeue {
+        lane: String,
+        wait_ms: u64,
+        queue_size: u64,
+    },
+    LaneDone {
+        lane: String,
+        duration_ms: u64,
+        active: u64,
+        queued: u64,
+    },
+    LaneError {
+        lane: String,
+        duration_ms: u64,
+        cause: Cause,
+    },
+    LaneInterrupted {
+        lane: String,
+        duration_ms: u64,
+    },
+    LaneRejected {
+        lane: String,
+        timeout_ms: u64,
+        cause: Cause,
+    },
+    /// Printed when the waiting task *starts*. Up to 5.18 `queue_ahead` counts what is still behind it.
+    LaneWait {
+        lane: String,
+        waited_ms: u64,
+        queue_ahead: u64,
+        counts: Option<LaneCounts>,
+    },
+    /// `drainLane blocked`: the pump flag is set and nothing runs.
+    LaneJammed {
+        lane: String,
+        queue: u64,
+    },
+    LaneCallbackFailed {
+        lane: String,
+    },
+
+    // Sessions
+    Attention(Box<Attention>),
+    Recovery(Box<Recovery>),
+    SessionState {
+        session: SessionRef,
+        prev: String,
+        new: String,
+        reason: String,
+        queue_depth: u64,
+    },
+    MessageQueued {
+        session: SessionRef,
+        source: String,
+        queue_depth: u64,
+        state: String,
+    },
+    MessageReceived {
+        session: SessionRef,
+        channel: String,
+    },
+    MessageProcessed {
+        session: SessionRef,
+        channel: String,
+        outcome: String,
+        duration_ms: Option<u64>,
+        cause: Option<Cause>,
+    },
+    DispatchStarted {
+        session: SessionRef,
+        channel: String,
+    },
+    DispatchCompleted {
+        session: SessionRef,
+        channel: String,
+        outcome: String,
+        duration_ms: Option<u64>,
+    },
+    TurnCreated {
+        session: SessionRef,
+        run_id: String,
+        trigger: String,
+    },
+    RunAttempt {
+        session: SessionRef,
+        run_id: String,
+        attempt: u64,
+    },
+    ActiveRuns {
+        count: u64,
+    },
+    /// The DEBUG line of every 30 s; its spacing shows a late timer in versions that have no liveness warning.
+    Heartbeat {
+        active: u64,
+        waiting: u64,
+        queued: u64,
+    },
+
+    // Runs and models
+    RunStart {
+        run_id: String,
+        session_id: String,
+        model: Option<String>,
+        channel: Option<String>,
+    },
+    RunDone {
+        run_id: String,
+        session_id: String,
+        duration_ms: u64,
+        aborted: bool,
+    },
+    RunTimeout {
+        run_id: String,
+        session_id: String,
+        timeout_ms: u64,
+        phase: TimeoutPhase,
+    },
+    RunAbortStreaming {
+        run_id: String,
+        session_id: String,
+    },
+    AbortSettleTimeout {
+        run_id: String,
+        session_id: String,
+        timeout_ms: Option<u64>,
+    },
+    RunAgentEnd {
+        run_id: String,
+        is_error: bool,
+        cause: Option<Cause>,
+    },
+    RunRegistered {
+        session_id: String,
+        total_active: u64,
+    },
+    RunCleared {
+        session_id: String,
+        total_active: u64,
+    },
+    RunClearSkipped {
+        session_id: String,
+        reason: String,
+    },
+    QueueMessageFailed {
+        session_id: String,
+        reason: String,
+    },
+    WaitTimeout {
+        session_id: String,
+        timeout_ms: u64,
+    },
+    ProfileTimeout {
+        profile: String,
+    },
+    FailoverDecision {
+        run_id: Option<String>,
+        stage: Option<String>,
+        decision: Option<String>,
+        reason: Option<String>,
+        model: Option<String>,
+    },
+    ModelFallback {
+        reason: Option<String>,
+        decision: Option<String>,
+        cause: Option<Cause>,
+    },
+    ModelFetchError {
+        provider: Option<String>,
+        model: Option<String>,
+        elapsed_ms: Option<u64>,
+        name: Option<String>,
+    },
+    ModelIdle {
+        after_ms: Option<u64>,
+    },
+    AgentFailed {
+        cause: Cause,
+    },
+    OrphanUserMessage {
+        run_id: Option<String>,
+        session_id: Option<String>,
+        preserved: bool,
+    },
+    TypingTtl {
+        ttl_ms: Option<u64>,
+    },
+
+    // Locks
+    /// `releasing lock held for ...`: the owner's own watchdog. On raw stderr only from 4.2 to 7.35.
+    WatchdogRelease {
+        held_ms: u64,
+        max_ms: u64,
+        lock: String,
+    },
+    StaleLockRemoved {
+        lock: String,
+        reasons: Vec<String>,
+    },
+    LockCleanupFailed {
+        cause: Cause,
+    },
+    LockReleaseFailed {
+        run_id: Option<String>,
+        cause: Cause,
+    },
+    InterruptedMarked {
+        count: u64,
+        why: Interruption,
+    },
+    RunResumed {
+        session_key: String,
+    },
+    /// An error text that reached the log by itself (`FailoverError: session file locked ...`).
+    Failed {
+        cause: Cause,
+    },
+
+    // The gateway process
+    GatewayListening {
+        pid: Option<u32>,
+        port: Option<u16>,
+    },
+    HttpListening {
+        plugins: Option<u64>,
+        took_ms: Option<u64>,
+    },
+    GatewayReady,
+    LogFile {
+        path: String,
+    },
+    Signal {
+        name: String,
+    },
+    Shutdown {
+        signal: String,
+    },
+    ShutdownDone {
+        took_ms: Option<u64>,
+    },
+    AdmissionClosed {
+        reason: String,
+    },
+    Draining {
+        tasks: Option<u64>,
+        runs: Option<u64>,
+        timeout_ms: Option<u64>,
+    },
+    DrainTimeout {
+        elapsed_ms: Option<u64>,
+    },
+    GatewayRefused {
+        pid: Option<u32>,
+    },
+    StartupRefused,
+    Liveness(Box<Liveness>),
+    /// The watchdog's own 30 s timer came late: proof of a blocked loop (8.1 and later).
+    HeartbeatDelayed {
+        overdue_ms: u64,
+    },
+    MemoryPressure {
+        critical: bool,
+        rss_bytes: Option<u64>,
+        heap_bytes: Option<u64>,
+    },
+    FetchTimeout {
+        timeout_ms: Option<u64>,
+        elapsed_ms: Option<u64>,
+        timer_delay_ms: Option<u64>,
+        operation: Option<String>,
+    },
+    AuthPrewarmed {
+        took_ms: u64,
+        event_loop_max_ms: Option<f64>,
+    },
+    LogLost {
+        dropped: Option<u64>,
+        what: LogLoss,
+    },
+
+    // RPC and channels
+    Rpc {
+        ok: bool,
+        method: String,
+        duration_ms: Option<u64>,
+        cause: Option<Cause>,
+    },
+    GatewayTimeout {
+        after_ms: Option<u64>,
+        tool: Option<String>,
+        method: Option<String>,
+    },
+    HandlerFailed {
+        channel: Option<String>,
+        cause: Cause,
+    },
+    SlowListener {
+        listener: Option<String>,
+        event: Option<String>,
+        duration_ms: Option<u64>,
+    },
+    InboundTimeout {
+        channel: Option<String>,
+    },
+    SpooledUpdate {
+        update: Option<String>,
+        timed_out: bool,
+        cause: Cause,
+    },
+    PollingStall,
+    CronTimeout,
+
+    // SQLite (8.1 and later)
+    SlowSqlite {
+        what: SlowSqlite,
+        elapsed_ms: Option<u64>,
+        database: Option<String>,
+        operation: Option<String>,
+        pid: Option<u32>,
+        outcome: Option<String>,
+    },
+}
+
+/// The four counts that 5.19 and later print with a lane wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneCounts {
+    pub active_ahead: u64,
+    pub active_now: u64,
+    pub queue_behind: u64,
+}
+
+/// `stuck session`, `stalled session`, `long-running session`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attention {
+    pub label: Label,
+    pub session: SessionRef,
+    pub state: String,
+    pub age_ms: u64,
+    pub queue_depth: u64,
+    pub reason: Option<String>,
+    pub classification: Option<String>,
+    pub work: Option<String>,
+    pub last_progress: Option<String>,
+    pub last_progress_age_ms: Option<u64>,
+    pub tool: Option<String>,
+    pub tool_age_ms: Option<u64>,
+    pub recovery: Option<String>,
+}
+
+/// `stuck session recovery ...` (4.29 and later), outcome lines included.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovery {
+    pub session: SessionRef,
+    /// `skipped`, `no-op`, `failed`, `outcome`, `reclaiming`, or `done` for the bare form.
+    pub step: String,
+    pub status: Option<String>,
+    pub action: Option<String>,
+    pub reason: Option<String>,
+    pub lane: Option<String>,
+    pub aborted: Option<bool>,
+    pub released: Option<u64>,
+}
+
+/// `liveness warning`: how late the event loop ran over the last window (4.27 and later).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Liveness {
+    pub reasons: Vec<String>,
+    pub interval_ms: u64,
+    pub degraded_for_ms: Option<u64>,
+    pub delay_p99_ms: Option<f64>,
+    pub delay_max_ms: Option<f64>,
+    pub utilization: Option<f64>,
+    pub cpu_ratio: Option<f64>,
+    pub active: u64,
+    pub waiting: u64,
+    pub queued: u64,
+    pub phase: Option<String>,
+}
+
+/// How the log itself says that records are missing from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LogLoss {
+    SizeCap,
+    QueueOverflow,
+    RotationFailed,
+}
+
+impl Event {
+    /// The error inside the line, if it carries one.
+    pub fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::LaneError { cause, .. }
+            | Self::LaneRejected { cause, .. }
+            | Self::AgentFailed { cause }
+            | Self::LockCleanupFailed { cause }
+            | Self::LockReleaseFailed { cause, .. }
+            | Self::Failed { cause }
+            | Self::HandlerFailed { cause, .. }
+            | Self::SpooledUpdate { cause, .. } => Some(cause),
+            Self::MessageProcessed { cause, .. }
+            | Self::RunAgentEnd { cause, .. }
+            | Self::ModelFallback { cause, .. }
+            | Self::Rpc { cause, .. } => cause.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The lane, for lane messages.
+    pub fn lane(&self) -> Option<&str> {
+        match self {
+            Self::LaneEnqueue { lane, .. }
+            | Self::LaneDequeue { lane, .. }
+            | Self::LaneDone { lane, .. }
+            | Self::LaneError { lane, .. }
+            | Self::LaneInterrupted { lane, .. }
+            | Self::LaneRejected { lane, .. }
+            | Self::LaneWait { lane, .. }
+            | Self::LaneJammed { lane, .. }
+            | Self::LaneCallbackFailed { lane } => Some(lane),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Several sources as one stream in time order, each event once. A log file and the journal tell the same story, and
+//! OpenClaw itself writes an error twice (console capture and direct).
+
+use super::record::Level;
+use super::scan::{Counters, Entry};
+use super::source::Stream;
+use super::{Event, When};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+/// Within one source only an error is ever written twice, and at once.
+const SAME_SOURCE: TimeDelta = TimeDelta::milliseconds(100);
+/// Between sources: pretty style and syslog cut the stamp to the second.
+const OTHER_SOURCE: TimeDelta = TimeDelta::milliseconds(1100);
+/// Events remembered for the comparison at most; a burst beyond it is not compared.
+const REMEMBERED: usize = 512;
+
+/// What became of one source.
+#[derive(Debug, Clone)]
+pub struct SourceSummary {
+    pub label: String,
+    pub counters: Counters,
+    /// Why it was not read, or not to its end.
+    pub error: Option<String>,
+}
+
+/// The merged stream.
+#[derive(Debug)]
+pub struct Merged {
+    streams: Vec<Slot>,
+    order: BinaryHeap<Reverse<(DateTime<Utc>, usize)>>,
+    recent: VecDeque<(DateTime<Utc>, usize, Event)>,
+    duplicates: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    stream: Stream,
+    head: Option<Entry>,
+    /// Time of its last event, for events without a time.
+    latest: DateTime<Utc>,
+    error: Option<String>,
+}
+
+impl Merged {
+    pub fn new(streams: Vec<Stream>) -> Self {
+        let mut merged =
+            Self { streams: Vec::new(), order: BinaryHeap::new(), recent: VecDeque::new(), duplicates: 0 };
+        for stream in streams {
+            merged.streams.push(Slot { stream, head: None, latest: DateTime::<Utc>::MIN_UTC, error: None });
+            merged.pull(merged.streams.len() - 1);
+        }
+        merged
+    }
+
+    /// Events that were left out because another source, or the line before, had told them.
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+
+    /// Each source with its counters; complete once the stream is at its end.
+    pub fn summaries(&self) -> Vec<SourceSummary> {
+        let summary = |slot: &Slot| SourceSummary {
+            label: slot.stream.label().to_owned(),
+            counters: slot.stream.counters(),
+            error: slot.error.clone(),
+        };
+        self.streams.iter().map(summary).collect()
+    }
+
+    fn pull(&mut self, index: usize) {
+        let slot = &mut self.streams[index];
+        match slot.stream.next_entry() {
+            Ok(Some(entry)) => {
+                // Lines out of order within a source stay in their source's order.
+                slot.latest = entry.when.time().map_or(slot.latest, |at| at.max(slot.latest));
+                slot.head = Some(entry);
+                self.order.push(Reverse((slot.latest, index)));
+            }
+            Ok(None) => {}
+            Err(error) => slot.error = Some(error.to_string()),
+        }
+    }
+
+    fn is_duplicate(&mut self, entry: &Entry, at: DateTime<Utc>, source: usize) -> bool {
+        while self.recent.front().is_some_and(|(then, ..)| at - *then > OTHER_SOURCE)
+            || self.recent.len() > REMEMBERED
+        {
+            self.recent.pop_front();
+        }
+        let repeats = |(then, whose, event): &(DateTime<Utc>, usize, Event)| {
+            let window = if *whose == source { SAME_SOURCE } else { OTHER_SOURCE };
+            (*whose != source || entry.level >= Level::Error || entry.event.cause().is_some())
+                && at - *then <= window
+                && *event == entry.event
+        };
+        self.recent.iter().any(repeats)
+    }
+}
+
+impl Iterator for Merged {
+    /// The event, and the index of its source.
+    type Item = (usize, Entry);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let Reverse((at, index)) = self.order.pop()?;
+            let entry = self.streams[index].head.take();
+            self.pull(index);
+            let Some(entry) = entry else { continue };
+            if matches!(entry.when, When::Unknown) {
+                return Some((index, entry));
+            }
+            if self.is_duplicate(&entry, at, index) {
+                self.duplicates += 1;
+                continue;
+            }
+            self.recent.push_back((at, index, entry.event.clone()));
+            return Some((index, entry));
+        }
+    }
+}

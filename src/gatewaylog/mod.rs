@@ -1,0 +1,36 @@
+//! Gateway logs: sources → lines → [`Record`]s → typed [`Event`]s. Reading only; what the events mean together is
+//! for `diagnosis`.
+//!
+//! A line passes a prefilter of a few anchor strings first: most lines of a log say nothing about locks or lanes and
+//! are never parsed, only counted.
+
+mod anchors;
+mod ansi;
+mod discover;
+mod event;
+mod fields;
+mod journal;
+mod json;
+mod merge;
+mod prefix;
+mod pretty;
+mod recognise;
+mod record;
+mod scan;
+mod source;
+mod stamp;
+mod tail;
+
+pub use discover::Places;
+pub use event::{
+    Attention, Cause, Event, Interruption, Label, LaneCounts, Liveness, LockOwner, LogLoss, Recovery,
+    SessionRef, SlowSqlite, TimeoutPhase,
+};
+pub use journal::{Journal, JournalTail, KNOWN_UNITS, Manager};
+pub use merge::{Merged, SourceSummary};
+pub use recognise::recognise;
+pub use record::{Level, Record, Unreadable, read_line};
+pub use scan::{Counters, Entry, Scanner, When};
+pub use source::{Reading, Source, Stream};
+pub use stamp::Dating;
+pub use tail::{Begin, Tail};

@@ -1,0 +1,96 @@
+//! RPC answers and channel handlers.
+
+use super::super::event::Event;
+use super::super::fields;
+use super::{Line, cause};
+
+pub(super) fn read(line: &Line<'_>) -> Option<Event> {
+    rpc(line).or_else(|| gateway_timeout(line)).or_else(|| listener(line)).or_else(|| handler(line))
+}
+
+/// `⇄ res ✓ <method> Nms k=v ...`, `⇄ res ✗ <method> [Nms] errorCode=C errorMessage=...`.
+fn rpc(line: &Line<'_>) -> Option<Event> {
+    let rest = line.after("⇄ res ")?;
+    let (ok, rest) = match rest.strip_prefix("✓ ") {
+        Some(rest) => (true, rest),
+        None => (false, rest.strip_prefix("✗ ")?),
+    };
+    let mut words = rest.split(' ');
+    let method = words.next().filter(|method| !method.is_empty())?.to_owned();
+    let duration_ms = words.next().and_then(|word| word.strip_suffix("ms")).and_then(|ms| ms.parse().ok());
+    let cause =
+        (!ok).then(|| rest.split_once("errorMessage=").map(|(_, message)| cause::of(message))).flatten();
+    Some(Event::Rpc { ok, method, duration_ms, cause })
+}
+
+/// Thrown in the caller: a CLI, or a tool of the agent inside the gateway (`[tools] cron failed: ...`).
+fn gateway_timeout(line: &Line<'_>) -> Option<Event> {
+    let text = line.text;
+    if let Some(at) = text.find("gateway timeout after ") {
+        let tool = text[..at].trim_end().strip_suffix(" failed:").filter(|tool| !tool.contains(' '));
+        return Some(Event::GatewayTimeout {
+            after_ms: fields::number_after(text, "gateway timeout after "),
+            tool: tool.map(str::to_owned),
+            method: None,
+        });
+    }
+    let (_, method) = text.split_once("gateway request timeout for ")?;
+    let method = method.split([' ', '\n']).next().unwrap_or("").to_owned();
+    Some(Event::GatewayTimeout { after_ms: None, tool: None, method: Some(method) })
+}
+
+/// File: metadata. Console: `Slow listener detected: L took 31.2 seconds for event E`. Carbon's own: `... took Nms ...`.
+fn listener(line: &Line<'_>) -> Option<Event> {
+    let rest = line.after("Slow listener detected")?;
+    let (name, after) = match rest.strip_prefix(": ").and_then(|rest| rest.split_once(" took ")) {
+        Some((name, after)) => (Some(name.to_owned()), after),
+        None => (None, ""),
+    };
+    let (duration, event) = match after.split_once(" for event ") {
+        Some((duration, event)) => (fields::humane_ms(duration), event.split(' ').next().map(str::to_owned)),
+        None => (None, None),
+    };
+    Some(Event::SlowListener {
+        listener: name.or_else(|| line.string("listener")),
+        event: event.or_else(|| line.string("event")),
+        duration_ms: line.meta_number("durationMs").or(duration),
+    })
+}
+
+fn handler(line: &Line<'_>) -> Option<Event> {
+    let text = line.text;
+    if let Some((who, error)) = text.split_once("handler failed: ") {
+        // File: `discord handler failed: `; console: `[discord] handler failed: `; `request handler failed: ` is RPC's.
+        let word = who.trim_end();
+        let channel = if word.is_empty() {
+            channel_of(line.tag)
+        } else {
+            Some(word).filter(|word| !word.contains(' '))
+        };
+        return Some(Event::HandlerFailed { channel: channel.map(str::to_owned), cause: cause::of(error) });
+    }
+    if text.contains("inbound worker timed out after ") {
+        let channel =
+            text.split(' ').next().filter(|word| *word != "inbound").or_else(|| channel_of(line.tag));
+        return Some(Event::InboundTimeout { channel: channel.map(str::to_owned) });
+    }
+    if let Some((before, rest)) = text.split_once("spooled update ") {
+        let update =
+            rest.split([' ', ';', ':']).next().filter(|update| !update.is_empty()).map(str::to_owned);
+        let timed_out = before.contains("timed out") || rest.contains("timed out");
+        return (timed_out || rest.contains("failed")).then(|| Event::SpooledUpdate {
+            update,
+            timed_out,
+            cause: cause::of(rest),
+        });
+    }
+    if text.contains("Polling stall detected") {
+        return Some(Event::PollingStall);
+    }
+    text.contains("job execution timed out").then_some(Event::CronTimeout)
+}
+
+/// The channel in `gateway/channels/telegram` or `telegram`.
+fn channel_of(tag: &str) -> Option<&str> {
+    tag.rsplit('/').next().filter(|name| !matches!(*name, "" | "gateway" | "channels" | "diag"))
+}

@@ -1,0 +1,172 @@
+//! Files, gzip, several sources at once, following across rotation.
+
+use chrono::{DateTime, FixedOffset, Utc};
+use lockdoctor::gatewaylog::{Begin, Entry, Event, Journal, Merged, Reading, Source, Stream, Tail};
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+fn now() -> DateTime<FixedOffset> {
+    DateTime::parse_from_rfc3339("2026-11-22T15:00:00+00:00").unwrap()
+}
+
+fn wait(at: &str, waited: u64) -> String {
+    format!("{at} [diagnostic] lane wait exceeded: lane=main waitedMs={waited} queueAhead=0\n")
+}
+
+fn waits(entries: impl IntoIterator<Item = Entry>) -> Vec<u64> {
+    let waited = |entry: Entry| match entry.event {
+        Event::LaneWait { waited_ms, .. } => waited_ms,
+        other => panic!("{other:?}"),
+    };
+    entries.into_iter().map(waited).collect()
+}
+
+fn open(path: &Path, since: Option<&str>) -> Stream {
+    let since = since.map(|since| since.parse::<DateTime<Utc>>().unwrap());
+    Stream::open(&Source::named(path), &Reading::new(now(), since)).unwrap()
+}
+
+#[test]
+fn gzip_is_read_by_its_content_not_by_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("openclaw-2026-11-21.log");
+    let mut packed = Vec::new();
+    for part in 1..=2 {
+        // Two members, as `cat a.gz b.gz` makes them.
+        let mut gz = flate2::write::GzEncoder::new(&mut packed, flate2::Compression::fast());
+        gz.write_all(wait("2026-11-21T10:00:00.000Z", part * 1000).as_bytes()).unwrap();
+        gz.finish().unwrap();
+    }
+    fs::write(&path, packed).unwrap();
+    let merged = Merged::new(vec![open(&path, None)]);
+    assert_eq!(waits(merged.map(|(_, entry)| entry)), [1000, 2000]);
+}
+
+#[test]
+fn sources_are_merged_by_time_and_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file.log");
+    let console = dir.path().join("console.log");
+    let meta = |at: &str| format!("\"_meta\":{{\"date\":\"{at}\",\"logLevelName\":\"WARN\"}}");
+    let record = |at: &str, waited: u64| {
+        format!(
+            "{{\"0\":\"{{\\\"subsystem\\\":\\\"diagnostic\\\"}}\",\"1\":\"lane wait exceeded: lane=main waitedMs={waited} queueAhead=0\",{}}}\n",
+            meta(at)
+        )
+    };
+    fs::write(&file, record("2026-11-22T10:00:00.500Z", 1) + &record("2026-11-22T10:00:04.000Z", 3)).unwrap();
+    // The same two, one cut to the second and local; and one that only the console has.
+    fs::write(
+        &console,
+        wait("2026-11-22T05:00:00-05:00", 1)
+            + &wait("2026-11-22T05:00:02.000-05:00", 2)
+            + &wait("2026-11-22T05:00:04.001-05:00", 3),
+    )
+    .unwrap();
+    let mut merged = Merged::new(vec![open(&file, None), open(&console, None)]);
+    let mut entries = Vec::new();
+    for (_, entry) in merged.by_ref() {
+        entries.push(entry);
+    }
+    assert_eq!(waits(entries), [1, 2, 3]);
+    assert_eq!(merged.duplicates(), 2);
+    let summaries = merged.summaries();
+    assert_eq!((summaries[0].counters.parsed, summaries[1].counters.parsed), (2, 3));
+}
+
+#[test]
+fn an_error_written_twice_is_one_and_two_waits_are_two() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.log");
+    let error =
+        "2026-11-22T10:00:00.001Z [diagnostic] lane task error: lane=main durationMs=5 error=\"Error: x\"\n";
+    fs::write(
+        &path,
+        [error, error, &wait("2026-11-22T10:00:01.000Z", 1), &wait("2026-11-22T10:00:01.001Z", 1)].concat(),
+    )
+    .unwrap();
+    let mut merged = Merged::new(vec![open(&path, None)]);
+    assert_eq!(merged.by_ref().count(), 3);
+    assert_eq!(merged.duplicates(), 1);
+}
+
+#[test]
+fn since_cuts_and_a_missing_file_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.log");
+    fs::write(&path, wait("2026-11-22T10:00:00.000Z", 1) + &wait("2026-11-22T12:00:00.000Z", 2)).unwrap();
+    let mut stream = open(&path, Some("2026-11-22T11:00:00Z"));
+    assert_eq!(waits(stream.next_entry().unwrap()), [2]);
+    assert!(stream.next_entry().unwrap().is_none());
+    assert!(Stream::open(&Source::File(dir.path().join("none")), &Reading::new(now(), None)).is_err());
+    assert!(Stream::open(&Source::Found(dir.path().to_owned()), &Reading::new(now(), None)).is_err());
+}
+
+#[test]
+fn a_pretty_log_is_dated_from_its_last_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("typescript");
+    fs::write(
+        &path,
+        "23:59:59 [diagnostic] lane wait exceeded: lane=main waitedMs=1 queueAhead=0\n00:00:10 [gateway] x\n",
+    )
+    .unwrap();
+    let changed: DateTime<Utc> = "2026-11-20T00:00:11Z".parse().unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_modified(changed.into()).unwrap();
+    let entry = open(&path, None).next_entry().unwrap().unwrap();
+    assert_eq!(entry.when.time().unwrap().to_rfc3339(), "2026-11-19T23:59:59+00:00");
+}
+
+#[test]
+fn progress_counts_the_bytes_of_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.log");
+    fs::write(&path, wait("2026-11-22T10:00:00.000Z", 1).repeat(1000)).unwrap();
+    let reading = Reading::new(now(), None);
+    let mut stream = Stream::open(&Source::File(path.clone()), &reading).unwrap();
+    while stream.next_entry().unwrap().is_some() {}
+    assert_eq!(
+        reading.progress.load(std::sync::atomic::Ordering::Relaxed),
+        fs::metadata(&path).unwrap().len()
+    );
+}
+
+#[test]
+fn a_tail_survives_rotation_truncation_and_half_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gateway.log");
+    let append = |text: &str| {
+        fs::File::options().append(true).create(true).open(&path).unwrap().write_all(text.as_bytes()).unwrap()
+    };
+    append(&wait("2026-11-22T10:00:00.000Z", 1));
+    let mut tail = Tail::open(&path, Begin::AtEnd, None).unwrap();
+    assert!(waits(tail.advance().unwrap()).is_empty());
+
+    let line = wait("2026-11-22T10:00:01.000Z", 2);
+    append(&line[..40]);
+    assert!(waits(tail.advance().unwrap()).is_empty());
+    append(&line[40..]);
+    assert_eq!(waits(tail.advance().unwrap()), [2]);
+
+    // Rotation: more is written to the old file, which ends without a newline; then there is a new one.
+    append(&wait("2026-11-22T10:00:02.000Z", 3));
+    append(wait("2026-11-22T10:00:03.000Z", 4).trim_end());
+    fs::rename(&path, dir.path().join("gateway.log.1")).unwrap();
+    assert_eq!(waits(tail.advance().unwrap()), [3]);
+    append(&wait("2026-11-22T10:00:04.000Z", 5));
+    assert_eq!(waits(tail.advance().unwrap()), [4, 5]);
+
+    // copytruncate.
+    fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+    assert!(waits(tail.advance().unwrap()).is_empty());
+    append(&wait("2026-11-22T10:00:05.000Z", 6));
+    assert_eq!(waits(tail.advance().unwrap()), [6]);
+    assert!(waits(tail.advance().unwrap()).is_empty());
+}
+
+#[test]
+fn a_unit_is_named_with_its_manager() {
+    assert_eq!(Journal::named("openclaw-gateway").to_string(), "journal:user:openclaw-gateway");
+    assert_eq!(Journal::named("system:openclaw.service").to_string(), "journal:system:openclaw.service");
+}
