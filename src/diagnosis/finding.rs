@@ -112,7 +112,12 @@ impl Finding {
         self
     }
 
-    pub(super) fn seen(mut self, first: Option<DateTime<Utc>>, last: Option<DateTime<Utc>>, count: u64) -> Self {
+    pub(super) fn seen(
+        mut self,
+        first: Option<DateTime<Utc>>,
+        last: Option<DateTime<Utc>>,
+        count: u64,
+    ) -> Self {
         (self.first_seen, self.last_seen, self.count) = (first, last, count);
         self
     }
@@ -127,6 +132,9 @@ impl Finding {
 pub(super) fn sort(findings: &mut [Finding]) {
     findings.sort_by(|a, b| {
         let order = (b.severity, a.code).cmp(&(a.severity, b.code));
-        order.then(b.count.cmp(&a.count)).then(b.last_seen.cmp(&a.last_seen)).then_with(|| a.session_key.cmp(&b.session_key))
+        order
+            .then(b.count.cmp(&a.count))
+            .then(b.last_seen.cmp(&a.last_seen))
+            .then_with(|| a.session_key.cmp(&b.session_key))
     });
 }
