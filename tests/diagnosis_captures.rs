@@ -13,17 +13,33 @@ fn dump() {
         scenarios.sort();
         for scenario in scenarios {
             for which in ["gateway.log", "console"] {
-                let files: Vec<_> = std::fs::read_dir(&scenario).unwrap().map(|e| e.unwrap().path())
-                    .filter(|p| p.file_name().unwrap().to_str().unwrap().starts_with(which)).collect();
-                let reading = Reading::new(chrono::DateTime::parse_from_rfc3339("2026-11-22T15:00:00Z").unwrap(), None);
-                let streams = files.iter().map(|f| Stream::open(&Source::File(f.clone()), &reading).unwrap()).collect();
+                let files: Vec<_> = std::fs::read_dir(&scenario)
+                    .unwrap()
+                    .map(|e| e.unwrap().path())
+                    .filter(|p| p.file_name().unwrap().to_str().unwrap().starts_with(which))
+                    .collect();
+                let reading =
+                    Reading::new(chrono::DateTime::parse_from_rfc3339("2026-11-22T15:00:00Z").unwrap(), None);
+                let streams =
+                    files.iter().map(|f| Stream::open(&Source::File(f.clone()), &reading).unwrap()).collect();
                 let mut model = Model::default();
-                for (source, entry) in Merged::new(streams) { model.push(source, &entry); }
+                for (source, entry) in Merged::new(streams) {
+                    model.push(source, &entry);
+                }
                 let d = model.diagnose(&Facts::default(), reading.now.into(), Redactor::Off);
-                println!("#### {} {} {}", version.file_name().unwrap().to_str().unwrap(), scenario.file_name().unwrap().to_str().unwrap(), which);
+                println!(
+                    "#### {} {} {}",
+                    version.file_name().unwrap().to_str().unwrap(),
+                    scenario.file_name().unwrap().to_str().unwrap(),
+                    which
+                );
                 for f in &d.findings {
                     println!("   {:?} {} x{}: {}", f.severity, f.code.as_str(), f.count, f.explanation);
-                    if std::env::var_os("EV").is_some() { for l in &f.evidence { println!("        | {:?} {}", l.at, l.text); } }
+                    if std::env::var_os("EV").is_some() {
+                        for l in &f.evidence {
+                            println!("        | {:?} {}", l.at, l.text);
+                        }
+                    }
                 }
             }
         }

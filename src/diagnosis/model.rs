@@ -24,7 +24,9 @@ pub struct Model {
     pub(super) transcripts: ByName<LockTrouble>,
     pub(super) stores: ByName<LockTrouble>,
     pub(super) event_loop: LoopTrouble,
-    pub(super) takeovers: ByName<Evidence>,
+    pub(super) takeovers: ByName<LockTrouble>,
+    /// Lane tasks that ran into their lane's own budget.
+    pub(super) lane_timeouts: ByName<Evidence>,
     pub(super) watchdog: ByName<Release>,
     pub(super) removed: Evidence,
     pub(super) removed_reasons: BTreeMap<String, u64>,
@@ -33,6 +35,8 @@ pub struct Model {
     pub(super) resumed: u64,
     pub(super) restart_lines: Evidence,
     pub(super) model_side: Evidence,
+    pub(super) model_times: Times,
+    pub(super) timeout_times: Times,
     pub(super) rpc_timeouts: Evidence,
     pub(super) rpc_times: Times,
     pub(super) cron_rpc_timeouts: u64,
@@ -44,6 +48,7 @@ pub struct Model {
     pub(super) refused: Evidence,
     pub(super) startup_refused: Evidence,
     pub(super) database_busy: Evidence,
+    pub(super) wal_mismatch: bool,
     pub(super) slow_sqlite: BTreeMap<SlowSqlite, SlowStore>,
     pub(super) first: Option<DateTime<Utc>>,
     pub(super) last: Option<DateTime<Utc>>,
@@ -190,12 +195,21 @@ impl Model {
                 }
             }
             Cause::Takeover { transcript } => {
-                if let Some(lines) = entry(&mut self.takeovers, transcript) {
+                if let Some(trouble) = entry(&mut self.takeovers, transcript) {
+                    trouble.push(source, entry_, cause);
+                }
+            }
+            Cause::ModelIdle { .. } | Cause::ModelTimeout => self.model_timed_out(source, entry_),
+            Cause::LaneTaskTimeout { lane, .. } => {
+                let lane = entry_.event.lane().or(lane.as_deref()).unwrap_or("unknown").to_owned();
+                if let Some(lines) = entry(&mut self.lane_timeouts, &lane) {
                     lines.add(source, entry_);
                 }
             }
-            Cause::ModelIdle { .. } | Cause::ModelTimeout => self.model_side.add(source, entry_),
-            Cause::DatabaseBusy | Cause::WalMismatch => self.database_busy.add(source, entry_),
+            Cause::DatabaseBusy | Cause::WalMismatch => {
+                self.database_busy.add(source, entry_);
+                self.wal_mismatch |= *cause == Cause::WalMismatch;
+            }
             _ => {}
         }
     }
@@ -213,6 +227,11 @@ impl Model {
     fn note(&mut self, source: usize, entry_: &Entry) {
         let at = entry_.when.time();
         match &entry_.event {
+            Event::RunTimeout { .. } => {
+                if let Some(at) = at {
+                    self.timeout_times.add(at);
+                }
+            }
             Event::LaneDone { lane, duration_ms, .. } | Event::LaneError { lane, duration_ms, .. } => {
                 self.long_task(lane, *duration_ms, entry_);
             }
@@ -282,7 +301,10 @@ impl Model {
             }
             Event::GatewayRefused { .. } => self.refused.add(source, entry_),
             Event::StartupRefused => self.startup_refused.add(source, entry_),
-            Event::SlowSqlite { what, elapsed_ms, .. } => {
+            // A worker's clean-up is slow by design, and at start everything is.
+            Event::SlowSqlite { what, elapsed_ms, .. }
+                if *what != SlowSqlite::Reclamation && !at.is_some_and(|at| self.lives.starting(at)) =>
+            {
                 let slow = self.slow_sqlite.entry(*what).or_default();
                 slow.lines.add(source, entry_);
                 slow.longest_ms = slow.longest_ms.max(elapsed_ms.unwrap_or(0));
@@ -292,10 +314,17 @@ impl Model {
                 let echo =
                     |failed: DateTime<Utc>| at.is_some_and(|at| (at - failed).abs() <= TimeDelta::seconds(3));
                 if !self.last_lock_failure.is_some_and(echo) {
-                    self.model_side.add(source, entry_);
+                    self.model_timed_out(source, entry_);
                 }
             }
             _ => {}
+        }
+    }
+
+    fn model_timed_out(&mut self, source: usize, entry_: &Entry) {
+        self.model_side.add(source, entry_);
+        if let Some(at) = entry_.when.time() {
+            self.model_times.add(at);
         }
     }
 

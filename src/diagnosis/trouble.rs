@@ -28,7 +28,7 @@ impl Times {
         self.0.iter().any(|then| (*then - at).abs() <= within)
     }
 
-    /// How many of these have one of the others near.
+    /// How many of these lie within that distance of one of the others.
     pub(super) fn near(&self, others: &Self, within: TimeDelta) -> u64 {
         self.0.iter().filter(|at| others.any_near(**at, within)).count() as u64
     }
@@ -108,7 +108,8 @@ impl LockTrouble {
 pub(super) struct LoopTrouble {
     /// Outside the start-up.
     pub(super) strong: Evidence,
-    pub(super) times: Times,
+    /// When, and for how long the loop stood still.
+    stalls: Vec<(DateTime<Utc>, u64)>,
     /// In the first minutes of a life, when modules are loaded.
     pub(super) starting: Evidence,
     pub(super) worst_ms: u64,
@@ -116,6 +117,8 @@ pub(super) struct LoopTrouble {
     last_heartbeat: Option<DateTime<Utc>>,
 }
 
+/// Nobody gives up sooner than that.
+const MIN_WAIT_MS: u64 = 10_000;
 /// A timer of 30 s that comes this much late was held up (it is exact to some milliseconds otherwise).
 const LATE_MS: i64 = 5_000;
 
@@ -132,8 +135,23 @@ impl LoopTrouble {
         self.worst_ms = self.worst_ms.max(ms);
         self.strong.add(source, entry);
         if let Some(at) = at {
-            self.times.add(at);
+            if self.stalls.len() == TIMES {
+                self.stalls.drain(..TIMES / 2);
+            }
+            self.stalls.push((at, ms));
         }
+    }
+
+    /// Was there a stall near enough and long enough to explain that somebody gave up after `waited_ms`? Two stalls
+    /// of half the time on end will do.
+    pub(super) fn explains(&self, at: DateTime<Utc>, waited_ms: u64) -> bool {
+        let enough = waited_ms.max(MIN_WAIT_MS) / 2;
+        self.stalls.iter().any(|(stall, ms)| (*stall - at).abs() <= NEAR && *ms >= enough)
+    }
+
+    /// How many of these give-ups a stall explains.
+    pub(super) fn explained(&self, times: &Times, waited_ms: u64) -> u64 {
+        times.iter().filter(|at| self.explains(*at, waited_ms)).count() as u64
     }
 
     fn sign(&mut self, entry: &Entry) -> Option<(&'static str, u64)> {
@@ -141,7 +159,10 @@ impl LoopTrouble {
             // A high maximum alone is one spike; a high 99th percentile is a loop that did not turn.
             Event::Liveness(liveness) => {
                 let p99 = liveness.delay_p99_ms.filter(|p99| *p99 >= 1000.0)?;
-                Some(("liveness warnings", liveness.delay_max_ms.unwrap_or(p99).max(p99) as u64))
+                let worst = liveness.delay_max_ms.unwrap_or(p99).max(p99) as u64;
+                // A loop that is never idle and late all the time stood still for the window as a whole.
+                let throughout = liveness.utilization.is_some_and(|share| share >= 0.95) && p99 >= 5_000.0;
+                Some(("liveness warnings", if throughout { worst.max(liveness.interval_ms) } else { worst }))
             }
             Event::HeartbeatDelayed { overdue_ms } => Some(("a late 30 s timer", *overdue_ms)),
             Event::FetchTimeout { timer_delay_ms: Some(delay), .. } => {

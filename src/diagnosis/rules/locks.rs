@@ -4,7 +4,7 @@ use super::super::evidence::Line;
 use super::super::finding::{Code, Finding, Severity};
 use super::super::input::{GatewayState, LockFact, LockKind, Verdict};
 use super::super::sessions::id_of_lock;
-use super::super::trouble::{LockTrouble, NEAR};
+use super::super::trouble::LockTrouble;
 use super::{View, clock, count, human};
 
 /// One finding for each lock whose verdict calls for one.
@@ -239,6 +239,12 @@ fn transcript(view: &View<'_>, path: &str, trouble: &LockTrouble) -> Finding {
         count(trouble.incidents, "message"),
         human(trouble.waited_ms)
     );
+    let own = view
+        .facts
+        .gateways
+        .iter()
+        .filter_map(|gateway| gateway.pid)
+        .any(|pid| trouble.owners.contains_key(&pid));
     let finding = if trouble.refused_stale {
         let text = format!(
             "OpenClaw judges the lock stale and does not remove it, because its owner{} lives: every message fails at once.",
@@ -246,7 +252,7 @@ fn transcript(view: &View<'_>, path: &str, trouble: &LockTrouble) -> Finding {
         );
         Finding::new(Code::OverdueLock, Severity::Critical, text).advise(view.restart())
     } else if trouble.former_pid > 0
-        || (trouble.own_pid > 0 && trouble.waited_ms <= 10_000 && view.at_least(4, 21) != Some(true))
+        || ((trouble.own_pid > 0 || own) && trouble.waited_ms <= 10_000 && view.at_least(4, 21) != Some(true))
     {
         // Up to 4.20 the lock is re-entrant within one process: its own pid in a lock that it waits for is another life's.
         let whose = if trouble.former_pid > 0 {
@@ -277,7 +283,7 @@ fn transcript(view: &View<'_>, path: &str, trouble: &LockTrouble) -> Finding {
 
 /// `None` where a blocked event loop explains every failure: that finding tells it.
 fn store(view: &View<'_>, path: &str, trouble: &LockTrouble) -> Option<Finding> {
-    let near = trouble.times.near(&view.model.event_loop.times, NEAR);
+    let near = view.model.event_loop.explained(&trouble.times, trouble.waited_ms);
     if near > 0 && near == trouble.times.len() {
         return None;
     }
@@ -316,10 +322,28 @@ fn store(view: &View<'_>, path: &str, trouble: &LockTrouble) -> Option<Finding> 
     Some(finding.advise("From 2026.5.3 on this lock does not exist any more: upgrade."))
 }
 
+/// The lock that the errors were about is not there any more, or it is another one.
+fn gone(view: &View<'_>, trouble: &LockTrouble, path: Option<&str>) -> bool {
+    let now = path.and_then(|path| view.facts.locks.iter().find(|lock| lock.path == path));
+    match (now, trouble.lines.last()) {
+        (None, _) => view.facts.scanned,
+        (Some(lock), Some(last)) => {
+            lock.verdict == Verdict::Freed || lock.created_at.is_some_and(|created| created > last)
+        }
+        (Some(_), None) => false,
+    }
+}
+
 /// A lock error beside a blocked event loop is most likely its consequence: a late poll finds its deadline over.
 fn near_loop(view: &View<'_>, mut finding: Finding, trouble: &LockTrouble) -> Finding {
     finding.count = trouble.incidents;
-    let near = trouble.times.near(&view.model.event_loop.times, NEAR);
+    if gone(view, trouble, finding.lock.as_deref()) {
+        finding.explanation.push_str(" It is over: that lock is gone.");
+        finding.severity = finding.severity.min(Severity::Warning);
+        finding.removing_lock_helps = false;
+        finding.advice.retain(|advice| !advice.contains("reclaim"));
+    }
+    let near = view.model.event_loop.explained(&trouble.times, trouble.waited_ms);
     if near > 0 && finding.code == Code::LockContention {
         finding
             .explanation

@@ -25,6 +25,7 @@ pub(super) fn all(view: &View<'_>) -> Vec<Finding> {
     findings.extend(locks::failures(view));
     findings.extend(locks::left_over(view));
     findings.extend(runs::timeouts(view));
+    findings.extend(runs::lane_timeouts(view));
     findings.extend(runs::complaints(view));
     findings.extend(runs::takeovers(view));
     findings.extend(runs::watchdog(view));

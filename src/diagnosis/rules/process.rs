@@ -3,13 +3,15 @@
 use super::super::evidence::Line;
 use super::super::finding::{Code, Finding, Severity};
 use super::super::input::{GatewayFact, GatewayState, LeaseFact};
-use super::super::trouble::NEAR;
+
 use super::{View, count, human};
 use crate::gatewaylog::SlowSqlite;
 use chrono::TimeDelta;
 
 /// So long after its start a busy gateway is loading modules.
 const START_UP: TimeDelta = TimeDelta::seconds(180);
+const BIG_STORE: u64 = 1 << 20;
+const BIG_TRANSCRIPT: u64 = 16 << 20;
 
 /// Everything synchronous in the one process stops every timer, every answer, every lock poll.
 pub(super) fn event_loop(view: &View<'_>) -> Option<Finding> {
@@ -20,21 +22,23 @@ pub(super) fn event_loop(view: &View<'_>) -> Option<Finding> {
         .gateways
         .iter()
         .any(|gateway| gateway.state == GatewayState::Running && gateway.answers == Some(false));
-    let failed = |times: &super::super::trouble::Times| times.near(&trouble.times, NEAR);
     let locks: u64 = view
         .model
         .transcripts
         .values()
         .chain(view.model.stores.values())
-        .map(|lock| failed(&lock.times))
+        .map(|lock| trouble.explained(&lock.times, lock.waited_ms))
         .sum();
-    let rpcs = failed(&view.model.rpc_times);
+    let rpcs = trouble.explained(&view.model.rpc_times, 10_000);
     if trouble.strong.count() == 0 && !(silent && !busy.is_empty()) {
         return None;
     }
     let severity = if silent || locks + rpcs > 0 {
         Severity::Critical
-    } else if trouble.strong.count() >= 3 || !busy.is_empty() {
+    } else if trouble.worst_ms >= 15_000
+        || trouble.worst_ms >= 5_000 && trouble.strong.count() >= 2
+        || !busy.is_empty()
+    {
         Severity::Warning
     } else {
         Severity::Info
@@ -54,7 +58,7 @@ pub(super) fn event_loop(view: &View<'_>) -> Option<Finding> {
         (n, _) => text.push_str(&format!(" {} of those minutes are its consequence: a lock wait that wakes up late finds its deadline over.", count(n, "lock failure"))),
     }
     let mut finding = Finding::new(Code::EventLoopBlocked, severity, text).backed_by(&trouble.strong);
-    finding.evidence.extend(busy.into_iter().map(Line::seen));
+    finding.evidence.extend(busy.into_iter().chain(big(view)).map(Line::seen));
     if silent && trouble.strong.count() == 0 {
         finding = finding.seen(Some(view.now), Some(view.now), 1);
     }
@@ -63,6 +67,23 @@ pub(super) fn event_loop(view: &View<'_>) -> Option<Finding> {
             .advise("Look for what is big: session store, transcripts, plugins; and for a slow or full disk.")
             .advise(format!("If it does not recover: `{}`.", view.restart())),
     )
+}
+
+/// Stores and transcripts that cost the loop a noticeable time whenever they are read or written whole.
+fn big(view: &View<'_>) -> Vec<String> {
+    let stores = view
+        .facts
+        .stores
+        .iter()
+        .filter(|store| store.bytes > BIG_STORE)
+        .map(|store| (store.bytes, format!("{}: {:.1} MB", store.path, store.bytes as f64 / 1e6)));
+    let transcripts = view.facts.sessions.iter().filter_map(|session| {
+        let bytes = session.transcript_bytes.filter(|bytes| *bytes > BIG_TRANSCRIPT)?;
+        Some((bytes, format!("transcript of sessionKey={}: {:.1} MB", session.key, bytes as f64 / 1e6)))
+    });
+    let mut big: Vec<(u64, String)> = stores.chain(transcripts).collect();
+    big.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+    big.into_iter().take(4).map(|(_, text)| text).collect()
 }
 
 /// The sentence on a gateway that is busy now, outside its start-up.
@@ -109,28 +130,37 @@ pub(super) fn sqlite(view: &View<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = view.facts.leases.iter().map(|lease| stuck_lease(view, lease)).collect();
     let busy = &view.model.database_busy;
     if busy.count() > 0 {
-        let text = format!(
+        let mut text = format!(
             "The session database was locked by another writer for longer than OpenClaw waits ({}).",
             count(busy.count(), "error")
         );
+        if view.model.wal_mismatch {
+            text.push_str(" Its `-wal` is not its own: files of two databases were mixed (a restored backup, a copy while it was open).");
+        }
         let finding = Finding::new(Code::StoreLockContention, Severity::Warning, text).backed_by(busy);
         findings.push(finding.advise("Find the other process: `lockdoctor scan`, a backup tool, a second gateway. Never delete `-wal` or `-shm` files."));
     }
-    for (what, slow) in &view.model.slow_sqlite {
-        // Waiting for another writer is contention; being slow oneself is a slow disk or a busy machine.
-        let waits = matches!(what, SlowSqlite::LockWait | SlowSqlite::CoordinatorLockWait);
-        let often = slow.lines.count() >= 10 && slow.longest_ms >= 5_000 && waits;
-        let severity = if often { Severity::Warning } else { Severity::Info };
-        let text = format!(
-            "SQLite was slow: {} up to {} ({}).",
-            what,
-            human(slow.longest_ms),
-            count(slow.lines.count(), "line")
-        );
-        let finding = Finding::new(Code::StoreLockContention, severity, text).backed_by(&slow.lines);
-        findings.push(finding.advise("Harmless while it is rare. If it grows: a slow disk, a big database, or another process that writes to it."));
-    }
+    findings.extend(slow_sqlite(view));
     findings
+}
+
+/// Waiting for another writer is contention; being slow oneself is a slow disk or a busy machine.
+fn slow_sqlite(view: &View<'_>) -> Option<Finding> {
+    let slow = &view.model.slow_sqlite;
+    let parts: Vec<String> = slow
+        .iter()
+        .map(|(what, slow)| format!("{what} up to {} ({})", human(slow.longest_ms), slow.lines.count()))
+        .collect();
+    let lines = slow.values().map(|slow| &slow.lines).max_by_key(|lines| lines.count())?;
+    let contended = slow.iter().any(|(what, slow)| {
+        let waits = matches!(what, SlowSqlite::LockWait | SlowSqlite::CoordinatorLockWait);
+        waits && slow.lines.count() >= 10 && slow.longest_ms >= 5_000
+    });
+    let severity = if contended { Severity::Warning } else { Severity::Info };
+    let text = format!("SQLite was slow: {}.", parts.join(", "));
+    let mut finding = Finding::new(Code::StoreLockContention, severity, text).backed_by(lines);
+    finding.count = slow.values().map(|slow| slow.lines.count()).sum();
+    Some(finding.advise("Harmless while it is rare. If it grows: a slow disk, a big database, or another process that writes to it."))
 }
 
 fn stuck_lease(view: &View<'_>, lease: &LeaseFact) -> Finding {

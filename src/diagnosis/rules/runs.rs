@@ -2,11 +2,15 @@
 
 use super::super::finding::{Code, Finding, Severity};
 use super::super::input::Verdict;
-use super::super::sessions::Track;
-use super::super::trouble::NEAR;
+use super::super::sessions::{Track, agent_of_key};
+
 use super::{View, clock, count, human};
 use crate::gatewaylog::{Attention, Label};
+use chrono::TimeDelta;
 use std::fmt::Write as _;
+
+/// The run limit up to 3.13 (600 s), and a minute to unwind.
+const EARLY_RUN_LIMIT_MS: u64 = 660_000;
 
 /// Runs that ended at their time limit.
 pub(super) fn timeouts(view: &View<'_>) -> Vec<Finding> {
@@ -45,7 +49,7 @@ fn timeout(view: &View<'_>, track: &Track) -> Option<Finding> {
     } else {
         format!("{n} runs ended at their time limit of {limit}.")
     };
-    if view.model.event_loop.times.any_near(last.at, NEAR) {
+    if view.model.event_loop.explains(last.at, 0) {
         text.push_str(" The event loop was blocked at the time, so its timers were late.");
     } else if view.model.model_side.count() > 0 {
         text.push_str(" The model side had stopped answering; no lock is involved.");
@@ -70,6 +74,25 @@ fn timeout(view: &View<'_>, track: &Track) -> Option<Finding> {
     Some(finding)
 }
 
+/// Tasks that ran into the budget of their lane.
+pub(super) fn lane_timeouts(view: &View<'_>) -> Vec<Finding> {
+    // The inner lane of a pair tells nothing that the session's lane does not.
+    let sessions = view.model.lane_timeouts.keys().any(|lane| lane.starts_with("session:"));
+    let told = view.model.lane_timeouts.iter().filter(|(lane, _)| !sessions || lane.starts_with("session:"));
+    told.map(|(lane, lines)| {
+        let text = format!(
+            "{} of the lane `{lane}` ran into the lane's own time budget.",
+            count(lines.count(), "task")
+        );
+        let mut finding = Finding::new(Code::RunTimeout, Severity::Warning, text).backed_by(lines);
+        finding.session_key = lane.strip_prefix("session:").map(str::to_owned);
+        finding.agent = finding.session_key.as_deref().and_then(agent_of_key).map(str::to_owned);
+        finding.lane = Some(lane.clone());
+        finding.advise("Look at what the task waited for: a slow model or tool.")
+    })
+    .collect()
+}
+
 /// Sessions that OpenClaw's own watchdog names.
 pub(super) fn complaints(view: &View<'_>) -> Vec<Finding> {
     view.model.sessions.tracks().filter_map(|track| complaint(view, track)).collect()
@@ -81,7 +104,8 @@ fn complaint(view: &View<'_>, track: &Track) -> Option<Finding> {
     let age = human(complaints.age_ms);
     let waiting = match complaints.queue {
         0 => "nobody waits in this session".to_owned(),
-        n => format!("{} wait behind it", count(n, "message")),
+        1 => "1 message waits behind it".to_owned(),
+        n => format!("{n} messages wait behind it"),
     };
     let lock_held = track
         .id
@@ -90,14 +114,14 @@ fn complaint(view: &View<'_>, track: &Track) -> Option<Finding> {
         .is_some_and(|lock| matches!(lock.verdict, Verdict::Held | Verdict::Overdue));
     let finding = if complaints.classified() {
         classified(view, track, last, &age, &waiting)
-    } else if complaints.run_known || lock_held {
+    } else if complaints.run_known || lock_held || run_half(last, complaints.age_ms) {
         let text = format!(
             "A run has been at work for {age}: a slow model or tool; {waiting}. In this version `stuck session` means no more than two minutes without a queue or state event."
         );
         Finding::new(Code::SlowModelCall, Severity::Info, text)
             .advise("Wait, or stop the run in the chat (`/stop`).")
     } else {
-        let severity = if complaints.queue > 0 && complaints.age_ms >= 300_000 {
+        let severity = if complaints.queue > 0 && complaints.age_ms > EARLY_RUN_LIMIT_MS {
             Severity::Warning
         } else {
             Severity::Info
@@ -116,6 +140,15 @@ fn complaint(view: &View<'_>, track: &Track) -> Option<Finding> {
             .advise(format!("If messages to it hang: `{}` empties all lanes.", view.restart()))
     };
     Some(finding.about_track(track).backed_by(&complaints.lines))
+}
+
+/// Up to 3.13 one run makes two entries, and the embedded run's own has an id and no key: it is there from run start to
+/// run end.
+fn run_half(last: &Attention, age_ms: u64) -> bool {
+    last.session.id.is_some()
+        && last.session.key.is_none()
+        && last.state == "processing"
+        && age_ms <= EARLY_RUN_LIMIT_MS
 }
 
 /// 5.3 and later say what the session is busy with.
@@ -160,15 +193,20 @@ fn classified(view: &View<'_>, track: &Track, last: &Attention, age: &str, waiti
 
 /// Somebody else wrote to a transcript while a run had let go of its lock.
 pub(super) fn takeovers(view: &View<'_>) -> Vec<Finding> {
-    let finding = |(transcript, lines): (&String, &super::super::evidence::Evidence)| {
+    let finding = |(transcript, trouble): (&String, &super::super::trouble::LockTrouble)| {
         let lock = format!("{transcript}.lock");
         let mut finding = Finding::new(Code::SessionTakeover, Severity::Warning, String::new())
             .about_path(&lock, view)
-            .backed_by(lines);
+            .backed_by(&trouble.lines);
         finding.lock = None;
+        finding.count = trouble.incidents;
         let mut text = format!(
-            "A run was given up because its transcript changed under it ({}).",
-            count(lines.count(), "line")
+            "{} given up because the transcript changed under it.",
+            if trouble.incidents == 1 {
+                "A run was".to_owned()
+            } else {
+                format!("{} runs were", trouble.incidents)
+            }
         );
         let deleters = !view.facts.deleters.is_empty() || !view.facts.deleted.is_empty();
         text.push_str(if deleters {
@@ -211,17 +249,20 @@ pub(super) fn watchdog(view: &View<'_>) -> Vec<Finding> {
 /// Time-outs of model calls that no run's time limit tells already.
 pub(super) fn model_side(view: &View<'_>) -> Option<Finding> {
     let lines = &view.model.model_side;
-    let told = view.model.sessions.tracks().any(|track| !track.timeouts.is_empty());
     if lines.count() == 0 {
         return None;
     }
-    let severity = if told { Severity::Info } else { Severity::Warning };
+    // A run's own limit aborts its model call, which then says that it timed out.
+    let told = view.model.model_times.near(&view.model.timeout_times, TimeDelta::seconds(120));
+    if told == view.model.model_times.len() && told > 0 {
+        return None;
+    }
     let text = format!(
         "The model side timed out ({}): a slow or unreachable provider. No lock is involved.",
         count(lines.count(), "line")
     );
     Some(
-        Finding::new(Code::SlowModelCall, severity, text)
+        Finding::new(Code::SlowModelCall, Severity::Warning, text)
             .backed_by(lines)
             .advise("Look at the provider's status and latency; add a fallback model."),
     )

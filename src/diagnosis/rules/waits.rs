@@ -3,7 +3,7 @@
 use super::super::evidence::Line;
 use super::super::finding::{Code, Finding, Severity};
 use super::super::model::LongTask;
-use super::super::trouble::NEAR;
+
 use super::{View, count, human};
 use chrono::TimeDelta;
 
@@ -72,7 +72,7 @@ pub(super) fn rpc(view: &View<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let n = count(timeouts.count(), "request");
-    if model.rpc_times.near(&model.event_loop.times, NEAR) > 0 {
+    if model.event_loop.explained(&model.rpc_times, 10_000) > 0 {
         let text = format!("{n} to the gateway got no answer in time while its event loop was blocked.");
         return vec![
             Finding::new(Code::RpcTimeout, Severity::Warning, text)
