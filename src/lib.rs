@@ -7,6 +7,7 @@
 
 pub mod cli;
 pub mod clock;
+pub mod diagnosis;
 pub mod evidence;
 pub mod exit;
 pub mod gatewaylog;

@@ -181,15 +181,17 @@ fn word(token: &str, shown: &str) -> String {
     {
         return format!("{}{}", word(&token[..at], shown), session_key(&token[at..]));
     }
+    if let Some((scheme, rest)) = token.split_once("://")
+        && !scheme.contains('=')
+    {
+        return format!("{scheme}://{}", url(rest));
+    }
     if let Some((key, value)) = token.split_once('=')
         && key
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '?' | '&' | '/' | ':'))
     {
         return format!("{key}={}", assigned(key, value));
-    }
-    if let Some((scheme, rest)) = token.split_once("://") {
-        return format!("{scheme}://{}", url(rest));
     }
     if is_secret(token) {
         return CUT.to_owned();
@@ -205,6 +207,9 @@ fn word(token: &str, shown: &str) -> String {
 
 /// The value of `key=`; durations and sizes are what the line is about.
 fn assigned(key: &str, value: &str) -> String {
+    if value.starts_with(CUT) {
+        return value.to_owned();
+    }
     let name = key.rsplit(['?', '&', '/', ':', '.']).next().unwrap_or(key).to_ascii_lowercase();
     if [
         "token",

@@ -54,7 +54,12 @@ impl Evidence {
         let end = (0..=TEXT.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
         let tag = entry.subsystem.as_deref().map_or_else(String::new, |name| format!("[{name}] "));
         let cut = if end < text.len() { "…" } else { "" };
-        let line = Line { at: entry.when.time(), source: Some(source), line: Some(entry.line), text: format!("{tag}{}{cut}", &text[..end]) };
+        let line = Line {
+            at: entry.when.time(),
+            source: Some(source),
+            line: Some(entry.line),
+            text: format!("{tag}{}{cut}", &text[..end]),
+        };
         if self.first.len() < FIRST {
             self.first.push(line);
             return;

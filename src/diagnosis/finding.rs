@@ -25,8 +25,8 @@ pub enum Code {
     LockContention,
     StoreLockContention,
     StuckSession,
-    RpcTimeout,
     SlowModelCall,
+    RpcTimeout,
     LaneWait,
     SlowListener,
 }
@@ -112,7 +112,12 @@ impl Finding {
         self
     }
 
-    pub(super) fn seen(mut self, first: Option<DateTime<Utc>>, last: Option<DateTime<Utc>>, count: u64) -> Self {
+    pub(super) fn seen(
+        mut self,
+        first: Option<DateTime<Utc>>,
+        last: Option<DateTime<Utc>>,
+        count: u64,
+    ) -> Self {
         (self.first_seen, self.last_seen, self.count) = (first, last, count);
         self
     }
@@ -126,7 +131,15 @@ impl Finding {
 /// Most serious first; among equals the code nearest to a cause, then the one that was seen most.
 pub(super) fn sort(findings: &mut [Finding]) {
     findings.sort_by(|a, b| {
-        let order = (b.severity, a.code).cmp(&(a.severity, b.code));
-        order.then(b.count.cmp(&a.count)).then(b.last_seen.cmp(&a.last_seen)).then_with(|| a.session_key.cmp(&b.session_key))
+        let order = (b.severity, rank(a)).cmp(&(a.severity, rank(b)));
+        order
+            .then(b.count.cmp(&a.count))
+            .then(b.last_seen.cmp(&a.last_seen))
+            .then_with(|| a.session_key.cmp(&b.session_key))
     });
+}
+
+/// What is harmless explains least; a slow database last of all.
+fn rank(finding: &Finding) -> (bool, Code) {
+    (finding.severity == Severity::Info && finding.code == Code::StoreLockContention, finding.code)
 }

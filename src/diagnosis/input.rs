@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     pub locks: Vec<LockFact>,
+    /// `locks` is all there is: a lock that the log names and that is not in it is gone.
+    pub scanned: bool,
     pub sessions: Vec<SessionFact>,
     pub gateways: Vec<GatewayFact>,
     pub stores: Vec<StoreFact>,

@@ -74,7 +74,9 @@ impl Lanes {
         let hour = at.map(|at| at.timestamp().div_euclid(3600));
         lane.count(hour, event);
         match event {
-            Event::LaneDone { duration_ms, .. } | Event::LaneError { duration_ms, .. } => lane.runs.add(hour, *duration_ms),
+            Event::LaneDone { duration_ms, .. } | Event::LaneError { duration_ms, .. } => {
+                lane.runs.add(hour, *duration_ms)
+            }
             Event::LaneWait { waited_ms, .. } => lane.waits.add(hour, *waited_ms),
             _ => {}
         }
@@ -100,7 +102,9 @@ impl Lane {
         let queue = match event {
             Event::LaneEnqueue { queue_size, .. } | Event::LaneDequeue { queue_size, .. } => *queue_size,
             Event::LaneDone { queued, .. } => *queued,
-            Event::LaneWait { queue_ahead, counts, .. } => (*queue_ahead).max(counts.map_or(0, |counts| counts.queue_behind)),
+            Event::LaneWait { queue_ahead, counts, .. } => {
+                (*queue_ahead).max(counts.map_or(0, |counts| counts.queue_behind))
+            }
             Event::LaneJammed { queue, .. } => *queue,
             _ => 0,
         };
@@ -197,8 +201,18 @@ mod tests {
         for ms in 1..=100 {
             lanes.push(Some(noon), &done(ms));
         }
-        lanes.push(Some(noon + chrono::TimeDelta::seconds(1)), &Event::LaneError { lane: "main".into(), duration_ms: 7000, cause: crate::gatewaylog::Cause::LaneCleared });
-        lanes.push(None, &Event::LaneWait { lane: "main".into(), waited_ms: 101_778, queue_ahead: 5, counts: None });
+        lanes.push(
+            Some(noon + chrono::TimeDelta::seconds(1)),
+            &Event::LaneError {
+                lane: "main".into(),
+                duration_ms: 7000,
+                cause: crate::gatewaylog::Cause::LaneCleared,
+            },
+        );
+        lanes.push(
+            None,
+            &Event::LaneWait { lane: "main".into(), waited_ms: 101_778, queue_ahead: 5, counts: None },
+        );
         let report = lanes.report();
         let lane = &report[0];
         assert_eq!((lane.tasks, lane.errors, lane.waits, lane.queue_max), (101, 1, 1, 5));

@@ -85,7 +85,14 @@ impl Lives {
                 life.ended = End::Vanished;
                 life.end = Some(at);
             }
-            let life = Life { start: at, ready: None, pid: None, end: None, ended: End::Open, marks: Marks::default() };
+            let life = Life {
+                start: at,
+                ready: None,
+                pid: None,
+                end: None,
+                ended: End::Open,
+                marks: Marks::default(),
+            };
             self.lives.push(life);
         }
         let last = self.lives.len() - 1;

@@ -4,7 +4,7 @@
 //! The store, lines with both, and lock paths in lane errors join them.
 
 use super::evidence::Evidence;
-use crate::gatewaylog::{Attention, Cause, Entry, Event, Label, TimeoutPhase};
+use crate::gatewaylog::{Attention, Entry, Event, TimeoutPhase};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::HashMap;
 use std::path::Path;
@@ -95,17 +95,15 @@ impl Sessions {
         self.by_id.get(id).map(|index| &self.tracks[self.root(*index)])
     }
 
-    pub(super) fn by_key(&self, key: &str) -> Option<&Track> {
-        self.by_key.get(key).map(|index| &self.tracks[self.root(*index)])
-    }
-
     pub(super) fn push(&mut self, source: usize, entry: &Entry) {
         let Some(at) = entry.when.time() else { return };
         self.lane(at, source, entry);
         match &entry.event {
             Event::RunStart { run_id, session_id, .. } => self.run_started(at, session_id, Some(run_id)),
             Event::RunRegistered { session_id, .. } => self.run_started(at, session_id, None),
-            Event::TurnCreated { session, .. } | Event::RunAttempt { session, .. } | Event::MessageQueued { session, .. } => {
+            Event::TurnCreated { session, .. }
+            | Event::RunAttempt { session, .. }
+            | Event::MessageQueued { session, .. } => {
                 self.find(session.id.as_deref(), session.key.as_deref());
             }
             Event::SessionState { session, new, reason, .. } => {
@@ -121,14 +119,21 @@ impl Sessions {
                     self.tracks[index].end(at);
                 }
             }
-            Event::RunTimeout { run_id, session_id, timeout_ms, phase } if *phase != TimeoutPhase::Extended => {
+            Event::RunTimeout { run_id, session_id, timeout_ms, phase }
+                if *phase != TimeoutPhase::Extended =>
+            {
                 let Some(index) = self.find(Some(session_id), None) else { return };
                 let track = &mut self.tracks[index];
                 track.timeout_lines.add(source, entry);
                 if track.timeouts.len() == TIMEOUTS {
                     track.timeouts.remove(0);
                 }
-                let timeout = RunTimeout { at, run_id: run_id.clone(), session_id: session_id.clone(), timeout_ms: *timeout_ms };
+                let timeout = RunTimeout {
+                    at,
+                    run_id: run_id.clone(),
+                    session_id: session_id.clone(),
+                    timeout_ms: *timeout_ms,
+                };
                 track.timeouts.push(timeout);
             }
             Event::RunAbortStreaming { session_id, .. } | Event::AbortSettleTimeout { session_id, .. } => {
@@ -137,11 +142,15 @@ impl Sessions {
                 track.still_streaming = Some(at);
                 track.timeout_lines.note(source, entry);
             }
-            Event::FailoverDecision { run_id: Some(run_id), .. } => self.attempt_returned(at, source, entry, run_id),
+            Event::FailoverDecision { run_id: Some(run_id), .. } => {
+                self.attempt_returned(at, source, entry, run_id)
+            }
             Event::Attention(attention) => self.complained(source, entry, attention),
             Event::Recovery(recovery) => {
                 let released = matches!(recovery.status.as_deref(), Some("released" | "aborted"));
-                if let (Some(index), true) = (self.find(recovery.session.id.as_deref(), recovery.session.key.as_deref()), released) {
+                if let (Some(index), true) =
+                    (self.find(recovery.session.id.as_deref(), recovery.session.key.as_deref()), released)
+                {
                     self.tracks[index].recovered = Some(at);
                 }
             }
@@ -210,7 +219,8 @@ impl Sessions {
 
     /// A failover decision comes after the attempt has returned: its lock is released and the run goes on or ends.
     fn attempt_returned(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry, run_id: &str) {
-        let whose = |track: &&mut Track| track.timeouts.last().is_some_and(|timeout| timeout.run_id == run_id);
+        let whose =
+            |track: &&mut Track| track.timeouts.last().is_some_and(|timeout| timeout.run_id == run_id);
         if let Some(track) = self.tracks.iter_mut().filter(|track| track.merged.is_none()).find(whose) {
             track.timeout_lines.note(source, entry);
             track.unwound = track.unwound.max(Some(at));
@@ -218,7 +228,9 @@ impl Sessions {
     }
 
     fn complained(&mut self, source: usize, entry: &Entry, attention: &Attention) {
-        let Some(index) = self.find(attention.session.id.as_deref(), attention.session.key.as_deref()) else { return };
+        let Some(index) = self.find(attention.session.id.as_deref(), attention.session.key.as_deref()) else {
+            return;
+        };
         let track = &mut self.tracks[index];
         let run_known = track.open.is_some();
         let complaints = &mut track.attention;
@@ -282,7 +294,10 @@ impl Track {
     }
 
     fn start(&mut self, at: DateTime<Utc>, run_id: Option<&str>) {
-        let same = |open: &OpenRun| at - open.since <= START_GAP && (run_id.is_none() || open.run_id.is_none() || open.run_id.as_deref() == run_id);
+        let same = |open: &OpenRun| {
+            at - open.since <= START_GAP
+                && (run_id.is_none() || open.run_id.is_none() || open.run_id.as_deref() == run_id)
+        };
         if let Some(open) = self.open.as_mut().filter(|open| same(open)) {
             open.run_id = open.run_id.take().or_else(|| run_id.map(str::to_owned));
             return;
@@ -333,10 +348,6 @@ impl Complaints {
     /// 5.3 and later say why; before that a label means only that there was no event for two minutes.
     pub(super) fn classified(&self) -> bool {
         self.last.as_ref().is_some_and(|last| last.classification.is_some())
-    }
-
-    pub(super) fn label(&self) -> Option<Label> {
-        self.last.as_ref().map(|last| last.label)
     }
 }
 

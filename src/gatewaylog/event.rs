@@ -42,7 +42,7 @@ pub enum Interruption {
 }
 
 /// What was slow in SQLite (8.1 and later).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SlowSqlite {
     TransactionHold,
     LockWait,

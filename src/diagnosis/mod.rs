@@ -1,0 +1,138 @@
+//! What holds a session up: one model of what happened, from log events and plain facts on locks, sessions and the
+//! gateway; and the findings in it, with cause, evidence and what to do. Pure: no clock, no file, no process.
+//!
+//! ```text
+//! let mut model = Model::default();
+//! model.know_sessions(...);              // from the session stores
+//! for (source, entry) in merged { model.push(source, &entry); }
+//! let diagnosis = model.diagnose(&facts, now, Redactor::On);
+//! ```
+
+mod evidence;
+mod finding;
+pub mod input;
+mod lanes;
+mod lives;
+mod model;
+mod rules;
+mod sessions;
+mod timeline;
+mod trouble;
+
+pub use evidence::Line;
+pub use finding::{Code, Finding, Severity};
+pub use lanes::{LaneHour, LaneReport, Spread};
+pub use lives::{End, Life};
+pub use model::{Model, TimedOut};
+pub use timeline::{Mark, MarkKind, Span, SpanKind, Timeline};
+
+use crate::redact::Redactor;
+use chrono::{DateTime, Utc};
+use input::Facts;
+use serde::Serialize;
+
+/// The whole picture, redacted.
+#[derive(Debug, Clone, Serialize)]
+pub struct Diagnosis {
+    /// Most serious first.
+    pub findings: Vec<Finding>,
+    pub lanes: Vec<LaneReport>,
+    pub sessions: Vec<SessionReport>,
+    pub lives: Vec<Life>,
+    pub timeline: Timeline,
+    /// First and last event.
+    pub from: Option<DateTime<Utc>>,
+    pub to: Option<DateTime<Utc>>,
+}
+
+impl Diagnosis {
+    /// Is there anything that calls for action?
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.iter().map(|finding| finding.severity).max()
+    }
+}
+
+/// One conversation, as the log tells it.
+#[derive(Debug, Clone, Serialize)]
+pub struct SessionReport {
+    pub session_key: Option<String>,
+    pub session_id: Option<String>,
+    pub agent: Option<String>,
+    /// Run starts seen; 0 where the log does not hold them.
+    pub runs: u64,
+    pub running_since: Option<DateTime<Utc>>,
+    pub timeouts: u64,
+    pub waits: u64,
+    pub longest_wait_ms: u64,
+    /// Lines of OpenClaw's watchdog about it.
+    pub complaints: u64,
+    pub lost_user_messages: u64,
+}
+
+impl Model {
+    /// Judges what has been pushed so far together with the facts. `now` is the caller's clock.
+    pub fn diagnose(mut self, facts: &Facts, now: DateTime<Utc>, redactor: Redactor) -> Diagnosis {
+        let mut findings = rules::all(&rules::View { model: &self, facts, now });
+        finding::sort(&mut findings);
+        for finding in &mut findings {
+            redact(finding, redactor);
+        }
+        self.draw(facts, now);
+        let mut lanes = self.lanes.report();
+        for lane in &mut lanes {
+            lane.lane = redactor.lane(&lane.lane).into_owned();
+        }
+        Diagnosis {
+            findings,
+            lanes,
+            sessions: self.session_reports(redactor),
+            lives: self.lives.all().to_vec(),
+            from: self.first,
+            to: self.last,
+            timeline: self.timeline.finish(redactor),
+        }
+    }
+
+    /// What only the end knows: lives and the locks that are there now.
+    fn draw(&mut self, facts: &Facts, now: DateTime<Utc>) {
+        for life in self.lives.all() {
+            self.timeline.life(life, self.last.unwrap_or(now));
+        }
+        for lock in &facts.locks {
+            if let Some(created) = lock.created_at {
+                let row = lock
+                    .session_key
+                    .as_ref()
+                    .map_or_else(|| "gateway".to_owned(), |key| format!("session:{key}"));
+                self.timeline.hold(&row, created, now);
+            }
+        }
+    }
+
+    fn session_reports(&self, redactor: Redactor) -> Vec<SessionReport> {
+        let report = |track: &sessions::Track| SessionReport {
+            session_key: track.key.as_deref().map(|key| redactor.key(key).into_owned()),
+            session_id: track.id.clone(),
+            agent: track.agent().map(str::to_owned),
+            runs: track.runs,
+            running_since: track.open.as_ref().map(|open| open.since),
+            timeouts: track.timeouts.len() as u64,
+            waits: track.waits.lines.count(),
+            longest_wait_ms: track.waits.longest_ms,
+            complaints: track.attention.lines.count(),
+            lost_user_messages: track.orphaned_messages.count(),
+        };
+        self.sessions.tracks().map(report).collect()
+    }
+}
+
+fn redact(finding: &mut Finding, redactor: Redactor) {
+    let key = finding.session_key.take();
+    finding.session_key = key.map(|key| redactor.key(&key).into_owned());
+    let lane = finding.lane.take();
+    finding.lane = lane.map(|lane| redactor.lane(&lane).into_owned());
+    let lock = finding.lock.take();
+    finding.lock = lock.map(|lock| redactor.path(&lock).into_owned());
+    finding.explanation = redactor.text(&finding.explanation).into_owned();
+    evidence::redact(&mut finding.evidence, redactor);
+}
