@@ -91,8 +91,8 @@ fn never_stale_while_it_cycles() {
         let sessions: Vec<Session> = (0..4).map(|n| state.session(n)).collect();
         let mut args = vec![key, &cycles];
         args.extend(sessions.iter().map(|s| s.transcript.to_str().unwrap()));
-        let mut cycler = Node::spawn("cycler.mjs", &args);
-        while cycler.process.0.try_wait().unwrap().is_none() {
+        let mut owner = Node::spawn("cycler.mjs", &args);
+        while owner.process.0.try_wait().unwrap().is_none() {
             let scan = state.scan();
             scans.fetch_add(1, Ordering::Relaxed);
             for session in &sessions {
@@ -102,7 +102,7 @@ fn never_stale_while_it_cycles() {
                 met.fetch_add(u64::from(verdict != "absent"), Ordering::Relaxed);
             }
         }
-        cycler.expect("done");
+        owner.expect("done");
         assert!(sessions.iter().all(|s| !s.lock().exists()), "{key}: the cycler left a lock");
     });
     eprintln!("{scans:?} scans met a lock {met:?} times");
