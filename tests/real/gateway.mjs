@@ -34,6 +34,23 @@ const answers = (port) =>
     socket.once("connect", () => socket.destroy());
   });
 
+/** What a process has open, as [descriptor, target]; nothing where that may not be seen. */
+function openFiles(pid) {
+  const at = `/proc/${pid}/fd`;
+  const link = (fd) => {
+    try {
+      return fs.readlinkSync(`${at}/${fd}`);
+    } catch {
+      return ""; // closed since
+    }
+  };
+  try {
+    return fs.readdirSync(at).map((fd) => [fd, link(fd)]);
+  } catch {
+    return [];
+  }
+}
+
 /**
  * An OpenAI-compatible model. `[[tag=x]]` in the last user message names it; `[[delay=S]]` makes it slow,
  * `[[hang]]` makes it never answer. `seen` holds the tags of the messages that came through.
@@ -182,19 +199,12 @@ export class Gateway {
     const hex = this.port.toString(16).toUpperCase().padStart(4, "0");
     const row = fs.readFileSync("/proc/net/tcp", "utf8").split("\n").find((l) => l.includes(`:${hex} 00000000:0000 0A`));
     const inode = row?.trim().split(/\s+/)[9];
-    return fs.readdirSync("/proc").filter((p) => /^\d+$/.test(p)).map(Number).find((pid) => {
-      try {
-        return fs.readdirSync(`/proc/${pid}/fd`).some((fd) => {
-          try {
-            return fs.readlinkSync(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`;
-          } catch {
-            return false;
-          }
-        });
-      } catch {
-        return false;
-      }
-    });
+    const pids = fs.readdirSync("/proc").filter((p) => /^\d+$/.test(p)).map(Number);
+    return pids.find((pid) => openFiles(pid).some(([, target]) => target === `socket:[${inode}]`));
+  }
+
+  openFiles() {
+    return openFiles(this.pid);
   }
 
   async kill(signal = "SIGKILL") {

@@ -55,6 +55,20 @@ pub(crate) fn packages() -> Option<Vec<String>> {
     }
 }
 
+/// Does the same with every package, four at a time: most of it is waiting.
+pub(crate) fn each_package(test: impl Fn(&str) + Sync) {
+    for keys in packages().unwrap_or_default().chunks(4) {
+        std::thread::scope(|scope| {
+            let running: Vec<_> = keys.iter().map(|key| scope.spawn(|| test(key))).collect();
+            for thread in running {
+                if let Err(panic) = thread.join() {
+                    std::panic::resume_unwind(panic);
+                }
+            }
+        });
+    }
+}
+
 pub(crate) fn skip(why: &str) {
     assert!(std::env::var_os("LOCKDOCTOR_REQUIRE_REAL").is_none(), "required, but {why}");
     eprintln!("SKIPPED: {why}");
