@@ -54,7 +54,7 @@ pub struct Common {
     #[arg(long, value_name = "FORMAT", global = true, env = "LOCKDOCTOR_FORMAT", default_value = "table")]
     pub format: Format,
     /// Short for --format json.
-    #[arg(long, global = true, conflicts_with = "format")]
+    #[arg(long, global = true)]
     pub json: bool,
     /// When to use colours. NO_COLOR is honoured.
     #[arg(long, value_name = "WHEN", global = true, env = "LOCKDOCTOR_COLOR", default_value = "auto")]

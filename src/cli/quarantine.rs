@@ -17,7 +17,6 @@ use crate::reclaim::quarantine::{self, Quarantined};
 use crate::reclaim::store::Store;
 use crate::report::words::{count, rfc3339};
 use crate::survey::Scope;
-use crate::survey::scope::Target;
 
 /// Every lock that lockdoctor freed is kept, with its bytes unchanged, in lockdoctor/quarantine/ of its
 /// state directory; lockdoctor/journal.jsonl beside it says who freed what, when, and why.
@@ -48,8 +47,8 @@ pub fn run(common: &Common, args: &QuarantineArgs) -> anyhow::Result<Exit> {
     let scope = Scope::resolve(&[], &common.state_dir, &view)?;
     let mut stores = Vec::new();
     for target in scope.targets {
-        let (Target::State { path, .. } | Target::Sessions { path, .. }) = target;
-        let home = Rc::new(Directory::open_root(&path).with_context(|| path.display().to_string())?);
+        let path = target.path();
+        let home = Rc::new(Directory::open_root(path).with_context(|| path.display().to_string())?);
         stores.extend(Store::open_existing(&home)?);
     }
     match &args.command {

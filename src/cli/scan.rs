@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Common, Format, output};
 use crate::evidence::view::SystemView;
 use crate::exit::Exit;
-use crate::report::{advice, json, plain, table};
+use crate::report::{advice, json, plain, table, words};
 use crate::survey::{ProblemSeverity, Scope, Survey, survey};
 
 /// Looks at every lock and says what it is. Nothing is changed.
@@ -51,7 +51,7 @@ pub fn run(common: &Common, args: &ScanArgs) -> anyhow::Result<Exit> {
 pub fn print_problems(survey: &Survey) -> anyhow::Result<()> {
     let mut err = anstream::stderr().lock();
     for problem in &survey.problems {
-        writeln!(err, "lockdoctor: {}: {}", problem.path.display(), problem.what)?;
+        writeln!(err, "lockdoctor: {}: {}", words::path(&problem.path), problem.what)?;
     }
     Ok(())
 }

@@ -24,6 +24,8 @@ pub struct Directory {
     pub uid: u32,
     pub gid: u32,
     pub mode: u32,
+    /// Whom this process acts as.
+    pub euid: u32,
     pub filesystem: FsClass,
 }
 
@@ -51,6 +53,7 @@ impl Directory {
             uid: stat.st_uid,
             gid: stat.st_gid,
             mode: stat.st_mode,
+            euid: rustix::process::geteuid().as_raw(),
             filesystem,
             fd,
         })

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
@@ -13,6 +14,7 @@ use rustix::io::Errno;
 use super::directory::Directory;
 use super::lease::{Leases, Writer};
 use super::payload::{self, Content, MAX_LOCK_BYTES};
+use crate::clock::Now;
 
 /// What lies at the lock's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +82,13 @@ impl FileFacts {
 
     pub fn modified_at(&self) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp(self.mtime.0, self.mtime.1 as u32)
+    }
+
+    /// Time since it was written; by its ctime if the mtime was set to the future.
+    pub fn untouched_for(&self, now: &Now) -> Duration {
+        let changed_at = || DateTime::from_timestamp(self.ctime.0, self.ctime.1 as u32);
+        let since = |at| now.since(at);
+        self.modified_at().and_then(since).or_else(|| changed_at().and_then(since)).unwrap_or_default()
     }
 
     /// The same file, with the same content as far as fstat(2) can tell.
@@ -211,13 +220,12 @@ impl PinnedLock {
 }
 
 fn shape_of(facts: &FileFacts, directory: &Directory) -> Shape {
-    let ours = rustix::process::geteuid().as_raw();
     match FileType::from_raw_mode(facts.mode) {
         FileType::Directory => Shape::Directory,
         FileType::Symlink => Shape::Refused(Refusal::Symlink),
         FileType::RegularFile if facts.nlink != 1 => Shape::Refused(Refusal::HardLink),
         FileType::RegularFile if facts.size > MAX_LOCK_BYTES => Shape::Refused(Refusal::Oversize),
-        FileType::RegularFile if facts.uid != directory.uid && facts.uid != ours => {
+        FileType::RegularFile if facts.uid != directory.uid && facts.uid != directory.euid => {
             Shape::Refused(Refusal::UnexpectedUid)
         }
         FileType::RegularFile => Shape::Regular,

@@ -24,7 +24,7 @@ pub struct Config {
     pub version: Option<Version>,
     pub timeouts: Timeouts,
     /// `session.store`: moves `sessions.json` and with it the sessions directory; may contain `{agentId}`.
-    pub session_store: Option<String>,
+    pub session_store: Option<PathBuf>,
     pub workspace: Option<PathBuf>,
     pub logging_file: Option<PathBuf>,
     pub gateway_port: Option<u16>,
@@ -136,6 +136,18 @@ impl Environment {
         Some(Self(pairs.collect()))
     }
 
+    /// `~` as the owner of the state directory means it: root looks at other users' installs too.
+    pub fn as_owner_of(mut self, state: &Path) -> Self {
+        let name = state.file_name().unwrap_or_default().to_string_lossy();
+        let default =
+            [".openclaw", ".clawdbot", ".moltbot", ".moldbot"].iter().any(|known| name.starts_with(known));
+        if let Some(home) = state.parent().filter(|_| default) {
+            self.0.remove("OPENCLAW_HOME");
+            self.0.insert("HOME".to_owned(), home.to_string_lossy().into_owned());
+        }
+        self
+    }
+
     /// A variable that is set and not blank, as OpenClaw reads them.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
@@ -179,7 +191,7 @@ impl Config {
             path: path.map(Path::to_owned),
             version: text(&["meta", "lastTouchedVersion"]).and_then(|v| v.parse().ok()),
             timeouts: Timeouts::from_config(root, environment),
-            session_store: text(&["session", "store"]),
+            session_store: file(&["session", "store"]),
             workspace: file(&["agents", "defaults", "workspace"]).or_else(|| file(&["agent", "workspace"])),
             logging_file: file(&["logging", "file"]),
             gateway_port: lookup(root, &["gateway", "port"])
@@ -408,7 +420,7 @@ mod tests {
         let text = "// a comment\n{ $include: './more.json5', agents: {defaults: {timeoutSeconds: 900.7,},}, \
                     meta: {lastTouchedVersion: '2026.5.22'} }";
         let config = read(text, &Environment::from([("STORE", "/data")]));
-        assert_eq!(config.session_store.as_deref(), Some("/data/s.json"));
+        assert_eq!(config.session_store.as_deref(), Some(Path::new("/data/s.json")));
         assert_eq!(config.version, Some(Version::release(5, 22)));
         assert_eq!(config.timeouts.run(None).value, Duration::from_secs(900));
         assert_eq!(config.problems, Vec::<String>::new());

@@ -48,21 +48,30 @@ pub struct Gateway {
     pub port: Option<u16>,
     /// How it is known.
     pub how: &'static str,
+    numbering: Numbering,
+}
+
+/// Where the pids count that the gateway writes into locks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Numbering {
+    Ours,
+    /// In a PID namespace of its own, or not known.
+    Other,
 }
 
 impl Gateway {
     fn without_process(state: GatewayState, how: &'static str) -> Self {
-        Self { state, pid: None, up: None, port: None, how }
+        Self { state, pid: None, up: None, port: None, how, numbering: Numbering::Other }
     }
 
-    fn of_process(process: &Process, now: &Now, how: &'static str) -> Self {
+    fn of_process(process: &Process, now: &Now, numbering: Numbering, how: &'static str) -> Self {
         let up = now.since(process.started_at(now.booted_at()));
-        Self { state: GatewayState::Running, pid: Some(process.pid), up, port: None, how }
+        Self { state: GatewayState::Running, pid: Some(process.pid), up, port: None, how, numbering }
     }
 
     /// Its process is visible in our PID namespace, so pids in its locks count here.
     pub fn is_visible(&self) -> bool {
-        self.pid.is_some()
+        self.pid.is_some() && self.numbering == Numbering::Ours
     }
 }
 
@@ -71,9 +80,24 @@ impl Gateway {
 pub struct RunningGateway {
     pub process: Process,
     pub environment: Option<Environment>,
+    numbering: Numbering,
 }
 
 impl RunningGateway {
+    /// Whether its own view of the file system has `root` as its state directory; a container's paths are
+    /// not ours.
+    fn uses(&self, root: &Directory) -> bool {
+        let seen_by_it = |dir: &Path| format!("/proc/{}/root{}", self.process.pid, dir.display());
+        self.state_dirs()
+            .iter()
+            .any(|dir| same_directory(Path::new(&seen_by_it(dir)), root) || same_directory(dir, root))
+    }
+
+    /// A command that works on a session by itself, without a gateway.
+    fn is_agent_run(&self) -> bool {
+        self.process.comm.ends_with("-agent")
+    }
+
     /// State directories this gateway may use, the explicit one first.
     pub fn state_dirs(&self) -> Vec<PathBuf> {
         let Some(environment) = &self.environment else { return Vec::new() };
@@ -100,7 +124,8 @@ pub fn running_gateways(census: &Census) -> Vec<RunningGateway> {
             return None;
         }
         let Owner::Alive(process) = look_up(resident.pid) else { return None };
-        Some(RunningGateway { environment: Environment::of_process(process.pid), process })
+        let numbering = if resident.nested_pid.is_none() { Numbering::Ours } else { Numbering::Other };
+        Some(RunningGateway { environment: Environment::of_process(process.pid), process, numbering })
     });
     found.collect()
 }
@@ -128,7 +153,9 @@ pub fn detect(root: &Directory, config_path: &Path, view: &mut SystemView) -> Ga
                         || payload.start_ticks.is_none_or(|ticks| ticks == process.start_ticks)
                 });
                 let mut gateway = match same {
-                    Some(process) => Gateway::of_process(process, &view.now, "it holds its own lock"),
+                    Some(process) => {
+                        Gateway::of_process(process, &view.now, Numbering::Ours, "it holds its own lock")
+                    }
                     None => Gateway::without_process(
                         GatewayState::Running,
                         "it holds its own lock, from another PID namespace",
@@ -145,15 +172,11 @@ pub fn detect(root: &Directory, config_path: &Path, view: &mut SystemView) -> Ga
 }
 
 fn from_proc(root: &Directory, view: &mut SystemView, lock_left_behind: bool) -> Gateway {
-    let running = running_gateways(view.census());
-    let is_ours =
-        |gateway: &&RunningGateway| gateway.state_dirs().iter().any(|dir| same_directory(dir, root));
-    if let Some(gateway) = running.iter().find(is_ours) {
-        return Gateway::of_process(
-            &gateway.process,
-            &view.now,
-            "a process of OpenClaw uses this state directory",
-        );
+    let mut running = running_gateways(view.census());
+    running.retain(|gateway| !gateway.is_agent_run());
+    if let Some(gateway) = running.iter().find(|gateway| gateway.uses(root)) {
+        let how = "a process of OpenClaw uses this state directory";
+        return Gateway::of_process(&gateway.process, &view.now, gateway.numbering, how);
     }
     if running.iter().any(|gateway| gateway.environment.is_none()) {
         return Gateway::without_process(
@@ -212,7 +235,10 @@ pub fn gateway_locks(root: &Directory) -> Vec<(Rc<Directory>, std::ffi::OsString
         for base in &bases {
             let Ok(base) = Directory::open_root(base) else { continue };
             for product in ["openclaw", "clawdbot"] {
-                if let Ok(directory) = base.open_beneath(Path::new(&format!("{product}-{uid}"))) {
+                // In a directory that everybody can write, another user could play our gateway.
+                if let Ok(directory) = base.open_beneath(Path::new(&format!("{product}-{uid}")))
+                    && directory.uid == *uid
+                {
                     collect(directory);
                 }
             }

@@ -1,5 +1,7 @@
 //! One state directory: its configuration, version and era, its agents and where their sessions lie.
 
+use std::cell::OnceCell;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -22,6 +24,7 @@ pub struct Install {
     pub gateway: Gateway,
     pub version: Option<Version>,
     pub era: Era,
+    cron_timeouts: OnceCell<HashMap<String, Duration>>,
 }
 
 impl Install {
@@ -32,11 +35,12 @@ impl Install {
         let (config_path, links) = config_path(&root, &own);
         let gateway = gateway::detect(&root, &config_path, view);
         // The gateway's own variables decide where it runs with others than this shell.
-        let environment = gateway.pid.and_then(Environment::of_process).unwrap_or(own);
+        let of_gateway = gateway.pid.and_then(Environment::of_process);
+        let environment = of_gateway.unwrap_or_else(|| own.as_owner_of(&root.path));
         let config = Config::read(&config_path, links, &environment);
         let version = config.version.clone();
         let era = era_of(&root, version.as_ref());
-        Ok(Self { root, config, config_path, gateway, version, era })
+        Ok(Self { root, config, config_path, gateway, version, era, cron_timeouts: OnceCell::new() })
     }
 
     /// The names of the agents, sorted.
@@ -51,29 +55,67 @@ impl Install {
         }
     }
 
-    /// The sessions directory that `session.store` names for `agent`, if it lies elsewhere.
-    pub fn moved_sessions(&self, agent: &str) -> Option<PathBuf> {
-        let store = self.config.session_store.as_deref()?.replace("{agentId}", agent);
-        let path = expand_home(&store, &Environment::of_this_process());
-        let path = if path.is_absolute() { path } else { self.root.path.join(path) };
-        let directory = path.parent()?.to_owned();
-        let usual = self.root.path.join("agents").join(agent).join("sessions");
-        (directory != usual).then_some(directory)
+    /// The sessions directories that `session.store` names, where they lie elsewhere.
+    pub fn moved_sessions(&self, agents: &[String]) -> Vec<MovedSessions> {
+        let Some(pattern) = &self.config.session_store else { return Vec::new() };
+        let pattern = self.root.path.join(pattern);
+        let text = pattern.to_string_lossy();
+        let mut stores = Vec::new();
+        if let Some((before, _)) = text.split_once("{agentId}") {
+            let mut ids: BTreeSet<String> = agents.iter().cloned().collect();
+            // An agent may have left nothing but its sessions.
+            ids.extend(before.ends_with('/').then(|| names_in(Path::new(before))).into_iter().flatten());
+            stores
+                .extend(ids.into_iter().map(|id| (PathBuf::from(text.replace("{agentId}", &id)), Some(id))));
+        } else {
+            stores.push((pattern.clone(), None));
+        }
+        let usual = |agent: &Option<String>| {
+            agent.as_ref().map(|id| self.root.path.join("agents").join(id).join("sessions"))
+        };
+        let moved = stores.into_iter().filter_map(|(store, agent)| {
+            let path = store.parent()?.to_owned();
+            let store = store.file_name()?.to_string_lossy().into_owned();
+            let is_usual = usual(&agent).is_some_and(|usual| usual == path) && store == "sessions.json";
+            (!is_usual).then_some(MovedSessions { path, store, agent })
+        });
+        moved.collect()
     }
 
     /// The time limit of the cron job whose session `key` is (`payload.timeoutSeconds` in `cron/jobs.json`).
     pub fn cron_timeout(&self, key: &str) -> Option<Duration> {
         let mut parts = key.split(':').skip_while(|part| *part != "cron");
         parts.next()?;
-        let id = parts.next()?;
+        self.cron_timeouts.get_or_init(|| self.read_cron_timeouts()).get(parts.next()?).copied()
+    }
+
+    fn read_cron_timeouts(&self) -> HashMap<String, Duration> {
         let default = self.root.path.join("cron").join("jobs.json");
         let path = self.config.cron_store.clone().unwrap_or(default);
-        let store = read_json5(&path, Links::Refuse).ok()??;
-        let jobs = store.get("jobs").and_then(Value::as_array)?;
-        let job = jobs.iter().find(|job| job.get("id").and_then(Value::as_str) == Some(id))?;
-        let seconds = job.get("payload")?.get("timeoutSeconds")?.as_f64().filter(|s| *s > 0.0)?;
-        Duration::try_from_secs_f64(seconds).ok()
+        let store = read_json5(&path, Links::Refuse).ok().flatten().unwrap_or_default();
+        let timeout_of = |job: &Value| {
+            let id = job.get("id")?.as_str()?.to_owned();
+            let seconds = job.get("payload")?.get("timeoutSeconds")?.as_f64().filter(|s| *s > 0.0)?;
+            Some((id, Duration::try_from_secs_f64(seconds).ok()?))
+        };
+        let jobs = store.get("jobs").and_then(Value::as_array);
+        jobs.into_iter().flatten().filter_map(timeout_of).collect()
     }
+}
+
+/// A sessions directory outside of its usual place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedSessions {
+    pub path: PathBuf,
+    /// The name of the session store in it.
+    pub store: String,
+    /// `None`: every agent keeps its sessions there.
+    pub agent: Option<String>,
+}
+
+fn names_in(directory: &Path) -> Vec<String> {
+    let names = Directory::open_root(directory).and_then(|directory| directory.subdirectories());
+    names.unwrap_or_default().into_iter().filter_map(|name| name.into_string().ok()).collect()
 }
 
 /// As OpenClaw finds it: the variable, else the first name that exists, else the current name.

@@ -1,6 +1,8 @@
 //! Every kind of lock that an OpenClaw version puts on disk, recognised by place and name. Whatever is not
 //! in this table is not a lock of OpenClaw and is never listed.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 /// One kind of lock. `facts` for each: who takes it, and what may be done about it.
@@ -138,7 +140,29 @@ pub enum Place {
     /// Below the state directory, where plugins keep their stores.
     PluginStore,
     GatewayTmp,
+    /// `openclaw-state-locks-<uid>` in the temporary directory: 2026.8.1 and later.
+    StateLocks,
     Dreams,
+}
+
+impl Place {
+    /// What a directory outside of any state directory is, by its name.
+    pub fn of_directory(path: &Path) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_of_a_user = |product: &str| {
+            name.strip_prefix(product).is_some_and(|uid| uid.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        match &*name {
+            "sandbox" => Self::Sandbox,
+            "oauth-refresh" => Self::OauthRefresh,
+            "credentials" => Self::Credentials,
+            "qmd" => Self::Qmd,
+            ".dreams" => Self::Dreams,
+            _ if is_of_a_user("openclaw-") || is_of_a_user("clawdbot-") => Self::GatewayTmp,
+            _ if is_of_a_user("openclaw-state-locks-") => Self::StateLocks,
+            _ => Self::Sessions,
+        }
+    }
 }
 
 /// Recognises a directory entry. `None`: not a lock of OpenClaw.
@@ -190,6 +214,7 @@ pub fn recognise(place: Place, name: &[u8]) -> Option<LockKind> {
         }
         Place::PluginStore => plugin_store(name),
         Place::GatewayTmp => is_gateway_lock(name).then_some(LockKind::Gateway),
+        Place::StateLocks => None,
         Place::Dreams => (name == b"short-term-promotion.lock").then_some(LockKind::Promotion),
     }
 }
@@ -199,8 +224,13 @@ fn recognise_companion(place: Place, name: &[u8]) -> Option<LockKind> {
     if let Some(lock) = name.strip_suffix(b".reclaim") {
         return recognise(place, lock).map(|_| LockKind::Guard);
     }
-    let coordinator = name.strip_suffix(b".sqlite").is_some_and(is_gateway_lock);
-    (place == Place::GatewayTmp && coordinator).then_some(LockKind::Coordinator)
+    let lock = name.strip_suffix(b".sqlite")?;
+    let coordinator = match place {
+        Place::GatewayTmp => is_gateway_lock(lock),
+        Place::StateLocks => lock.ends_with(b".lock"),
+        _ => false,
+    };
+    coordinator.then_some(LockKind::Coordinator)
 }
 
 /// The stores of plugins are JSON or SQLite files, so `Cargo.lock`, `yarn.lock` or `.git/index.lock` never

@@ -1,8 +1,9 @@
 //! What to type next. State first, cause next, then the command.
 
 use super::words::count;
+use crate::openclaw::lock_kind::LockKind;
 use crate::openclaw::version::Era;
-use crate::survey::Survey;
+use crate::survey::{Survey, SurveyedLock};
 use crate::verdict::{Action, Verdict};
 
 /// The lines below a scan's table, most urgent first. `scope` is what the user typed to get here, so that the
@@ -27,7 +28,11 @@ pub fn after_scan(survey: &Survey, scope: &str) -> Vec<String> {
             if overdue == 1 { "1 lock is".to_owned() } else { format!("{overdue} locks are") },
         ));
     }
-    let unknown = number(&|verdict, _| matches!(verdict, Verdict::Foreign | Verdict::Indeterminate));
+    let is_unknown = |lock: &&SurveyedLock| {
+        matches!(lock.judgement.verdict, Verdict::Foreign | Verdict::Indeterminate)
+            && lock.kind != LockKind::Coordinator
+    };
+    let unknown = survey.locks.iter().filter(is_unknown).count();
     if unknown > 0 {
         lines.push(format!(
             "{} cannot be judged from here. What is missing, and how to get it:\n    lockdoctor doctor{scope}",
@@ -54,6 +59,14 @@ pub fn after_scan(survey: &Survey, scope: &str) -> Vec<String> {
 
 /// Quotes a word for a POSIX shell, if it needs it.
 pub fn shell_word(word: &str) -> String {
+    if word.contains(char::is_control) {
+        let spelt = |c: char| match c {
+            c if c.is_control() => c.to_string().bytes().map(|byte| format!("\\x{byte:02x}")).collect(),
+            '\\' | '\'' => format!("\\{c}"),
+            c => c.to_string(),
+        };
+        return format!("$'{}'", word.chars().map(spelt).collect::<String>());
+    }
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+=:@%,~".contains(&b);
     if !word.is_empty() && word.bytes().all(plain) && !word.starts_with('~') {
         word.to_owned()

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::table::{BOLD, DIM, style, symbol};
-use super::words::{duration, owner, rfc3339};
+use super::words::{self, duration, owner, printable, rfc3339};
 use crate::evidence::process::Process;
 use crate::evidence::transcript::{LastLine, Transcript};
 use crate::evidence::{Content, Evidence, Owner, PidDomain, Writer, transcript};
@@ -19,7 +19,7 @@ pub fn explain(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor) ->
     let verdict = judgement.verdict;
     let colour = style(verdict);
     let mut out = String::new();
-    let _ = writeln!(out, "{BOLD}{}{BOLD:#}", lock.path().display());
+    let _ = writeln!(out, "{BOLD}{}{BOLD:#}", words::path(&lock.path()));
     let reasons: Vec<&str> = judgement.reasons.iter().copied().map(Reason::as_str).collect();
     let because = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
     let _ = writeln!(out, "{colour}{} {}{colour:#}{because}", symbol(verdict), verdict.as_str());
@@ -47,7 +47,7 @@ fn evidence_rows(
     let evidence = &lock.evidence;
     let mut rows = vec![("kind", kind(lock.kind).to_owned())];
     if let Some(key) = &lock.session_key {
-        rows.push(("session", redaction.key(key).into_owned()));
+        rows.push(("session", printable(&redaction.key(key)).into_owned()));
     }
     rows.push(("content", content(evidence)));
     rows.push(("writer", writer(evidence.writer)));

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::words::millis;
+use super::words::{self, millis, printable};
 use crate::redact::Redactor;
 use crate::survey::Survey;
 use crate::verdict::Reason;
@@ -23,8 +23,8 @@ pub fn locks(survey: &Survey, redaction: Redactor) -> String {
             lock.kind.as_str(),
             or_dash(lock.evidence.payload().map(|payload| payload.pid.to_string())),
             or_dash(lock.evidence.age.map(|age| millis(age).to_string())),
-            or_dash(lock.session_key.as_deref().map(|key| redaction.key(key).into_owned())),
-            lock.path().display(),
+            or_dash(lock.session_key.as_deref().map(|key| printable(&redaction.key(key)).into_owned())),
+            words::path(&lock.path()),
         );
     }
     out

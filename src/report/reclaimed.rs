@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::advice::shell_word;
 use super::json::{Lock, lock};
 use super::table::{BOLD, DIM, style};
-use super::words::{count, duration, owner, rfc3339};
+use super::words::{self, count, duration, owner, rfc3339};
 use crate::openclaw::self_heal;
 use crate::reclaim::Outcome;
 use crate::reclaim::run::{Attempt, AttemptResult, Run};
@@ -76,7 +76,7 @@ pub fn plain(run: &Run) -> String {
     for attempt in &run.attempts {
         let verdict = attempt.lock.judgement.verdict.as_str();
         let (result, reasons, path) = (attempt.result.as_str(), reasons(attempt, ","), attempt.lock.path());
-        let _ = writeln!(out, "{result}\t{verdict}\t{reasons}\t{}", path.display());
+        let _ = writeln!(out, "{result}\t{verdict}\t{reasons}\t{}", words::path(&path));
     }
     out
 }
@@ -145,7 +145,7 @@ fn one(out: &mut String, run: &Run, attempt: &Attempt, redaction: Redactor) {
     if let Some(key) = &lock.session_key {
         let _ = writeln!(out, "    {}", redaction.key(key).into_owned());
     }
-    let _ = writeln!(out, "    {BOLD}{}{BOLD:#}", lock.path().display());
+    let _ = writeln!(out, "    {BOLD}{}{BOLD:#}", words::path(&lock.path()));
     let note = match &attempt.result {
         AttemptResult::Planned => {
             let version = root.install.as_ref().and_then(|install| install.version.as_ref());

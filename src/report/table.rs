@@ -8,9 +8,10 @@ use tabled::builder::Builder;
 use tabled::settings::Padding;
 use unicode_width::UnicodeWidthStr;
 
-use super::words::{count, duration, owner};
+use super::words::{self, count, duration, owner, printable};
 use crate::openclaw::gateway::{Gateway, GatewayState};
 use crate::openclaw::install::Install;
+use crate::openclaw::lock_kind::LockKind;
 use crate::openclaw::version::Era;
 use crate::redact::Redactor;
 use crate::survey::{Survey, SurveyedLock, SurveyedRoot};
@@ -48,9 +49,10 @@ pub fn symbol(verdict: Verdict) -> char {
     }
 }
 
-/// Verdicts that a summary may count without showing the lock.
-fn is_healthy(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::Held | Verdict::Freed | Verdict::Initialising | Verdict::Settling)
+/// What a summary may count without showing the lock. A coordinator lies there for ever and means nothing.
+fn is_healthy(lock: &SurveyedLock) -> bool {
+    let healthy = [Verdict::Held, Verdict::Freed, Verdict::Initialising, Verdict::Settling];
+    healthy.contains(&lock.judgement.verdict) || lock.kind == LockKind::Coordinator
 }
 
 /// Writing to a String cannot fail, so the results of `write!` are dropped in this module.
@@ -72,10 +74,8 @@ pub fn scan(survey: &Survey, redaction: Redactor, listing: Listing, width: usize
 }
 
 fn split<'a>(locks: &[&'a SurveyedLock], listing: Listing) -> (Vec<&'a SurveyedLock>, Vec<&'a SurveyedLock>) {
-    let (mut shown, healthy): (Vec<_>, Vec<_>) = locks
-        .iter()
-        .copied()
-        .partition(|lock| listing == Listing::All || !is_healthy(lock.judgement.verdict));
+    let (mut shown, healthy): (Vec<_>, Vec<_>) =
+        locks.iter().copied().partition(|lock| listing == Listing::All || !is_healthy(lock));
     let worst = |agent: &Option<String>| shown_worst(locks, agent.as_deref());
     shown.sort_by_cached_key(|lock| {
         let verdict = lock.judgement.verdict;
@@ -89,7 +89,7 @@ fn shown_worst(locks: &[&SurveyedLock], agent: Option<&str>) -> Option<Verdict> 
 }
 
 fn heading(root: &SurveyedRoot) -> String {
-    let path = format!("{BOLD}{}{BOLD:#}", root.path.display());
+    let path = format!("{BOLD}{}{BOLD:#}", words::path(&root.path));
     match &root.install {
         Some(install) => format!("{path}  {DIM}{} · {}{DIM:#}", openclaw(install), gateway(&install.gateway)),
         None => path,
@@ -150,8 +150,9 @@ fn table(locks: &[&SurveyedLock], root: &SurveyedRoot, redaction: Redactor, widt
 /// The session's key, the lock's path within the install, and what is worth a sentence.
 fn naming(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor, width: usize) -> Vec<String> {
     let path = lock.path();
-    let relative = path.strip_prefix(&root.path).unwrap_or(&path).display();
-    let mut lines: Vec<String> = lock.session_key.iter().map(|key| redaction.key(key).into_owned()).collect();
+    let relative = words::path(path.strip_prefix(&root.path).unwrap_or(&path));
+    let key = |key: &String| printable(&redaction.key(key)).into_owned();
+    let mut lines: Vec<String> = lock.session_key.iter().map(key).collect();
     lines.push(format!("{DIM}{relative}{DIM:#}"));
     let limit = lock.evidence.limit.as_ref().filter(|_| lock.judgement.verdict == Verdict::Overdue);
     let limit = limit.map(|limit| format!("limit {}: {}", duration(limit.after), limit.source));

@@ -1,10 +1,30 @@
 //! Small things said the same way everywhere: durations, times, owners.
 
+use std::borrow::Cow;
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::evidence::{Evidence, Owner};
+
+/// Text from outside (a file's name, a process's) as it may stand in a terminal: control characters, which
+/// could move the cursor or forge a line, and those that turn the writing direction are spelt out.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let turns =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let unsafe_here = |c: char| c.is_control() || turns(c);
+    if !text.contains(unsafe_here) {
+        return Cow::Borrowed(text);
+    }
+    let spelt = |c: char| if unsafe_here(c) { c.escape_default().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(spelt).collect())
+}
+
+/// A path as it may stand in a terminal.
+pub fn path(path: &Path) -> String {
+    printable(&path.to_string_lossy()).into_owned()
+}
 
 /// RFC 3339, UTC, milliseconds: the form of every time in JSON.
 pub fn rfc3339(at: DateTime<Utc>) -> String {
@@ -35,7 +55,7 @@ pub fn owner(evidence: &Evidence) -> String {
         (Some(pid), Owner::Gone) => format!("pid {pid}, gone"),
         (Some(pid), Owner::Zombie(_)) => format!("pid {pid}, a zombie"),
         (Some(pid), Owner::Thread { leader }) => format!("pid {pid}, a thread of {leader}"),
-        (Some(pid), Owner::Alive(process)) => format!("pid {pid} ({})", process.comm),
+        (Some(pid), Owner::Alive(process)) => format!("pid {pid} ({})", printable(&process.comm)),
         (Some(pid), Owner::Hidden) => format!("pid {pid}, hidden"),
         (Some(pid), Owner::Lockdoctor | Owner::None | Owner::Unknown(_)) => format!("pid {pid}"),
     }

@@ -37,7 +37,7 @@ impl Context {
     }
 
     fn gateway_visible(&self) -> bool {
-        self.install.as_ref().is_some_and(|install| install.gateway.is_visible())
+        is_gateway_visible(self.install.as_ref())
     }
 
     fn timeouts(&self) -> &Timeouts {
@@ -48,6 +48,11 @@ impl Context {
     pub(super) fn name_session(&self, lock: &mut SurveyedLock, store: &SessionStore) {
         let Some(key) = lock.session_id.as_deref().and_then(|id| store.key_of(id)) else { return };
         lock.session_key = Some(key.to_owned());
+        if lock.agent.is_none() {
+            // Agents may share one sessions directory; the key names the agent (`agent:<id>:…`).
+            lock.agent =
+                key.strip_prefix("agent:").and_then(|rest| rest.split(':').next()).map(str::to_owned);
+        }
         let Some(install) = &self.install else { return };
         if let Some(timeout) = install.cron_timeout(key) {
             let version = install.version.as_ref();
@@ -141,9 +146,10 @@ fn evidence(
     let modified_at = facts.and_then(FileFacts::modified_at);
     let made_at = payload.and_then(|payload| payload.created_at).or(modified_at);
     let owner = payload.map_or(Owner::None, |payload| view.processes.owner(payload.pid));
+    let gateway_visible = context.gateway_visible();
     let domain = match payload {
-        Some(payload) => domain(context, kind, payload, writer, &owner, view),
-        None => view.namespaces.presume(context.gateway_visible()),
+        Some(payload) => domain(gateway_visible, kind, payload, writer, &owner, view),
+        None => view.namespaces.presume(gateway_visible),
     };
     let version = context.install.as_ref().and_then(|install| install.version.as_ref());
     Evidence {
@@ -153,7 +159,7 @@ fn evidence(
         owner,
         domain,
         filesystem: directory.filesystem,
-        untouched_for: modified_at.and_then(|at| view.now.since(at)).unwrap_or_default(),
+        untouched_for: facts.map(|facts| facts.untouched_for(&view.now)).unwrap_or_default(),
         age: made_at.and_then(|at| view.now.since(at)),
         booted_at: view.now.booted_at(),
         start_ticks: view.namespaces.start_ticks,
@@ -166,14 +172,13 @@ fn evidence(
 /// Asks for the full answer only where it changes something: where the pid has to carry the verdict, or
 /// where it makes a death final.
 fn domain(
-    context: &Context,
+    gateway_visible: bool,
     kind: LockKind,
     payload: &Payload,
     writer: Writer,
     owner: &Owner,
     view: &SystemView,
 ) -> PidDomain {
-    let gateway_visible = context.gateway_visible();
     let compact = payload.format.layout == Layout::Compact;
     let lease_decides = kind.holder_fd(compact) == HolderFd::KeptOpen;
     let presumed = view.namespaces.presume(gateway_visible);
@@ -187,6 +192,19 @@ fn domain(
         Writer::NoneOpen if lease_decides && matches!(presumed, PidDomain::Unknown(_)) => presumed,
         _ => view.namespaces.decide(view.census(), payload.pid, payload.start_ticks, gateway_visible),
     }
+}
+
+fn is_gateway_visible(install: Option<&Install>) -> bool {
+    install.is_some_and(|install| install.gateway.is_visible())
+}
+
+/// The second look at the owner: it may have ended, or it may have started since the first census.
+pub(super) fn see_owner_again(lock: &mut SurveyedLock, install: Option<&Install>, view: &mut SystemView) {
+    let evidence = &mut lock.evidence;
+    let Content::Parsed(payload) = &evidence.content else { return };
+    evidence.owner = view.processes.owner(payload.pid);
+    evidence.domain =
+        domain(is_gateway_visible(install), lock.kind, payload, evidence.writer, &evidence.owner, view);
 }
 
 /// `.openclaw-runtime-deps.lock/owner.json` (2026.4.24 – 2026.4.29).

@@ -5,7 +5,7 @@ pub mod gather;
 pub mod scope;
 pub mod walk;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -35,6 +35,8 @@ pub struct Survey {
     pub roots: Vec<SurveyedRoot>,
     pub locks: Vec<SurveyedLock>,
     pub problems: Vec<Problem>,
+    /// What was looked at: two roots may share a directory (`session.store`).
+    seen: HashSet<(u64, u64, OsString)>,
 }
 
 /// A state directory, or a sessions directory that was named alone.
@@ -112,7 +114,13 @@ pub enum Guarded {
 /// Looks at everything in `scope` once; locks that call for it come back as `settling`.
 pub fn first_look(scope: &Scope, view: &mut SystemView) -> Survey {
     raise_descriptor_limit();
-    let mut survey = Survey { now: view.now, roots: Vec::new(), locks: Vec::new(), problems: Vec::new() };
+    let mut survey = Survey {
+        now: view.now,
+        roots: Vec::new(),
+        locks: Vec::new(),
+        problems: Vec::new(),
+        seen: HashSet::new(),
+    };
     for target in &scope.targets {
         walk::walk(target, view, &mut survey);
     }
@@ -144,8 +152,11 @@ pub fn second_look(survey: &mut Survey, view: &mut SystemView, settle: Settle) {
     let wait = waiting.iter().map(|at| settle_of(&survey.locks[*at], settle)).max();
     if let Some(wait) = wait {
         std::thread::sleep(wait);
+        view.refresh();
         for at in waiting {
-            look_again(&mut survey.locks[at], view, wait, settle);
+            let lock = &mut survey.locks[at];
+            gather::see_owner_again(lock, survey.roots[lock.root].install.as_ref(), view);
+            look_again(lock, view, wait, settle);
         }
     }
     // Without facts it was never there, or is gone.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::evidence::view::SystemView;
 use crate::openclaw::config::Environment;
 use crate::openclaw::discover::{StateDir, discover};
+use crate::openclaw::lock_kind::Place;
 
 /// Everything one command looks at.
 #[derive(Debug, Clone, Default)]
@@ -15,10 +16,64 @@ pub struct Scope {
 /// One thing to walk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// A state directory; with `only`, just what lies at or below that path.
-    State { path: PathBuf, only: Option<PathBuf> },
-    /// A directory that holds locks but lies in no state directory; with `only`, just that lock.
-    Sessions { path: PathBuf, only: Option<PathBuf> },
+    /// A state directory.
+    State { path: PathBuf, only: Part },
+    /// A directory that holds locks but lies in no state directory.
+    Directory { path: PathBuf, place: Place, only: Part },
+}
+
+/// How much of a target was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    Whole,
+    /// What lies at or below these paths.
+    Below(Vec<PathBuf>),
+}
+
+impl Part {
+    /// Something in `directory` may have been asked for.
+    pub fn touches(&self, directory: &Path) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Below(paths) => {
+                paths.iter().any(|path| path.starts_with(directory) || directory.starts_with(path))
+            }
+        }
+    }
+
+    pub fn includes(&self, path: &Path) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Below(paths) => paths.iter().any(|below| path.starts_with(below)),
+        }
+    }
+
+    /// Both parts of one directory; `from` spells `other` with another name for it than `to`.
+    fn add(&mut self, other: Self, from: &Path, to: &Path) {
+        match (self, other) {
+            (Self::Below(paths), Self::Below(more)) => {
+                let respelt = more.into_iter().map(|path| match path.strip_prefix(from) {
+                    Ok(relative) => to.join(relative),
+                    Err(_) => path,
+                });
+                paths.extend(respelt);
+            }
+            (part @ Self::Below(_), Self::Whole) => *part = Self::Whole,
+            (Self::Whole, _) => {}
+        }
+    }
+}
+
+impl Target {
+    pub fn path(&self) -> &Path {
+        let (Self::State { path, .. } | Self::Directory { path, .. }) = self;
+        path
+    }
+
+    fn only(&mut self) -> &mut Part {
+        let (Self::State { only, .. } | Self::Directory { only, .. }) = self;
+        only
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -43,21 +98,40 @@ impl Scope {
             if discovery.found.is_empty() {
                 return Err(ScopeError::NothingFound { looked_at: discovery.looked_at });
             }
-            let targets =
-                discovery.found.into_iter().map(|found| Target::State { path: found.path, only: None });
+            let targets = discovery
+                .found
+                .into_iter()
+                .map(|found| Target::State { path: found.path, only: Part::Whole });
             return Ok(Self { targets: targets.collect() });
         }
-        let mut targets = Vec::new();
+        let mut scope = Self::default();
         for path in state_dirs {
             existing_directory(path)?;
-            targets.push(Target::State { path: path.clone(), only: None });
+            scope.add(Target::State { path: absolute(path)?, only: Part::Whole });
         }
         for path in paths {
-            targets.push(target_of(path)?);
+            scope.add(target_of(path)?);
         }
-        targets.dedup();
-        Ok(Self { targets })
+        Ok(scope)
     }
+
+    /// Two names of one directory are one target.
+    fn add(&mut self, mut target: Target) {
+        let real = |target: &Target| target.path().canonicalize().ok();
+        let name = real(&target);
+        match self.targets.iter_mut().find(|other| name.is_some() && real(other) == name) {
+            Some(known) => {
+                let only = std::mem::replace(target.only(), Part::Whole);
+                let spelt = known.path().to_owned();
+                known.only().add(only, target.path(), &spelt);
+            }
+            None => self.targets.push(target),
+        }
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, ScopeError> {
+    std::path::absolute(path).map_err(|error| problem(path, &error.to_string()))
 }
 
 fn existing_directory(path: &Path) -> Result<(), ScopeError> {
@@ -74,48 +148,49 @@ fn problem(path: &Path, what: &str) -> ScopeError {
 
 fn target_of(path: &Path) -> Result<Target, ScopeError> {
     let metadata = std::fs::symlink_metadata(path).map_err(|error| problem(path, &error.to_string()))?;
-    let absolute = std::path::absolute(path).map_err(|error| problem(path, &error.to_string()))?;
-    let is_lock = absolute.file_name().is_some_and(|name| {
+    let path = absolute(path)?;
+    let is_lock = path.file_name().is_some_and(|name| {
         let name = name.to_string_lossy();
         name.ends_with(".lock") || name.ends_with(".reclaim") || name.ends_with(".lock.sqlite")
     });
     let is_directory = metadata.is_dir() || (metadata.is_symlink() && path.is_dir());
     if !is_lock && !is_directory {
-        return Err(problem(path, "is neither a directory nor a lock"));
+        return Err(problem(&path, "is neither a directory nor a lock"));
     }
-    if let Some(state) = state_dir_around(&absolute) {
-        let only = (state != absolute).then_some(absolute);
+    if let Some(state) = state_dir_around(&path) {
+        let only = if state == path { Part::Whole } else { Part::Below(vec![path]) };
         return Ok(Target::State { path: state, only });
     }
     if is_lock {
-        let directory = absolute.parent().unwrap_or(Path::new("/")).to_owned();
-        return Ok(Target::Sessions { path: directory, only: Some(absolute) });
+        let directory = path.parent().unwrap_or(Path::new("/")).to_owned();
+        let place = Place::of_directory(&directory);
+        return Ok(Target::Directory { path: directory, place, only: Part::Below(vec![path]) });
     }
-    if absolute.join("agents").is_dir() || has_config(&absolute) {
-        return Ok(Target::State { path: absolute, only: None });
-    }
-    Ok(Target::Sessions { path: absolute, only: None })
+    let place = Place::of_directory(&path);
+    Ok(Target::Directory { path, place, only: Part::Whole })
 }
 
 fn has_config(path: &Path) -> bool {
     ["openclaw.json", "clawdbot.json"].iter().any(|name| path.join(name).exists())
 }
 
-/// The state directory that `path` lies in, recognised by `agents/<id>` on the way, or the path itself.
+/// The state directory that `path` lies in, or is.
 fn state_dir_around(path: &Path) -> Option<PathBuf> {
-    if path.join("agents").is_dir() {
+    let holds_agents = |directory: &Path| directory.join("agents").is_dir();
+    if holds_agents(path) || has_config(path) {
         return Some(path.to_owned());
     }
-    let mut below = path;
-    while let Some(parent) = below.parent() {
-        if parent.file_name().is_some_and(|name| name == "agents") {
-            return parent.parent().map(Path::to_owned);
-        }
-        let holds_agents = parent.join("agents").is_dir() && has_config(parent);
-        if holds_agents {
-            return Some(parent.to_owned());
-        }
-        below = parent;
-    }
-    None
+    let around = path.ancestors().skip(1).find(|directory| {
+        let below = path.strip_prefix(directory).unwrap_or(path);
+        holds_agents(directory) && (has_config(directory) || is_part_of_an_agent(below))
+    });
+    around.map(Path::to_owned)
+}
+
+/// `agents`, `agents/<id>`, `agents/<id>/sessions/…`, `agents/<id>/agent/…`: what OpenClaw makes there itself,
+/// so that a directory that happens to be called `agents` is not taken for a part of an install.
+fn is_part_of_an_agent(below: &Path) -> bool {
+    let mut parts = below.iter();
+    parts.next().is_some_and(|part| part == "agents")
+        && parts.nth(1).is_none_or(|part| part == "sessions" || part == "agent")
 }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use rustix::io::Errno;
 
 use super::gather::{Context, gather};
-use super::scope::Target;
+use super::scope::{Part, Target};
 use super::{Guarded, Problem, ProblemSeverity, Survey, SurveyedRoot, TranscriptListed};
 use crate::evidence::directory::Directory;
 use crate::evidence::view::SystemView;
@@ -36,22 +36,28 @@ const PLACES: &[(&str, Place, usize)] = &[
     ("plugin-runtime-deps", Place::RuntimeDeps, 1),
 ];
 
+/// The session store's name where `session.store` gives it no other.
+const STORE: &str = "sessions.json";
+
 /// Walks one target and adds what it finds to `survey`.
 pub(super) fn walk(target: &Target, view: &mut SystemView, survey: &mut Survey) {
     let root = survey.roots.len();
     match target {
         Target::State { path, only } => match Install::open(path, view) {
             Ok(install) => {
-                let mut walker = Walker::new(root, only.as_deref(), Some(install), path, view, survey);
+                let mut walker = Walker::new(root, only, Some(install), path, view, survey);
                 walker.state_directory();
                 walker.finish();
             }
             Err(error) => survey.problems.push(Problem::incomplete(path, error)),
         },
-        Target::Sessions { path, only } => match Directory::open_root(path) {
+        Target::Directory { path, place, only } => match Directory::open_root(path) {
             Ok(directory) => {
-                let mut walker = Walker::new(root, only.as_deref(), None, path, view, survey);
-                walker.sessions_directory(Rc::new(directory), None);
+                let mut walker = Walker::new(root, only, None, path, view, survey);
+                match place {
+                    Place::Sessions => walker.sessions_directory(Rc::new(directory), None, STORE),
+                    place => walker.list(Rc::new(directory), *place, None),
+                }
                 walker.finish();
             }
             Err(error) => survey.problems.push(Problem::incomplete(path, error)),
@@ -75,7 +81,7 @@ impl Problem {
 
 struct Walker<'a> {
     context: Context,
-    only: Option<&'a Path>,
+    only: &'a Part,
     view: &'a mut SystemView,
     survey: &'a mut Survey,
     path: PathBuf,
@@ -92,7 +98,7 @@ struct Listed {
 impl<'a> Walker<'a> {
     fn new(
         root: usize,
-        only: Option<&'a Path>,
+        only: &'a Part,
         install: Option<Install>,
         path: &Path,
         view: &'a mut SystemView,
@@ -117,13 +123,23 @@ impl<'a> Walker<'a> {
         let Some(install) = &self.context.install else { return };
         let root = Rc::clone(&install.root);
         let agents = install.agents();
+        let moved = install.moved_sessions(agents.as_deref().unwrap_or_default());
         let dreams = install.config.workspace.clone().unwrap_or_else(|| root.path.join("workspace"));
         for (relative, place, depth) in PLACES {
             self.below(&root, Path::new(relative), *place, *depth, None);
         }
-        match agents {
+        for moved in moved {
+            match Directory::open_root(&moved.path) {
+                Ok(directory) => {
+                    self.sessions_directory(Rc::new(directory), moved.agent.as_deref(), &moved.store);
+                }
+                Err(Errno::NOENT) => {}
+                Err(error) => self.survey.problems.push(Problem::incomplete(&moved.path, error)),
+            }
+        }
+        match &agents {
             Ok(agents) => agents.iter().for_each(|agent| self.agent(&root, agent)),
-            Err(error) => self.survey.problems.push(Problem::incomplete(&root.path.join("agents"), error)),
+            Err(error) => self.survey.problems.push(Problem::incomplete(&root.path.join("agents"), *error)),
         }
         self.gateway_locks(&root);
         self.coordinators(&root);
@@ -136,16 +152,8 @@ impl<'a> Walker<'a> {
         let base = Path::new("agents").join(agent);
         self.below(root, &base, Place::Agent, 0, Some(agent));
         self.below(root, &base.join("agent"), Place::AgentPrivate, 0, Some(agent));
-        let moved = self.context.install.as_ref().and_then(|install| install.moved_sessions(agent));
-        if let Some(path) = moved {
-            match Directory::open_root(&path) {
-                Ok(directory) => self.sessions_directory(Rc::new(directory), Some(agent)),
-                Err(Errno::NOENT) => {}
-                Err(error) => self.survey.problems.push(Problem::incomplete(&path, error)),
-            }
-        }
         match root.open_beneath(&base.join("sessions")) {
-            Ok(directory) => self.sessions_directory(Rc::new(directory), Some(agent)),
+            Ok(directory) => self.sessions_directory(Rc::new(directory), Some(agent), STORE),
             Err(Errno::NOENT | Errno::NOTDIR) => {}
             Err(error) => {
                 let path = root.path.join(base).join("sessions");
@@ -154,13 +162,17 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn sessions_directory(&mut self, directory: Rc<Directory>, agent: Option<&str>) {
+    /// `store`: what `session.store` calls the store in it.
+    fn sessions_directory(&mut self, directory: Rc<Directory>, agent: Option<&str>, store: &str) {
         let before = self.survey.locks.len();
-        self.list(Rc::clone(&directory), Place::Sessions, agent);
+        self.list_with(Rc::clone(&directory), agent, |name| {
+            let is_store_lock = name.strip_suffix(b".lock").is_some_and(|name| name == store.as_bytes());
+            if is_store_lock { Some(LockKind::Store) } else { recognise(Place::Sessions, name) }
+        });
         if self.survey.locks.len() == before {
             return;
         }
-        match SessionStore::read(&directory, "sessions.json") {
+        match SessionStore::read(&directory, store) {
             Ok(Some(store)) => {
                 for lock in &mut self.survey.locks[before..] {
                     self.context.name_session(lock, &store);
@@ -201,7 +213,9 @@ impl<'a> Walker<'a> {
         let below = if depth > 0 { directory.subdirectories().unwrap_or_default() } else { Vec::new() };
         self.list(directory, place, agent);
         for name in below {
-            if recognise(place, name.as_bytes()).is_none() {
+            // What a package manager put there are no stores of a plugin.
+            let foreign = name == "node_modules" || name == ".git";
+            if !foreign && recognise(place, name.as_bytes()).is_none() {
                 self.below(root, &relative.join(name), place, depth - 1, agent);
             }
         }
@@ -245,14 +259,22 @@ impl<'a> Walker<'a> {
     }
 
     fn list(&mut self, directory: Rc<Directory>, place: Place, agent: Option<&str>) {
-        if self
-            .only
-            .is_some_and(|only| !only.starts_with(&directory.path) && !directory.path.starts_with(only))
-        {
+        self.list_with(directory, agent, |name| recognise(place, name));
+    }
+
+    fn list_with(
+        &mut self,
+        directory: Rc<Directory>,
+        agent: Option<&str>,
+        kind_of: impl Fn(&[u8]) -> Option<LockKind>,
+    ) {
+        if !self.only.touches(&directory.path) {
             return;
         }
-        match listing(&directory, place) {
+        match listing(&directory, kind_of) {
             Ok(locks) => locks.into_iter().for_each(|lock| self.gather(&directory, lock, agent, true)),
+            // It vanished while it was looked at, and its locks with it.
+            Err(Errno::NOENT) => {}
             Err(error) => self.survey.problems.push(Problem::incomplete(&directory.path, error)),
         }
     }
@@ -260,7 +282,8 @@ impl<'a> Walker<'a> {
     /// `ours`: the place alone shows that the lock belongs to this install.
     fn gather(&mut self, directory: &Rc<Directory>, listed: Listed, agent: Option<&str>, ours: bool) {
         let path = directory.path.join(&listed.name);
-        if self.only.is_some_and(|only| !path.starts_with(only)) {
+        let identity = (directory.dev, directory.ino, listed.name.clone());
+        if !self.only.includes(&path) || self.survey.seen.contains(&identity) {
             return;
         }
         match gather(&self.context, directory, &listed.name, listed.kind, ours, self.view) {
@@ -268,6 +291,7 @@ impl<'a> Walker<'a> {
                 lock.agent = agent.map(str::to_owned);
                 lock.transcript = listed.transcript;
                 lock.guarded = listed.guarded;
+                self.survey.seen.insert(identity);
                 self.survey.locks.push(lock);
             }
             Ok(None) => {}
@@ -277,7 +301,7 @@ impl<'a> Walker<'a> {
 }
 
 /// The locks in a directory, in the order of their names.
-fn listing(directory: &Directory, place: Place) -> Result<Vec<Listed>, Errno> {
+fn listing(directory: &Directory, kind_of: impl Fn(&[u8]) -> Option<LockKind>) -> Result<Vec<Listed>, Errno> {
     let hasher = BuildHasherDefault::<DefaultHasher>::new();
     let mut transcripts: HashSet<u64> = HashSet::new();
     let mut guards: HashSet<Vec<u8>> = HashSet::new();
@@ -285,7 +309,7 @@ fn listing(directory: &Directory, place: Place) -> Result<Vec<Listed>, Errno> {
     directory.for_each_entry(|name, _| {
         if let Some(stem) = name.strip_suffix(b".jsonl") {
             transcripts.insert(hasher.hash_one(stem));
-        } else if let Some(kind) = recognise(place, name) {
+        } else if let Some(kind) = kind_of(name) {
             if kind == LockKind::Guard {
                 guards.extend(name.strip_suffix(b".reclaim").map(<[u8]>::to_vec));
             }

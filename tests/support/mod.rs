@@ -1,7 +1,7 @@
 //! A throw-away home directory with OpenClaw installs in it, and `lockdoctor` run against it with an
 //! environment of its own. Other processes are real ones, ended by the guard that started them.
 
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
 use std::ffi::{CString, OsStr};
 use std::fs::{File, OpenOptions, Permissions};
@@ -16,6 +16,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 pub const NOBODY: u32 = 65534;
+pub const AS_NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
 /// A home directory with one state directory, `~/.openclaw`.
 pub struct TestEnv {
@@ -104,9 +105,30 @@ impl TestEnv {
         let state = self.state();
         self.run(&["scan", "--json", "--state-dir", &state.to_string_lossy()])
     }
+
+    /// The same, from within `wrapper` (unshare(1), setpriv(1)): the words before the binary's name.
+    pub fn scan_within(&self, wrapper: &[&str]) -> Run {
+        let mut command = Command::new(wrapper[0]);
+        self.isolate(&mut command).args(&wrapper[1..]).arg(self.binary_for_all());
+        command.args(["scan", "--json", "--state-dir"]).arg(self.state());
+        Run::of(command)
+    }
+
+    pub fn scan_as_nobody(&self) -> Run {
+        self.scan_within(&AS_NOBODY)
+    }
+
+    /// A copy of the binary where every user may execute it.
+    fn binary_for_all(&self) -> PathBuf {
+        let copy = self.home().join("lockdoctor");
+        if !copy.exists() {
+            std::fs::copy(binary(), &copy).expect("copy");
+            std::fs::set_permissions(&copy, Permissions::from_mode(0o755)).expect("chmod");
+        }
+        copy
+    }
 }
 
-/// The binary, where every user may execute it.
 pub fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_lockdoctor"))
 }
