@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod clock;
+pub mod doctor;
 pub mod evidence;
 pub mod exit;
 pub mod openclaw;
