@@ -267,12 +267,12 @@ fn cron_jobs_that_delete_locks() {
     let state = State::of_version("2026.3.13");
     let line = r#"*/2 * * * * find ~/.clawdbot/agents -name "*.lock" -mmin +2 -delete"#;
     let script = format!(
-        r#"mount -t tmpfs none /var/spool; mkdir -p /var/spool/cron/crontabs
+        r"mount -t tmpfs none /var/spool; mkdir -p /var/spool/cron/crontabs
         echo '{line}' > /var/spool/cron/crontabs/node
         mkdir /var/spool/cron.d; mount --bind /var/spool/cron.d /etc/cron.d
         echo '* * * * * root /var/spool/clear.sh' > /etc/cron.d/clear
         printf '#!/bin/sh\nrm -f /home/node/.openclaw/agents/*/sessions/*.lock\n' > /var/spool/clear.sh
-        $LD doctor cron --state-dir $STATE"#
+        $LD doctor cron --state-dir $STATE"
     );
     if !Path::new("/etc/cron.d").is_dir() {
         return skipped("cron_jobs_that_delete_locks", "there is no /etc/cron.d to mount over");
@@ -365,7 +365,7 @@ fn a_directory_that_everybody_can_write() {
 #[test]
 fn a_clock_that_was_set_back() {
     let state = State::of_version("2026.3.13");
-    let tomorrow = std::time::SystemTime::now() + std::time::Duration::from_secs(86_400);
+    let tomorrow = std::time::SystemTime::now() + std::time::Duration::from_hours(24);
     let sessions = std::fs::File::open(state.sessions()).expect("open");
     sessions.set_modified(tomorrow).expect("utimes");
     let directory = state.path().to_string_lossy().into_owned();

@@ -124,7 +124,7 @@ fn json_carries_the_same() {
         (json["schema"].as_str(), json["status"].as_str()),
         (Some("lockdoctor/check/v1"), Some("WARNING"))
     );
-    let stale =
+    let metric =
         json["metrics"].as_array().expect("metrics").iter().find(|m| m["label"] == "stale").expect("stale");
-    assert_eq!((stale["value"].as_u64(), stale["warning"].as_str()), (Some(1), Some("0")));
+    assert_eq!((metric["value"].as_u64(), metric["warning"].as_str()), (Some(1), Some("0")));
 }

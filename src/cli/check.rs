@@ -34,9 +34,9 @@ Metrics, with the ranges that they have by default:
   unjudged      locks that cannot be judged from here (see `lockdoctor doctor`)
 UNKNOWN is returned if no install was found, or a part of one could not be looked at.";
 
-/// One line for Nagios, Icinga and the like, with performance data; also a health check for containers.
+/// Prints one line for monitoring, with performance data.
 ///
-/// Ranges are written as everywhere in that convention: 5 alerts outside 0 to 5, 5: below 5, ~:5 above 5,
+/// For Nagios, Icinga and the like, and as the health check of a container. Ranges are written as everywhere in that convention: 5 alerts outside 0 to 5, 5: below 5, ~:5 above 5,
 /// 5:10 outside, @5:10 inside.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = METRICS)]

@@ -110,23 +110,16 @@ pub enum ColorWhen {
     Never,
 }
 
+/// What each does stands at its arguments, so that `--help` and the manual say all of it.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show every lock with its verdict. Read-only.
     Scan(scan::ScanArgs),
-    /// Show all the evidence for one lock, the rule that decided, and what would change it.
     Explain(explain::ExplainArgs),
-    /// Free what is provably stale: shows the plan, and with --yes carries it out.
     Reclaim(reclaim::ReclaimArgs),
-    /// List what was reclaimed, put it back, or drop it.
     Quarantine(quarantine::QuarantineArgs),
-    /// One line for monitoring, with performance data. Read-only.
     Check(check::CheckArgs),
-    /// Check whether lockdoctor can see and act here, and say what to do where it cannot.
     Doctor(doctor::DoctorArgs),
-    /// Print the completion script of a shell.
     Completions(completions::CompletionsArgs),
-    /// Print a manual page, or write them all.
     Man(man::ManArgs),
 }
 

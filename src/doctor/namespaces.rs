@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Finding, Surroundings};
+use crate::evidence::StartTicks;
 use crate::openclaw::gateway::GatewayState;
 
 pub(super) fn shared(around: &mut Surroundings) -> Vec<Finding> {
@@ -37,7 +38,7 @@ pub(super) fn shared(around: &mut Surroundings) -> Vec<Finding> {
         .with_remedy(share, how())
     };
     let mut findings = vec![finding];
-    if !namespaces.ticks_comparable {
+    if namespaces.start_ticks == StartTicks::Shifted {
         findings.push(Finding::note(
             "a time namespace of its own: start times in locks cannot be compared with those of processes",
         ));

@@ -39,7 +39,9 @@ impl AgentDb {
 pub(crate) enum Tables {
     /// The database is for other things.
     NoSessions,
-    Sessions { youngest: Option<DateTime<Utc>> },
+    Sessions {
+        youngest: Option<DateTime<Utc>>,
+    },
 }
 
 /// A session by its key. The key may hold a phone number: redact before printing.
@@ -179,7 +181,8 @@ fn nodes(snapshot: &mut Snapshot, schema: &Schema, which: Sessions) -> Result<Op
     let required = ["session_key", "current_session_id", "status", "updated_at", "entry_json"];
     let rows = table.rows(snapshot, which.filter(), &required, &[])?;
     let node = |row: &[Value]| {
-        let entry: Entry = text(&row[4]).and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
+        let entry: Entry =
+            text(&row[4]).and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
         Some(SessionNode {
             key: text(&row[0])?,
             session_id: text(&row[1])?,

@@ -99,7 +99,8 @@ fn descend(
     };
     for index in 0..page.cells {
         let entry = page.record(index, snapshot)?.complete(snapshot)?;
-        let (order, rowid) = compare(&entry, prefix).ok_or_else(|| snapshot.corrupt("an index entry is malformed"))?;
+        let (order, rowid) =
+            compare(&entry, prefix).ok_or_else(|| snapshot.corrupt("an index entry is malformed"))?;
         if order == Ordering::Less {
             continue;
         }

@@ -57,7 +57,9 @@ fn because(claim: &Claim, verdict: &LeaseVerdict, facts: &OwnerFacts, now: DateT
             Reason::NoWriter if facts.gateway_lock_held == Tri::Yes => {
                 "gateway.state.lock is held by another owner than this lease's".to_owned()
             }
-            Reason::NoWriter => "nobody has gateway.state.lock open, and a live gateway always has".to_owned(),
+            Reason::NoWriter => {
+                "nobody has gateway.state.lock open, and a live gateway always has".to_owned()
+            }
             Reason::Expired => expired(claim, now),
         })
         .collect();
@@ -65,8 +67,12 @@ fn because(claim: &Claim, verdict: &LeaseVerdict, facts: &OwnerFacts, now: DateT
         Verdict::Held if facts.gateway_lock_is_owners == Tri::Yes && facts.gateway_lock_held == Tri::Yes => {
             lines.push("its owner has gateway.state.lock open, so the kernel says".into());
         }
-        Verdict::Held if verdict.reasons.is_empty() => lines.extend(renewed(claim, now).or(Some(format!("{pid} lives")))),
-        Verdict::Foreign => lines.push(format!("{pid} counts in another PID namespace, and nothing else answers")),
+        Verdict::Held if verdict.reasons.is_empty() => {
+            lines.extend(renewed(claim, now).or(Some(format!("{pid} lives"))))
+        }
+        Verdict::Foreign => {
+            lines.push(format!("{pid} counts in another PID namespace, and nothing else answers"))
+        }
         Verdict::Indeterminate => lines.extend(missing(claim, facts)),
         _ => {}
     }
@@ -98,7 +104,10 @@ fn missing(claim: &Claim, facts: &OwnerFacts) -> Vec<String> {
         Some(pid) => lines.push(format!("whether pid {pid} still is the process that took it is not known")),
     }
     if claim.kind == ClaimKind::Lease(LeaseScope::GatewayOwner) && facts.gateway_lock_held == Tri::Unknown {
-        lines.push("whether anybody has gateway.state.lock open could not be asked; run as the gateway's user".into());
+        lines.push(
+            "whether anybody has gateway.state.lock open could not be asked; run as the gateway's user"
+                .into(),
+        );
     }
     lines
 }
@@ -111,10 +120,14 @@ fn openclaw(claim: &Claim, verdict: &LeaseVerdict, now: DateTime<Utc>) -> String
             at.to_rfc3339_opts(SecondsFormat::Secs, true),
             span(at - now)
         ),
-        Clears::At(at) => format!("OpenClaw keeps it for its owner; unless renewed it ends in {}", span(at - now)),
+        Clears::At(at) => {
+            format!("OpenClaw keeps it for its owner; unless renewed it ends in {}", span(at - now))
+        }
         Clears::WithItsOwner => "OpenClaw keeps it until its owner lets go".into(),
         Clears::Never => match claim.kind {
-            ClaimKind::MemoryLock => "OpenClaw before 2026.9 never takes it back in a container (openclaw#134999)".into(),
+            ClaimKind::MemoryLock => {
+                "OpenClaw before 2026.9 never takes it back in a container (openclaw#134999)".into()
+            }
             _ => "OpenClaw cannot see that the owner is gone, and the row does not expire".into(),
         },
     }
@@ -128,7 +141,8 @@ fn advice(claim: &Claim, verdict: &LeaseVerdict, facts: &OwnerFacts) -> Vec<Stri
     let mut advice = Vec::new();
     match (verdict.verdict, verdict.clears, scope) {
         (Verdict::Stale, Clears::At(_), Some(LeaseScope::GatewayOwner | LeaseScope::StartupMigrations)) => {
-            advice.push("wait for it to expire, then start the gateway; restarting earlier fails again".into());
+            advice
+                .push("wait for it to expire, then start the gateway; restarting earlier fails again".into());
             if facts.same_host == Tri::No {
                 advice.push(
                     "give the container a fixed host name (docker run --hostname, compose hostname:), then the next \
@@ -137,13 +151,18 @@ fn advice(claim: &Claim, verdict: &LeaseVerdict, facts: &OwnerFacts) -> Vec<Stri
                 );
             }
         }
-        (Verdict::Stale, Clears::At(_), _) => advice.push("wait for it to expire, then repeat the operation".into()),
+        (Verdict::Stale, Clears::At(_), _) => {
+            advice.push("wait for it to expire, then repeat the operation".into())
+        }
         (Verdict::Stale, Clears::Never, _) if claim.kind == ClaimKind::MemoryLock => {
             advice.push("update OpenClaw to 2026.9 or later, and restart the gateway".into());
         }
         (Verdict::Stale, Clears::Never, _) => advice.push("openclaw doctor".into()),
         (Verdict::Overdue, ..) if verdict.action == super::Action::Report => {
-            advice.push("its owner lives but does not renew it: look at the gateway's log for a blocked event loop".into());
+            advice.push(
+                "its owner lives but does not renew it: look at the gateway's log for a blocked event loop"
+                    .into(),
+            );
             advice.push("openclaw gateway status --deep".into());
         }
         (Verdict::Foreign | Verdict::Indeterminate, ..) => {

@@ -172,7 +172,13 @@ impl<'a> From<&'a Lease> for Claim<'a> {
 impl<'a> From<&'a AgentDatabaseLease> for Claim<'a> {
     fn from(lease: &'a AgentDatabaseLease) -> Self {
         let since = Some(lease.opened_at);
-        Self { kind: ClaimKind::AgentDatabase, owner: &lease.owner, since, heartbeat_at: None, expires_at: None }
+        Self {
+            kind: ClaimKind::AgentDatabase,
+            owner: &lease.owner,
+            since,
+            heartbeat_at: None,
+            expires_at: None,
+        }
     }
 }
 

@@ -60,7 +60,10 @@ fn killed_and_restarted_on_the_same_host_is_untidy_not_a_blockage() {
         ..OwnerFacts::default()
     };
     let lease = gateway_lease(-12);
-    assert_eq!(judged(&lease, &facts), (Verdict::Stale, vec![Reason::DeadPid], Action::None, Clears::AtNextUse));
+    assert_eq!(
+        judged(&lease, &facts),
+        (Verdict::Stale, vec![Reason::DeadPid], Action::None, Clears::AtNextUse)
+    );
 }
 
 /// openclaw#155644, and seen on a real 9.6: "Another Gateway owner lease is still active" for five minutes.
@@ -76,7 +79,10 @@ fn a_container_that_came_back_under_another_name() {
     };
     let lease = gateway_lease(-40);
     let refused_until = Clears::At(at(260));
-    assert_eq!(judged(&lease, &facts), (Verdict::Stale, vec![Reason::NoWriter], Action::Report, refused_until));
+    assert_eq!(
+        judged(&lease, &facts),
+        (Verdict::Stale, vec![Reason::NoWriter], Action::Report, refused_until)
+    );
     // The same, while the next gateway may just be between its lease and its lock file.
     let young = Lease { created_at: at(-5), ..gateway_lease(-5) };
     assert_eq!(judged(&young, &facts).0, Verdict::Held);

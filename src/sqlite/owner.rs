@@ -33,7 +33,12 @@ impl LeaseOwner {
 
     pub(crate) fn of_process(pid: i64, started_at: Option<i64>) -> Self {
         let pid = u32::try_from(pid).ok().filter(|&pid| pid > 0);
-        Self { pid, host: None, started_at: started_at.and_then(|t| u64::try_from(t).ok()), raw: String::new() }
+        Self {
+            pid,
+            host: None,
+            started_at: started_at.and_then(|t| u64::try_from(t).ok()),
+            raw: String::new(),
+        }
     }
 
     pub(crate) fn of_memory_lock(value: &Value) -> Self {
@@ -65,7 +70,10 @@ mod tests {
     fn every_spelling_of_an_owner() {
         let gateway = json!({"owner": {"pid": 9546, "host": "vm", "startedAt": 133_468}, "port": 18789});
         let owner = LeaseOwner::of_lease("8194dc4b-def1-4d8e-a5ab-317a84ae39f2", Some(&gateway));
-        assert_eq!((owner.pid, owner.host.as_deref(), owner.started_at), (Some(9546), Some("vm"), Some(133_468)));
+        assert_eq!(
+            (owner.pid, owner.host.as_deref(), owner.started_at),
+            (Some(9546), Some("vm"), Some(133_468))
+        );
 
         let worktree = json!({"pid": 77, "starttime": 5});
         let owner = LeaseOwner::of_lease("77:5", Some(&worktree));
@@ -81,7 +89,9 @@ mod tests {
 
     #[test]
     fn nonsense_names_nobody() {
-        for payload in [json!({"owner": {"pid": -4}}), json!({"owner": {"pid": 1.5}}), json!({"pid": "7"}), json!([])] {
+        for payload in
+            [json!({"owner": {"pid": -4}}), json!({"owner": {"pid": 1.5}}), json!({"pid": "7"}), json!([])]
+        {
             assert_eq!(LeaseOwner::of_lease("x", Some(&payload)).pid, None, "{payload}");
         }
     }

@@ -35,13 +35,18 @@ impl Place {
     /// Walks `relative` one component at a time, because `openat2` is not there in every container.
     pub(crate) fn below(&self, relative: &Path) -> Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut here = Self { fd: self.fd.try_clone().map_err(|e| io_error(&self.path, e))?, path: self.path.clone() };
+        let mut here =
+            Self { fd: self.fd.try_clone().map_err(|e| io_error(&self.path, e))?, path: self.path.clone() };
         for component in relative.components() {
             let Component::Normal(name) = component else {
-                return Err(ReadError::NotAFile { path: self.path.join(relative), what: "a path that leaves its root" });
+                return Err(ReadError::NotAFile {
+                    path: self.path.join(relative),
+                    what: "a path that leaves its root",
+                });
             };
             let path = here.path.join(name);
-            let fd = openat(&here.fd, name, flags, Mode::empty()).map_err(|errno| here.explain(&path, errno))?;
+            let fd =
+                openat(&here.fd, name, flags, Mode::empty()).map_err(|errno| here.explain(&path, errno))?;
             here = Self { fd, path };
         }
         Ok(here)
@@ -111,7 +116,9 @@ impl Place {
         let link = path.file_name().and_then(|name| statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok());
         match link.map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode)) {
             Some(rustix::fs::FileType::Symlink) => ReadError::Symlink { path: path.to_owned() },
-            Some(rustix::fs::FileType::Socket) => ReadError::NotAFile { path: path.to_owned(), what: "a socket" },
+            Some(rustix::fs::FileType::Socket) => {
+                ReadError::NotAFile { path: path.to_owned(), what: "a socket" }
+            }
             _ => refused(path, errno),
         }
     }

@@ -63,13 +63,21 @@ impl LeaseScope {
     /// What OpenClaw says when it meets the lease, for recognising the symptom.
     pub fn refusal(&self) -> Option<&'static str> {
         match self {
-            Self::GatewayOwner => Some("Another Gateway owner lease is still active for this state directory"),
-            Self::StartupMigrations => Some("OpenClaw startup migrations are already running for this state directory"),
+            Self::GatewayOwner => {
+                Some("Another Gateway owner lease is still active for this state directory")
+            }
+            Self::StartupMigrations => {
+                Some("OpenClaw startup migrations are already running for this state directory")
+            }
             Self::AgentDatabaseMaintenance => {
                 Some("Agent database maintenance is in progress; retry after openclaw doctor --fix completes")
             }
-            Self::PluginLifecycle => Some("failed to acquire plugin lifecycle lease core:plugin-lifecycle/global"),
-            Self::WorktreeRun(_) => Some("The worktree is in use; wait for its current run or publication to finish"),
+            Self::PluginLifecycle => {
+                Some("failed to acquire plugin lifecycle lease core:plugin-lifecycle/global")
+            }
+            Self::WorktreeRun(_) => {
+                Some("The worktree is in use; wait for its current run or publication to finish")
+            }
             Self::SessionWrite | Self::Other(_) => None,
         }
     }
@@ -104,9 +112,10 @@ mod tests {
 
     #[test]
     fn a_scope_survives_being_parsed_and_shown() {
-        for scope in ["gateway-owner", "startup-migrations", "core:agent-database-maintenance", "session-write"]
-            .into_iter()
-            .chain(["core:plugin-lifecycle", "worktree-run:7f", "core:mcp-oauth", ""])
+        for scope in
+            ["gateway-owner", "startup-migrations", "core:agent-database-maintenance", "session-write"]
+                .into_iter()
+                .chain(["core:plugin-lifecycle", "worktree-run:7f", "core:mcp-oauth", ""])
         {
             assert_eq!(LeaseScope::parse(scope).to_string(), scope);
         }

@@ -64,7 +64,11 @@ pub struct Sizes {
 
 /// Runs `look` on a consistent view. `look` may run several times, and may see nonsense in the runs that are
 /// thrown away; its last result, error or not, is about a view that was true.
-pub(crate) fn read<T>(place: &Place, name: &str, mut look: impl FnMut(&mut Snapshot) -> Result<T>) -> Result<T> {
+pub(crate) fn read<T>(
+    place: &Place,
+    name: &str,
+    mut look: impl FnMut(&mut Snapshot) -> Result<T>,
+) -> Result<T> {
     let path = place.path_of(name);
     let mut journal = false;
     for attempt in 0..ATTEMPTS {
@@ -217,13 +221,17 @@ impl<'a> Snapshot<'a> {
                 if self.place.identity(&wal_name)? != Some(*is) {
                     return Ok(false);
                 }
-                let newer = index.newer_pages(file).map_err(|e| io_error(&self.place.path_of(&wal_name), e))?;
+                let newer =
+                    index.newer_pages(file).map_err(|e| io_error(&self.place.path_of(&wal_name), e))?;
                 Ok(newer.is_some_and(|pages| pages.iter().all(|page| !self.from_main.contains(page))))
             }
             JournalMode::NoLog { change_counter: before } => {
                 let mut header = [0; HEADER_LEN];
                 let got = self.main.read_up_to(&mut header, 0).map_err(|e| io_error(&self.path(), e))?;
-                if got < HEADER_LEN || change_counter(&header) != *before || journal_is_hot(self.place, self.name)? {
+                if got < HEADER_LEN
+                    || change_counter(&header) != *before
+                    || journal_is_hot(self.place, self.name)?
+                {
                     return Ok(false);
                 }
                 // A log that has begun since may already have been checkpointed into what was read.

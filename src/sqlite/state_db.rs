@@ -164,7 +164,10 @@ fn leases(snapshot: &mut Snapshot, schema: &Schema) -> Result<Option<Vec<Lease>>
     all(&rows, lease, || snapshot.corrupt("state_leases holds a row that is no lease")).map(Some)
 }
 
-fn agent_database_leases(snapshot: &mut Snapshot, schema: &Schema) -> Result<Option<Vec<AgentDatabaseLease>>> {
+fn agent_database_leases(
+    snapshot: &mut Snapshot,
+    schema: &Schema,
+) -> Result<Option<Vec<AgentDatabaseLease>>> {
     let Some(table) = schema.table(snapshot, "agent_database_leases")? else { return Ok(None) };
     let required = ["lease_id", "agent_id", "path", "owner_pid", "owner_start_time", "opened_at"];
     let rows = table.rows(snapshot, &[], &required, &[])?;
@@ -189,7 +192,10 @@ fn memory_locks(snapshot: &mut Snapshot, schema: &Schema) -> Result<Option<Vec<M
         Some(MemoryLock {
             key: text(&row[0])?,
             owner: LeaseOwner::of_memory_lock(&value),
-            acquired_at: value.get("acquiredAt").and_then(Json::as_i64).and_then(DateTime::from_timestamp_millis),
+            acquired_at: value
+                .get("acquiredAt")
+                .and_then(Json::as_i64)
+                .and_then(DateTime::from_timestamp_millis),
             expires_at: time(&row[2]),
         })
     };

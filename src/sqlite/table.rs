@@ -87,7 +87,8 @@ impl Schema {
     pub(crate) fn table(&self, snapshot: &Snapshot, name: &str) -> Result<Option<Table>> {
         let Some((root, sql)) = self.tables.get(name) else { return Ok(None) };
         let indexes = self.indexes.get(name).map_or(&[][..], Vec::as_slice);
-        let (columns, indexes) = describe(name, sql, indexes).map_err(|what| unknown(snapshot, name, &what))?;
+        let (columns, indexes) =
+            describe(name, sql, indexes).map_err(|what| unknown(snapshot, name, &what))?;
         Ok(Some(Table { name: name.to_owned(), root: *root, columns, indexes }))
     }
 }
@@ -110,25 +111,32 @@ impl Table {
         }
         wanted.splice(required.len()..required.len(), optional.iter().map(|name| self.column(name)));
         let shown = required.len() + optional.len();
-        let stored: Vec<usize> = wanted.iter().map(|c| c.and_then(|c| c.stored).unwrap_or(usize::MAX)).collect();
+        let stored: Vec<usize> =
+            wanted.iter().map(|c| c.and_then(|c| c.stored).unwrap_or(usize::MAX)).collect();
 
         let mut rows = Vec::new();
         let mut take = |snapshot: &mut Snapshot, record: &Record| {
-            let malformed = |snapshot: &Snapshot| snapshot.corrupt(&format!("table {} has a malformed row", self.name));
+            let malformed =
+                |snapshot: &Snapshot| snapshot.corrupt(&format!("table {} has a malformed row", self.name));
             let mut values =
                 record::columns(record.local, &stored).map_err(|record::Malformed| malformed(snapshot))?;
             // A session's entry runs through five overflow pages: only who asks for it pays for it.
-            if !record.is_local() && values.iter().zip(&stored).any(|(value, &at)| value.is_none() && at != usize::MAX) {
+            if !record.is_local()
+                && values.iter().zip(&stored).any(|(value, &at)| value.is_none() && at != usize::MAX)
+            {
                 let whole = record.complete(snapshot)?;
                 values = record::columns(&whole, &stored).map_err(|record::Malformed| malformed(snapshot))?;
             }
             let mut values: Vec<Value> = values
                 .into_iter()
                 .zip(&wanted)
-                .map(|(value, column)| value.or_else(|| column.map(|c| c.default.clone())).unwrap_or(Value::Null))
+                .map(|(value, column)| {
+                    value.or_else(|| column.map(|c| c.default.clone())).unwrap_or(Value::Null)
+                })
                 .collect();
             let filter = values.split_off(shown);
-            if filter.iter().zip(equal).all(|(value, (_, text))| matches!(value, Value::Text(t) if t == text)) {
+            if filter.iter().zip(equal).all(|(value, (_, text))| matches!(value, Value::Text(t) if t == text))
+            {
                 rows.push(values);
             }
             if rows.len() > MAX_ROWS {
@@ -177,7 +185,8 @@ fn describe(
     let ask = || -> rusqlite::Result<(Vec<Column>, Vec<Index>, bool)> {
         let memory = Connection::open_in_memory()?;
         memory.execute(sql, [])?;
-        let without_rowid = memory.query_row("SELECT wr FROM pragma_table_list(?1)", [name], |row| row.get(0))?;
+        let without_rowid =
+            memory.query_row("SELECT wr FROM pragma_table_list(?1)", [name], |row| row.get(0))?;
         let mut usable = Vec::new();
         for (index, root, text) in indexes {
             if text.as_ref().is_none_or(|text| plain(text) && memory.execute(text, []).is_ok()) {
@@ -185,7 +194,8 @@ fn describe(
                 usable.push((text.as_deref(), Index { root: *root, columns }));
             }
         }
-        let indexes = usable.into_iter().filter(|(text, index)| is_whole(*text, index)).map(|(_, index)| index);
+        let indexes =
+            usable.into_iter().filter(|(text, index)| is_whole(*text, index)).map(|(_, index)| index);
         Ok((columns_of(&memory, name)?, indexes.collect(), without_rowid))
     };
     let (columns, indexes, without_rowid) =
@@ -206,8 +216,8 @@ fn columns_of(memory: &Connection, table: &str) -> rusqlite::Result<Vec<Column>>
 }
 
 fn index_columns(memory: &Connection, index: &str) -> rusqlite::Result<Vec<String>> {
-    let mut statement =
-        memory.prepare("SELECT name, \"desc\" = 0 AND coll = 'BINARY' AND \"key\" FROM pragma_index_xinfo(?1)")?;
+    let mut statement = memory
+        .prepare("SELECT name, \"desc\" = 0 AND coll = 'BINARY' AND \"key\" FROM pragma_index_xinfo(?1)")?;
     let columns = statement.query_map([index], |row| Ok((row.get::<_, Option<String>>(0)?, row.get(1)?)))?;
     let columns: Vec<(Option<String>, bool)> = columns.collect::<rusqlite::Result<_>>()?;
     Ok(columns.into_iter().map_while(|(name, usable)| name.filter(|_| usable)).collect())
@@ -221,7 +231,8 @@ fn plain(index: &str) -> bool {
 /// leaves out nothing but NULLs.
 fn is_whole(text: Option<&str>, index: &Index) -> bool {
     let Some(first) = index.columns.first() else { return false };
-    let words = |text: &str| text.split_whitespace().map(str::to_ascii_uppercase).collect::<Vec<_>>().join(" ");
+    let words =
+        |text: &str| text.split_whitespace().map(str::to_ascii_uppercase).collect::<Vec<_>>().join(" ");
     match text.map(words) {
         Some(text) if text.contains(" WHERE ") => {
             text.ends_with(&format!(" WHERE {} IS NOT NULL", first.to_ascii_uppercase()))

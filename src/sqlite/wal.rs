@@ -165,8 +165,10 @@ impl Generation {
             let got = wal.read_up_to(&mut buf, tail.offset)?;
             for bytes in buf[..got].chunks_exact(frame_len) {
                 let (page, commit) = (be32(bytes, 0), be32(bytes, 4));
-                let sum =
-                    tail.sum.over(&bytes[..8], self.big_endian).over(&bytes[FRAME_HEADER_LEN..], self.big_endian);
+                let sum = tail
+                    .sum
+                    .over(&bytes[..8], self.big_endian)
+                    .over(&bytes[FRAME_HEADER_LEN..], self.big_endian);
                 if page == 0 || bytes[8..16] != self.salts || sum != Sum(be32(bytes, 16), be32(bytes, 20)) {
                     return Ok(());
                 }

@@ -21,12 +21,14 @@ fn write_until(stop: &AtomicBool, written: &AtomicU64, db: &Connection) {
             db.execute("DELETE FROM plugin_state_entries", []).expect("deleted");
         } else {
             let row = "INSERT OR REPLACE INTO plugin_state_entries VALUES ('p', 'n', ?1, ?2, 1, NULL)";
-            db.execute(row, (round % 37, "z".repeat(usize::try_from(round % 97).unwrap_or(0) * 300))).expect("inserted");
+            db.execute(row, (round % 37, "z".repeat(usize::try_from(round % 97).unwrap_or(0) * 300)))
+                .expect("inserted");
         }
         db.execute_batch("COMMIT").expect("the writer is never kept waiting");
         let mode = ["PASSIVE", "FULL", "RESTART", "TRUNCATE"][usize::try_from(round % 4).unwrap_or(0)];
-        let busy: i64 =
-            db.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(0)).expect("checkpointed");
+        let busy: i64 = db
+            .query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(0))
+            .expect("checkpointed");
         assert_eq!(busy, 0, "a {mode} checkpoint found a reader in its way");
         if round % 50 == 0 {
             db.execute_batch("PRAGMA incremental_vacuum(64)").expect("vacuumed");
@@ -58,7 +60,8 @@ fn race(mode: &str, enough: u64) {
             match survey(state.path(), Sessions::Running).state {
                 Ok(seen) => {
                     looks += 1;
-                    let mut expiries: Vec<_> = seen.leases.rows().iter().map(|lease| lease.expires_at).collect();
+                    let mut expiries: Vec<_> =
+                        seen.leases.rows().iter().map(|lease| lease.expires_at).collect();
                     expiries.dedup();
                     assert_eq!((expiries.len(), seen.leases.rows().len()), (1, 201), "a torn look");
                     let owner = &seen.leases.rows()[0].owner.raw;

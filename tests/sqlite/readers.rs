@@ -8,9 +8,11 @@ use crate::support::{EVERY_WAY, Left, StateDir};
 #[test]
 fn a_gateway_in_the_middle_of_a_run() {
     for left in EVERY_WAY {
-        let state = StateDir::new()
-            .with_state("state-2026.9.6-midrun.sql", left)
-            .with_agent("main", "agent-2026.9.6-midrun.sql", left);
+        let state = StateDir::new().with_state("state-2026.9.6-midrun.sql", left).with_agent(
+            "main",
+            "agent-2026.9.6-midrun.sql",
+            left,
+        );
         let before = state.fingerprint();
         let seen = survey(state.path(), Sessions::Running);
         assert_eq!(before, state.fingerprint(), "{left:?}: reading left a trace");
@@ -48,9 +50,11 @@ fn a_gateway_in_the_middle_of_a_run() {
 
 #[test]
 fn a_restarted_8_2_keeps_the_row_of_its_dead_predecessor() {
-    let state = StateDir::new()
-        .with_state("state-2026.8.2-restarted.sql", Left::Killed)
-        .with_agent("main", "agent-2026.8.2-midrun.sql", Left::Killed);
+    let state = StateDir::new().with_state("state-2026.8.2-restarted.sql", Left::Killed).with_agent(
+        "main",
+        "agent-2026.8.2-midrun.sql",
+        Left::Killed,
+    );
     let seen = survey(state.path(), Sessions::All);
     let db = seen.state.expect("readable");
     assert_eq!(db.leases, Section::Rows(vec![]), "8.2 has no gateway-owner lease");
@@ -130,7 +134,10 @@ fn columns_that_are_new_do_not_matter_and_columns_that_are_gone_are_said() {
     assert!(why.contains("table state_leases has no column expires_at"), "{why}");
     assert_eq!(other.agent_database_leases.rows().len(), 3, "the other tables are not hidden");
     let half = change("PRAGMA user_version = 17;");
-    assert_eq!(half.migration.unfinished().as_deref(), Some("half-migrated: its tables are of schema 18, its header says 17"));
+    assert_eq!(
+        half.migration.unfinished().as_deref(),
+        Some("half-migrated: its tables are of schema 18, its header says 17")
+    );
 }
 
 #[test]

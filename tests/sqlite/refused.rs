@@ -29,8 +29,12 @@ fn nothing_there() {
 
 #[test]
 fn not_a_database() {
-    assert!(refused(|db| fs::write(db, "SQLite? no.").expect("written")).contains("is not a SQLite database"));
-    assert!(refused(|db| fs::write(db, vec![7; 8192]).expect("written")).contains("is not a SQLite database"));
+    assert!(
+        refused(|db| fs::write(db, "SQLite? no.").expect("written")).contains("is not a SQLite database")
+    );
+    assert!(
+        refused(|db| fs::write(db, vec![7; 8192]).expect("written")).contains("is not a SQLite database")
+    );
     let foreign = refused(|db| {
         fs::remove_file(db).expect("removed");
         Connection::open(db).expect("opened").execute_batch("CREATE TABLE moz_places (id)").expect("created");
@@ -115,7 +119,8 @@ fn a_transaction_that_died_in_a_rollback_journal() {
             .expect("inserted");
     }
     for suffix in ["", "-journal"] {
-        fs::copy(with_suffix(&state.state_db(), suffix), with_suffix(&copy.state_db(), suffix)).expect("copied");
+        fs::copy(with_suffix(&state.state_db(), suffix), with_suffix(&copy.state_db(), suffix))
+            .expect("copied");
     }
     let before = copy.fingerprint();
     let error = survey(copy.path(), Sessions::Running).state.expect_err("in the middle of a transaction");

@@ -84,8 +84,9 @@ pub fn rebuild(dump: &str, at: &Path, left: Left) {
     fs::create_dir_all(dir).expect("created");
     let scratch = tempfile::tempdir().expect("a temporary directory");
     let made = scratch.path().join("made.sqlite");
-    let sql = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sqlite").join(dump))
-        .expect("the dump");
+    let sql =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sqlite").join(dump))
+            .expect("the dump");
     let connection = Connection::open(&made).expect("opened");
     let mode = if left == Left::Rollback { "DELETE" } else { "WAL" };
     connection.pragma_update(None, "journal_mode", mode).expect("set");
