@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod clock;
 pub mod diagnosis;
+pub mod doctor;
 pub mod evidence;
 pub mod exit;
 pub mod gatewaylog;

@@ -9,7 +9,10 @@ use lockdoctor::sys;
 
 fn main() -> ExitCode {
     sys::ignore_lease_break_signal();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return cli::usage_error(&error, std::env::args_os()).into(),
+    };
     match cli::run(&cli) {
         Ok(exit) => exit.into(),
         Err(error) if cli::is_broken_pipe(&error) => Exit::Clean.into(),

@@ -1,12 +1,17 @@
 //! The commands: what was typed, and who carries it out. Every option is declared here once; `--help`, the
 //! man pages and the completions are made from it.
 
+pub mod check;
+pub mod completions;
+pub mod doctor;
 pub mod explain;
+pub mod man;
 pub mod output;
 pub mod quarantine;
 pub mod reclaim;
 pub mod scan;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -105,16 +110,17 @@ pub enum ColorWhen {
     Never,
 }
 
+/// What each does stands at its arguments, so that `--help` and the manual say all of it.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show every lock with its verdict. Read-only.
     Scan(scan::ScanArgs),
-    /// Show all the evidence for one lock, the rule that decided, and what would change it.
     Explain(explain::ExplainArgs),
-    /// Free what is provably stale: shows the plan, and with --yes carries it out.
     Reclaim(reclaim::ReclaimArgs),
-    /// List what was reclaimed, put it back, or drop it.
     Quarantine(quarantine::QuarantineArgs),
+    Check(check::CheckArgs),
+    Doctor(doctor::DoctorArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// Carries out what was typed.
@@ -125,6 +131,27 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Explain(args) => explain::run(&cli.common, args),
         Command::Reclaim(args) => reclaim::run(&cli.common, args),
         Command::Quarantine(args) => quarantine::run(&cli.common, args),
+        Command::Check(args) => check::run(&cli.common, args),
+        Command::Doctor(args) => doctor::run(&cli.common, args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
+    }
+}
+
+/// Prints what clap has to say: help, version, or what was wrong with the command line, which for `check` is
+/// UNKNOWN and not CRITICAL.
+pub fn usage_error(error: &clap::Error, typed: impl Iterator<Item = OsString>) -> Exit {
+    // Nobody reads it: then there is nobody to tell either.
+    let _ = error.print();
+    let is_check = typed.skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    match error.exit_code() {
+        0 => Exit::Clean,
+        _ if is_check.is_some_and(|word| word == "check") => {
+            // A monitoring system shows standard output only.
+            anstream::println!("LOCKS UNKNOWN - wrong usage of lockdoctor check");
+            Exit::Unknown
+        }
+        _ => Exit::Trouble,
     }
 }
 

@@ -18,6 +18,8 @@ use crate::reclaim::store::Store;
 use crate::report::words::{count, rfc3339};
 use crate::survey::Scope;
 
+/// Lists what was reclaimed, puts it back, or drops it.
+///
 /// Every lock that lockdoctor freed is kept, with its bytes unchanged, in lockdoctor/quarantine/ of its
 /// state directory; lockdoctor/journal.jsonl beside it says who freed what, when, and why.
 #[derive(Debug, Clone, Args)]

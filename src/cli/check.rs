@@ -1,0 +1,104 @@
+//! `lockdoctor check`: one line for monitoring, after the convention of the monitoring plugins
+//! (monitoring-plugins.org, "Development Guidelines"): 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+
+mod assess;
+mod range;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{Common, Format, output};
+use crate::evidence::view::SystemView;
+use crate::exit::Exit;
+use crate::survey::{Scope, survey};
+
+use assess::{Report, Status};
+use range::Threshold;
+
+const METRICS: &str = "\
+Metrics, with the ranges that they have by default:
+  blocked       sessions that fail each message now: a stale or leaked lock that OpenClaw would
+                not free itself, or a left-over guard                       critical 0
+  stuck_guards  left-over guards                                            critical 0
+  stale         locks without an owner                                      warning 0
+  leaked        locks whose owner lives and has let go                      warning 0
+  overdue       held past their limit                                       warning 0
+  overtime      seconds by which the worst of them is past its limit        critical 900
+  other         locks that lockdoctor only reports, and that need attention warning 0
+  held          locks held in good order
+  oldest        age in seconds of the oldest held lock
+  unjudged      locks that cannot be judged from here (see `lockdoctor doctor`)
+UNKNOWN is returned if no install was found, or a part of one could not be looked at.";
+
+/// Prints one line for monitoring, with performance data.
+///
+/// For Nagios, Icinga and the like, and as the health check of a container. Ranges are written as everywhere in that convention: 5 alerts outside 0 to 5, 5: below 5, ~:5 above 5,
+/// 5:10 outside, @5:10 inside.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = METRICS)]
+pub struct CheckArgs {
+    /// State directories, agent or sessions directories, or single locks. Default: see --state-dir.
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// WARNING if METRIC is outside RANGE (repeatable); `~:` takes a default away.
+    #[arg(long, short, value_name = "METRIC=RANGE")]
+    pub warning: Vec<Threshold>,
+    /// CRITICAL if METRIC is outside RANGE (repeatable).
+    #[arg(long, short, value_name = "METRIC=RANGE")]
+    pub critical: Vec<Threshold>,
+    /// UNKNOWN if the answer takes longer than this (a network file system that hangs).
+    #[arg(long, short, value_name = "DUR", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub timeout: Duration,
+    /// A line for each lock that needs attention, below the first.
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+pub fn run(common: &Common, args: &CheckArgs) -> anyhow::Result<Exit> {
+    let report = look(common, args).unwrap_or_else(|why| Report::unknown(&why));
+    match common.format() {
+        Format::Json | Format::Ndjson => output::print_json(&report.to_json())?,
+        Format::Table | Format::Plain => {
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "{}", report.line())?;
+            if args.verbose {
+                report.details.iter().try_for_each(|detail| writeln!(out, "{detail}"))?;
+            }
+        }
+    }
+    Ok(match report.status {
+        Status::Ok => Exit::Clean,
+        Status::Warning => Exit::Findings,
+        Status::Critical => Exit::Trouble,
+        Status::Unknown => Exit::Unknown,
+    })
+}
+
+/// Looks on a thread of its own: a read that hangs in the kernel must not take the answer with it.
+fn look(common: &Common, args: &CheckArgs) -> Result<Report, String> {
+    let (tell, told) = mpsc::channel();
+    let (common, args_there) = (common.clone(), args.clone());
+    let spawned = std::thread::Builder::new().spawn(move || {
+        let mut view = SystemView::open();
+        let report = match Scope::resolve(&args_there.paths, &common.state_dir, &view) {
+            Ok(scope) => {
+                let survey = survey(&scope, &mut view);
+                Report::of(&survey, &args_there.warning, &args_there.critical, common.redaction())
+            }
+            Err(error) => Report::unknown(&error.to_string()),
+        };
+        // The other end is gone only after a timeout, when nobody wants the report any more.
+        let _ = tell.send(report);
+    });
+    spawned.map_err(|error| format!("no thread could be started: {error}"))?;
+    let limit = humantime::format_duration(args.timeout);
+    match told.recv_timeout(args.timeout) {
+        Ok(report) => Ok(report),
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(format!("no answer within {limit}")),
+        Err(mpsc::RecvTimeoutError::Disconnected) => Err("the look at the locks broke off".to_owned()),
+    }
+}

@@ -1,0 +1,70 @@
+//! `lockdoctor doctor`: the environment, check by check, each with its remedy.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::Args;
+
+use super::{Common, Format, output};
+use crate::doctor::{self, CHECKS, Check, Examined, Surroundings, report};
+use crate::exit::Exit;
+
+/// Checks whether lockdoctor can see and act here, and says what to do where it cannot.
+///
+/// [✓] in order, [-] nothing to say, [!] works but knows less than it could, [✗] does not work.
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    /// Checks to run (default: all; see --list), and state directories to run them for.
+    #[arg(value_name = "CHECK|PATH")]
+    pub what: Vec<PathBuf>,
+    /// List the checks.
+    #[arg(long)]
+    pub list: bool,
+}
+
+pub fn run(common: &Common, args: &DoctorArgs) -> anyhow::Result<Exit> {
+    if args.list {
+        write!(output::stdout(), "{}", report::list())?;
+        return Ok(Exit::Clean);
+    }
+    let (checks, paths) = told_apart(&args.what)?;
+    let mut surroundings = Surroundings::gather(&paths, &common.state_dir)?;
+    let examined: Vec<Examined> = checks
+        .into_iter()
+        .map(|check| Examined { check, findings: check.run(&mut surroundings) })
+        .filter(|examined| !examined.findings.is_empty())
+        .collect();
+    match common.format() {
+        Format::Json | Format::Ndjson => {
+            output::print_json(&report::to_json(&examined, surroundings.view.now.wall))?;
+        }
+        Format::Table | Format::Plain => write!(output::stdout(), "{}", report::for_people(&examined))?,
+    }
+    Ok(if surroundings.places.is_empty() {
+        Exit::Trouble
+    } else if examined.iter().any(|each| each.level().needs_attention()) {
+        Exit::Findings
+    } else {
+        Exit::Clean
+    })
+}
+
+/// Names of checks are words; whatever holds a slash, or is there, is a path.
+fn told_apart(what: &[PathBuf]) -> anyhow::Result<(Vec<&'static Check>, Vec<PathBuf>)> {
+    let mut checks = Vec::new();
+    let mut paths = Vec::new();
+    for word in what {
+        match word.to_str().and_then(doctor::find) {
+            Some(check) => checks.push(check),
+            None if word.components().count() > 1 || word.is_absolute() || Path::new(word).exists() => {
+                paths.push(word.clone());
+            }
+            None => bail!("there is no check '{}'; `lockdoctor doctor --list` names them", word.display()),
+        }
+    }
+    if checks.is_empty() {
+        checks.extend(CHECKS);
+    }
+    Ok((checks, paths))
+}

@@ -1,0 +1,165 @@
+//! `lockdoctor man`: the manual pages, made from the same definitions as `--help`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, Command, CommandFactory};
+use clap_mangen::Man;
+
+use super::Cli;
+use crate::exit::Exit;
+
+/// Stands in the pages; set at a release, so that the same source gives the same bytes.
+const DATE: &str = "2026-11-22";
+
+/// Prints a manual page, or writes them all into a directory.
+///
+/// To read one where it is not installed: `lockdoctor man scan | man -l -`.
+#[derive(Debug, Clone, Args)]
+pub struct ManArgs {
+    /// The command whose page is printed. Default: the page of lockdoctor itself.
+    #[arg(value_name = "COMMAND", conflicts_with = "out")]
+    pub command: Option<String>,
+    /// Write every page into this directory.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+pub fn run(args: &ManArgs) -> anyhow::Result<Exit> {
+    let pages = pages(&Cli::command());
+    if let Some(directory) = &args.out {
+        return write_all(&pages, directory);
+    }
+    let wanted = match &args.command {
+        Some(command) => format!("lockdoctor-{command}.1"),
+        None => "lockdoctor.1".to_owned(),
+    };
+    let page = pages.iter().find(|page| page.file == wanted);
+    let page =
+        page.with_context(|| format!("there is no page {wanted}; `lockdoctor --help` lists the commands"))?;
+    std::io::stdout().lock().write_all(&page.roff)?;
+    Ok(Exit::Clean)
+}
+
+fn write_all(pages: &[Page], directory: &Path) -> anyhow::Result<Exit> {
+    std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
+    for page in pages {
+        let path = directory.join(&page.file);
+        std::fs::write(&path, &page.roff).with_context(|| path.display().to_string())?;
+    }
+    Ok(Exit::Clean)
+}
+
+/// One manual page.
+#[derive(Debug)]
+pub struct Page {
+    pub file: String,
+    pub roff: Vec<u8>,
+}
+
+/// The page of the program, and one for each command below it.
+pub fn pages(program: &Command) -> Vec<Page> {
+    // Lines are wrapped by whoever shows the page.
+    let mut program = program.clone().disable_help_subcommand(true).term_width(0);
+    program.build();
+    let mut pages = Vec::new();
+    collect(&program, &mut pages);
+    pages
+}
+
+fn collect(command: &Command, pages: &mut Vec<Page>) {
+    pages.push(page(command));
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+        collect(sub, pages);
+    }
+}
+
+fn page(command: &Command) -> Page {
+    let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
+    let source = concat!("lockdoctor ", env!("CARGO_PKG_VERSION"));
+    let man = Man::new(command.clone()).title(name.to_uppercase()).section("1").date(DATE);
+    let man = man.source(source).manual("lockdoctor manual");
+    let mut roff = Vec::new();
+    // A Vec takes whatever is written to it.
+    let _ = render(&man, command, &name, &mut roff);
+    Page { file: format!("{name}.1"), roff: tidied(&roff) }
+}
+
+fn render(man: &Man, command: &Command, name: &str, roff: &mut Vec<u8>) -> std::io::Result<()> {
+    man.render_title(roff)?;
+    man.render_name_section(roff)?;
+    synopsis(command, roff)?;
+    man.render_description_section(roff)?;
+    man.render_options_section(roff)?;
+    if command.get_subcommands().any(|sub| !sub.is_hide_set()) {
+        man.render_subcommands_section(roff)?;
+    }
+    let more = command.get_after_long_help().or(command.get_after_help());
+    write!(roff, "{}", more.map_or_else(String::new, |more| sections(&more.to_string())))?;
+    let others =
+        if name == "lockdoctor" { "lockdoctor.toml (5)" } else { "lockdoctor (1), .BR lockdoctor.toml (5)" };
+    writeln!(roff, ".SH \"SEE ALSO\"\n.BR {}", others.replace(", .BR", ",\n.BR"))
+}
+
+/// As `--help` has it: which options there are is told below.
+fn synopsis(command: &Command, roff: &mut Vec<u8>) -> std::io::Result<()> {
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage:").trim();
+    writeln!(roff, ".SH SYNOPSIS\n{}", escaped(usage))
+}
+
+/// The text below the options: a line that ends in a colon begins a section, an indented one stays as it is.
+fn sections(text: &str) -> String {
+    let mut out = String::new();
+    let mut verbatim = false;
+    for line in text.lines() {
+        let indented = line.starts_with("  ");
+        if indented != verbatim {
+            out.push_str(if indented { ".nf\n" } else { ".fi\n" });
+            verbatim = indented;
+        }
+        match line.strip_suffix(':') {
+            Some(title) if !indented => {
+                let (heading, rest) = title.split_once(", ").unwrap_or((title, ""));
+                out.push_str(&format!(".SH \"{}\"\n", heading.to_uppercase()));
+                if !rest.is_empty() {
+                    out.push_str(&format!("{}:\n.PP\n", escaped(&capitalised(rest))));
+                }
+            }
+            _ if line.is_empty() => out.push_str(".PP\n"),
+            _ => out.push_str(&format!("{}\n", escaped(line))),
+        }
+    }
+    if verbatim { out + ".fi\n" } else { out }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// A line of text as roff takes it.
+fn escaped(line: &str) -> String {
+    let line = line.replace('\\', "\\e").replace('-', "\\-");
+    if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line }
+}
+
+/// Without the blanks and double breaks that clap_mangen leaves, which mandoc(1) warns of.
+fn tidied(roff: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(roff);
+    let mut out = String::with_capacity(text.len());
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    for (at, line) in lines.iter().enumerate() {
+        let beside_break = |other: Option<&&str>| other.is_some_and(|other| *other == ".br");
+        if line.is_empty() && (at > 0 && beside_break(lines.get(at - 1)) || beside_break(lines.get(at + 1))) {
+            continue;
+        }
+        if *line == ".br" && lines.get(at + 1).is_some_and(|next| next.is_empty()) {
+            continue;
+        }
+        out.push_str(line);
+        out.push('\n');
+    }
+    out.into_bytes()
+}

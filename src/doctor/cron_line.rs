@@ -1,0 +1,122 @@
+//! Does this line delete OpenClaw's locks? Pure. Meant for people: it names lines to look at.
+
+use std::path::Path;
+
+/// Whether `line` of a crontab, a script or a unit deletes lock files that may be those of an install below
+/// one of `state_dirs`.
+pub(super) fn deletes_locks(line: &str, state_dirs: &[&Path]) -> bool {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') || line.starts_with(';') {
+        return false;
+    }
+    deletes(line) && names_locks(line) && concerns(line, state_dirs)
+}
+
+fn deletes(line: &str) -> bool {
+    let mut words = line.split(|c: char| c.is_whitespace() || "|;&({`".contains(c));
+    line.contains("-delete") || words.any(|word| matches!(program(word), "rm" | "unlink" | "shred" | "trash"))
+}
+
+fn program(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or(word)
+}
+
+/// `*.lock`, `sessions.json.lock`, `*.jsonl.*`; not `flock` and not `/var/lock`.
+fn names_locks(line: &str) -> bool {
+    let at_end = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/');
+    line.match_indices(".lock").any(|(at, found)| at_end(&line[at + found.len()..]))
+        || line.contains("*lock*")
+}
+
+fn concerns(line: &str, state_dirs: &[&Path]) -> bool {
+    let lower = line.to_ascii_lowercase();
+    let products = ["openclaw", "clawdbot", "moltbot", "moldbot", ".jsonl.lock", "sessions.json.lock"];
+    products.iter().any(|product| lower.contains(product))
+        || line.contains("agents/") && line.contains("sessions")
+        || paths(line).any(|path| {
+            state_dirs.iter().any(|dir| dir.starts_with(path) || Path::new(path).starts_with(dir))
+        })
+}
+
+/// Absolute paths that a search starts from. `/` and `/tmp` alone would match everybody's housekeeping.
+fn paths(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|c: char| c.is_whitespace() || "'\"=;|&".contains(c))
+        .filter(|word| word.starts_with('/') && word.len() > 1 && *word != "/tmp")
+}
+
+/// The line as it may be shown: web addresses keep their host, and values of telling names are masked.
+pub(super) fn shown(line: &str) -> String {
+    let words = line.trim().split(' ').map(|word| match (word.split_once("://"), word.split_once('=')) {
+        (Some((scheme, rest)), _) => {
+            let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            let host = host.rsplit('@').next().unwrap_or_default();
+            if host.len() == rest.len() { word.to_owned() } else { format!("{scheme}://{host}/…") }
+        }
+        (None, Some((name, _))) if is_secret(name) => format!("{name}=…"),
+        _ => word.to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["token", "secret", "password", "passwd", "apikey", "api_key"].iter().any(|word| name.contains(word))
+}
+
+/// Programs that a line runs and that are files with lines of their own to look at.
+pub(super) fn scripts(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|c: char| c.is_whitespace() || "'\"=;|&()`".contains(c)).filter(|word| {
+        word.starts_with('/')
+            && !["/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/dev/", "/proc/"]
+                .iter()
+                .any(|system| word.starts_with(system))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(line: &str) -> bool {
+        deletes_locks(line, &[Path::new("/srv/bot/.state")])
+    }
+
+    #[test]
+    fn the_lines_of_the_field_are_found() {
+        for line in [
+            r#"*/2 * * * * find ~/.clawdbot/agents -name "*.lock" -mmin +2 -delete"#,
+            r#"*/2 * * * * find /root/.clawdbot/agents/main/sessions -name "*.lock" -mmin +2 -delete"#,
+            r"@reboot rm -f ~/.openclaw/agents/*/sessions/*.lock",
+            r"* * * * * root find /home/node/.openclaw -name '*.lock' | xargs rm -f",
+            r"ExecStartPre=/usr/bin/find %h/.openclaw -name *.jsonl.lock -exec /bin/rm {} ;",
+            r"*/5 * * * * find /srv/bot -name *.lock -delete",
+            r"0 * * * * /bin/rm /srv/bot/.state/agents/main/sessions/sessions.json.lock",
+        ] {
+            assert!(found(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn other_housekeeping_is_left_alone() {
+        for line in [
+            "",
+            r#"# */2 * * * * find ~/.clawdbot/agents -name "*.lock" -mmin +2 -delete"#,
+            "17 * * * * root cd / && run-parts --report /etc/cron.hourly",
+            "* * * * * flock -n /var/lock/backup.lock rm -rf /home/node/.openclaw/tmp/old",
+            "0 3 * * * rm -f /var/lib/apt/lists/lock",
+            "0 3 * * * find /var/cache -name '*.lock' -delete",
+            "0 3 * * * find / -name 'core.lock' -delete",
+            "*/5 * * * * lockdoctor reclaim --yes --quiet",
+            r#"0 0 * * * find ~/.openclaw/agents -name "*.lock" -mmin +2 -print"#,
+        ] {
+            assert!(!found(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_holds_no_secret() {
+        let line =
+            "*/2 * * * * TOKEN=abc find x -delete && curl https://u:p@hooks.example.com/services/T0/B0 ";
+        assert_eq!(shown(line), "*/2 * * * * TOKEN=… find x -delete && curl https://hooks.example.com/…");
+    }
+}

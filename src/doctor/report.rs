@@ -1,0 +1,84 @@
+//! The findings of doctor for people, and as JSON.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value, json};
+
+use super::{CHECKS, Examined, Finding, Level};
+use crate::report::table::DIM;
+use crate::report::words::{count, rfc3339};
+
+const NAME_WIDTH: usize = 14;
+
+fn mark(level: Level) -> (Style, &'static str) {
+    let (colour, mark) = match level {
+        Level::Good => (AnsiColor::Green, "[✓]"),
+        Level::Note => (AnsiColor::Cyan, "[-]"),
+        Level::Warning => (AnsiColor::Yellow, "[!]"),
+        Level::Failure => (AnsiColor::Red, "[✗]"),
+    };
+    (colour.on_default(), mark)
+}
+
+/// One line a finding, its remedy below it, and a sentence at the end.
+///
+/// Writing to a String cannot fail, so the results of `write!` are dropped in this module.
+pub fn for_people(examined: &[Examined]) -> String {
+    let mut out = String::new();
+    for each in examined {
+        for finding in &each.findings {
+            let _ = write!(out, "{}", lines(each.check.name, finding));
+        }
+    }
+    let number = |level| examined.iter().filter(|each| each.level() == level).count();
+    let (failures, warnings) = (number(Level::Failure), number(Level::Warning));
+    let summary = match (failures, warnings) {
+        (0, 0) => "Everything is in order.".to_owned(),
+        (0, _) => format!("{} to know of.", count(warnings, "thing")),
+        (_, 0) => format!("{} to repair.", count(failures, "thing")),
+        _ => format!("{} to repair, {warnings} more to know of.", count(failures, "thing")),
+    };
+    let _ = writeln!(out, "\n{summary}");
+    out
+}
+
+fn lines(name: &str, finding: &Finding) -> String {
+    let (style, mark) = mark(finding.level);
+    let indent = NAME_WIDTH + 5;
+    let mut out = format!("{style}{mark}{style:#} {name:<NAME_WIDTH$} {}\n", finding.text);
+    for detail in &finding.details {
+        let _ = writeln!(out, "{:indent$}{DIM}{detail}{DIM:#}", "");
+    }
+    if let Some(remedy) = &finding.remedy {
+        let _ = writeln!(out, "{:indent$}→ {}", "", remedy.text);
+        for command in &remedy.commands {
+            let _ = writeln!(out, "{:indent$}    {command}", "");
+        }
+    }
+    out
+}
+
+/// The names and what they look at, for `--list`.
+pub fn list() -> String {
+    CHECKS.iter().fold(String::new(), |mut out, check| {
+        let _ = writeln!(out, "{:<NAME_WIDTH$} {}", check.name, check.about);
+        out
+    })
+}
+
+pub fn to_json(examined: &[Examined], now: chrono::DateTime<chrono::Utc>) -> Value {
+    let checks = examined.iter().map(|each| {
+        json!({
+            "name": each.check.name,
+            "about": each.check.about,
+            "level": each.level(),
+            "findings": each.findings,
+        })
+    });
+    json!({
+        "schema": "lockdoctor/doctor/v1",
+        "generated_at": rfc3339(now),
+        "checks": checks.collect::<Vec<_>>(),
+    })
+}

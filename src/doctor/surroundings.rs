@@ -1,0 +1,142 @@
+//! What every check looks at, gathered once: the installs, their sessions directories, who we are.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use rustix::io::Errno;
+
+use super::identity::Identity;
+use crate::evidence::directory::Directory;
+use crate::evidence::view::SystemView;
+use crate::openclaw::config::Environment;
+use crate::openclaw::discover::{StateDir, discover};
+use crate::openclaw::install::Install;
+use crate::survey::scope::Target;
+use crate::survey::{Scope, ScopeError};
+
+/// A directory that holds locks, or should.
+#[derive(Debug)]
+pub struct Seen<T> {
+    pub path: PathBuf,
+    pub opened: Result<T, Errno>,
+}
+
+/// One install, or a sessions directory that was named alone.
+#[derive(Debug)]
+pub struct Place {
+    pub path: PathBuf,
+    pub found_by: String,
+    /// `None` for a bare sessions directory.
+    pub install: Option<Result<Install, Errno>>,
+    pub sessions: Vec<Seen<Rc<Directory>>>,
+}
+
+impl Place {
+    pub fn install(&self) -> Option<&Install> {
+        self.install.as_ref()?.as_ref().ok()
+    }
+
+    /// Where `reclaim` keeps its journal for this place.
+    pub fn home(&self) -> Option<&Rc<Directory>> {
+        match &self.install {
+            Some(install) => install.as_ref().ok().map(|install| &install.root),
+            None => self.open_sessions().next(),
+        }
+    }
+
+    pub fn open_sessions(&self) -> impl Iterator<Item = &Rc<Directory>> {
+        self.sessions.iter().filter_map(|seen| seen.opened.as_ref().ok())
+    }
+}
+
+/// The whole of it.
+#[derive(Debug)]
+pub struct Surroundings {
+    pub view: SystemView,
+    pub us: Identity,
+    pub environment: Environment,
+    pub places: Vec<Place>,
+    /// Where installs were looked for, if none was named.
+    pub looked_at: Vec<StateDir>,
+}
+
+impl Surroundings {
+    /// Looks at what was named; with nothing named, at what OpenClaw itself would find.
+    pub fn gather(paths: &[PathBuf], state_dirs: &[PathBuf]) -> Result<Self, ScopeError> {
+        let mut view = SystemView::open();
+        let environment = Environment::of_this_process();
+        let mut looked_at = Vec::new();
+        let targets: Vec<(Target, String)> = if paths.is_empty() && state_dirs.is_empty() {
+            let discovery = discover(&environment, &view);
+            looked_at = discovery.looked_at;
+            let found = discovery.found.into_iter();
+            found.map(|dir| (Target::State { path: dir.path, only: None }, dir.found_by)).collect()
+        } else {
+            let scope = Scope::resolve(paths, state_dirs, &view)?;
+            scope.targets.into_iter().map(|target| (target, "named".to_owned())).collect()
+        };
+        let places = targets.into_iter().map(|(target, by)| place(target, by, &mut view)).collect();
+        Ok(Self { view, us: Identity::of_this_process(), environment, places, looked_at })
+    }
+
+    pub fn installs(&self) -> impl Iterator<Item = (&Place, &Install)> {
+        self.places.iter().filter_map(|place| Some((place, place.install()?)))
+    }
+
+    /// Every open directory that matters, each with the home of its journal.
+    pub fn directories(&self) -> impl Iterator<Item = (&Rc<Directory>, &Rc<Directory>)> {
+        self.places.iter().flat_map(|place| {
+            let home = place.home().into_iter();
+            home.flat_map(move |home| {
+                std::iter::once(home).chain(place.open_sessions()).map(move |d| (d, home))
+            })
+        })
+    }
+
+    /// The same, one for each file system.
+    pub fn file_systems(&self) -> Vec<Rc<Directory>> {
+        let mut seen = Vec::new();
+        let mut found: Vec<Rc<Directory>> = Vec::new();
+        for (directory, _) in self.directories() {
+            if !seen.contains(&directory.dev) {
+                seen.push(directory.dev);
+                found.push(Rc::clone(directory));
+            }
+        }
+        found
+    }
+}
+
+fn place(target: Target, found_by: String, view: &mut SystemView) -> Place {
+    match target {
+        Target::State { path, .. } => {
+            let install = Install::open(&path, view);
+            let sessions = install.as_ref().map(sessions_of).unwrap_or_default();
+            Place { path, found_by, install: Some(install), sessions }
+        }
+        Target::Sessions { path, .. } => {
+            let opened = Directory::open_root(&path).map(Rc::new);
+            let sessions = vec![Seen { path: path.clone(), opened }];
+            Place { path, found_by, install: None, sessions }
+        }
+    }
+}
+
+fn sessions_of(install: &Install) -> Vec<Seen<Rc<Directory>>> {
+    let agents = match install.agents() {
+        Ok(agents) => agents,
+        Err(error) => return vec![Seen { path: install.root.path.join("agents"), opened: Err(error) }],
+    };
+    let mut found = Vec::new();
+    for agent in agents {
+        if let Some(path) = install.moved_sessions(&agent) {
+            let opened = Directory::open_root(&path).map(Rc::new);
+            found.push(Seen { path, opened });
+        }
+        let relative = Path::new("agents").join(&agent).join("sessions");
+        let opened = install.root.open_beneath(&relative).map(Rc::new);
+        found.push(Seen { path: install.root.path.join(relative), opened });
+    }
+    found.retain(|seen| !matches!(seen.opened, Err(Errno::NOENT | Errno::NOTDIR)));
+    found
+}
