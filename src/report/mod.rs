@@ -2,6 +2,7 @@
 
 pub mod advice;
 pub mod explain;
+pub mod html;
 pub mod json;
 pub mod plain;
 pub mod reclaimed;

@@ -1,0 +1,160 @@
+//! Lanes, locks and environment: numbers in columns.
+
+use chrono::{DateTime, Utc};
+
+use super::markup::Html;
+use super::model::{Fact, Lane, LaneStatistics, Lock, Quantiles};
+use super::quantity::{count, duration, grouped};
+use super::strip::severity_class;
+
+/// A week of hours in one sparkline.
+const SPARK_MAX: usize = 168;
+const SPARK_HEIGHT: u64 = 16;
+
+/// Lane by hour, in the table that has them one by one.
+const HOURS_MAX: usize = 500;
+
+pub(super) fn lanes(out: &mut Html, lanes: &[Lane]) {
+    out.raw(r#"<section id="lanes" aria-labelledby="h-lanes"><h2 id="h-lanes">Lanes</h2>"#);
+    if lanes.is_empty() {
+        out.raw(r#"<p class="quiet-note">No log told of lanes.</p></section>"#);
+        return;
+    }
+    out.raw(r#"<div class="scroll" role="region" aria-labelledby="h-lanes" tabindex="0"><table><thead>"#);
+    lane_head(out, r#"<th scope="col" rowspan="2">Lane</th>"#, r#"<th scope="col" rowspan="2">Runs by the hour</th>"#);
+    for lane in lanes {
+        out.raw(r#"<tr><th scope="row" class="k">"#).clipped(&lane.lane, 200).raw("</th>");
+        statistics(out, &lane.whole);
+        out.raw("<td>");
+        sparkline(out, lane);
+        out.raw("</td></tr>");
+    }
+    out.raw("</tbody></table></div>");
+    by_the_hour(out, lanes);
+    out.raw("</section>");
+}
+
+fn lane_head(out: &mut Html, before: &'static str, after: &'static str) {
+    out.raw("<tr>").raw(before);
+    out.raw(
+        r#"<th scope="col" rowspan="2" class="n">Runs</th><th scope="col" rowspan="2" class="n">Errors</th>
+<th scope="colgroup" colspan="3" class="n">Run time</th><th scope="col" rowspan="2" class="n">Waits</th>
+<th scope="colgroup" colspan="3" class="n">Wait time</th>
+<th scope="col" rowspan="2" class="n">Longest queue</th>"#,
+    );
+    out.raw(after);
+    out.raw("</tr><tr>");
+    for _ in 0..2 {
+        out.raw(r#"<th scope="col" class="n">p50</th><th scope="col" class="n">p95</th><th scope="col" class="n">max</th>"#);
+    }
+    out.raw("</tr></thead><tbody>");
+}
+
+fn statistics(out: &mut Html, statistics: &LaneStatistics) {
+    number(out, Some(statistics.tasks));
+    number(out, Some(statistics.errors));
+    quantiles(out, statistics.run_ms);
+    number(out, Some(statistics.waits));
+    quantiles(out, statistics.wait_ms);
+    number(out, statistics.queue_max);
+}
+
+fn number(out: &mut Html, number: Option<u64>) {
+    cell(out, number.map(grouped));
+}
+
+fn quantiles(out: &mut Html, quantiles: Option<Quantiles>) {
+    for value in [quantiles.map(|q| q.p50), quantiles.map(|q| q.p95), quantiles.map(|q| q.max)] {
+        cell(out, value.map(duration));
+    }
+}
+
+fn cell(out: &mut Html, text: Option<String>) {
+    match text {
+        Some(text) => out.raw(r#"<td class="n">"#).text(&text).raw("</td>"),
+        None => out.raw(r#"<td class="n none"><span aria-hidden="true">–</span><span class="sr">not known</span></td>"#),
+    };
+}
+
+/// One bar an hour, from the first hour on; hours without a run are gaps.
+fn sparkline(out: &mut Html, lane: &Lane) {
+    let hours = &lane.per_hour;
+    let (Some(first), Some(busiest)) =
+        (hours.iter().map(|hour| hour.hour).min(), hours.iter().max_by_key(|hour| hour.statistics.tasks))
+    else {
+        return;
+    };
+    let slot = |hour: DateTime<Utc>| usize::try_from((hour - first).num_hours()).unwrap_or(usize::MAX);
+    let slots = hours.iter().map(|hour| slot(hour.hour)).max().unwrap_or(0).min(SPARK_MAX - 1) + 1;
+    let most = busiest.statistics.tasks.max(1);
+    out.raw(r#"<svg class="spark" role="img" height="16" width=""#).integer(slots as u64 * 4);
+    out.raw(r#"" aria-label="at most "#).text(&count(busiest.statistics.tasks, "run"));
+    out.raw(" in the hour from ").text(&busiest.hour.format("%H:%M").to_string()).raw(r#"">"#);
+    for hour in hours.iter().filter(|hour| slot(hour.hour) < slots && hour.statistics.tasks > 0) {
+        let height = (hour.statistics.tasks * SPARK_HEIGHT / most).max(1);
+        out.raw(r#"<rect width="3" x=""#).integer(slot(hour.hour) as u64 * 4);
+        out.raw(r#"" y=""#).integer(SPARK_HEIGHT - height).raw(r#"" height=""#).integer(height).raw(r#""/>"#);
+    }
+    out.raw("</svg>");
+}
+
+fn by_the_hour(out: &mut Html, lanes: &[Lane]) {
+    let mut hours: Vec<_> =
+        lanes.iter().flat_map(|lane| lane.per_hour.iter().map(move |hour| (lane, hour))).collect();
+    if hours.is_empty() {
+        return;
+    }
+    hours.sort_by_key(|(_, hour)| hour.hour);
+    out.raw(r#"<details class="as-table"><summary>By the hour</summary><div class="scroll" role="region" "#);
+    out.raw(r#"aria-label="Lanes by the hour" tabindex="0"><table><thead>"#);
+    lane_head(out, r#"<th scope="col" rowspan="2">Hour (UTC)</th><th scope="col" rowspan="2">Lane</th>"#, "");
+    for (lane, hour) in hours.iter().take(HOURS_MAX) {
+        out.raw(r#"<tr><td class="t">"#);
+        out.text(&hour.hour.format("%m-%d %H:%M").to_string()).raw(r#"</td><th scope="row" class="k">"#);
+        out.clipped(&lane.lane, 200).raw("</th>");
+        statistics(out, &hour.statistics);
+        out.raw("</tr>");
+    }
+    out.raw("</tbody></table></div>");
+    if hours.len() > HOURS_MAX {
+        out.raw("<p>The first ").integer(HOURS_MAX as u64).raw(" of ").text(&grouped(hours.len() as u64)).raw(" lines.</p>");
+    }
+    out.raw("</details>");
+}
+
+pub(super) fn locks(out: &mut Html, locks: &[Lock]) {
+    out.raw(r#"<section id="locks" aria-labelledby="h-locks"><h2 id="h-locks">Locks</h2>"#);
+    if locks.is_empty() {
+        out.raw(r#"<p class="quiet-note">No lock was found.</p></section>"#);
+        return;
+    }
+    out.raw(r#"<div class="scroll" role="region" aria-labelledby="h-locks" tabindex="0"><table><thead><tr>"#);
+    for head in [r#"<th scope="col">Verdict"#, r#"<th scope="col">Reasons"#, r#"<th scope="col">Session"#] {
+        out.raw(head).raw("</th>");
+    }
+    out.raw(r#"<th scope="col">Owner</th><th scope="col" class="n">Age</th><th scope="col" class="n">Limit</th>"#);
+    out.raw(r#"<th scope="col">File</th></tr></thead><tbody>"#);
+    for lock in locks {
+        out.raw(r#"<tr class=""#).raw(lock.severity.map_or("ok", severity_class)).raw(r#""><th scope="row">"#);
+        out.raw(r#"<span class="badge">"#).clipped(&lock.verdict, 40).raw("</span></th><td>");
+        out.clipped(&lock.reasons.join(", "), 200).raw(r#"</td><td class="k">"#);
+        out.clipped(lock.session.as_deref().unwrap_or("–"), 200).raw("</td><td>");
+        out.clipped(lock.owner.as_deref().unwrap_or("–"), 200).raw("</td>");
+        cell(out, lock.age_ms.map(duration));
+        cell(out, lock.limit_ms.map(duration));
+        out.raw(r#"<td class="k d">"#).clipped(&lock.path, 500).raw("</td></tr>");
+    }
+    out.raw("</tbody></table></div></section>");
+}
+
+pub(super) fn environment(out: &mut Html, facts: &[Fact]) {
+    if facts.is_empty() {
+        return;
+    }
+    out.raw(r#"<section id="environment" aria-labelledby="h-environment"><h2 id="h-environment">Environment</h2>"#);
+    out.raw(r#"<dl class="environment">"#);
+    for fact in facts {
+        out.raw("<div><dt>").clipped(&fact.key, 100).raw("</dt><dd>").clipped(&fact.value, 1_000).raw("</dd></div>");
+    }
+    out.raw("</dl></section>");
+}
