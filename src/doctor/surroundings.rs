@@ -11,7 +11,7 @@ use crate::evidence::view::SystemView;
 use crate::openclaw::config::Environment;
 use crate::openclaw::discover::{StateDir, discover};
 use crate::openclaw::install::Install;
-use crate::survey::scope::Target;
+use crate::survey::scope::{Part, Target};
 use crate::survey::{Scope, ScopeError};
 
 /// A directory that holds locks, or should.
@@ -70,7 +70,7 @@ impl Surroundings {
             let discovery = discover(&environment, &view);
             looked_at = discovery.looked_at;
             let found = discovery.found.into_iter();
-            found.map(|dir| (Target::State { path: dir.path, only: None }, dir.found_by)).collect()
+            found.map(|dir| (Target::State { path: dir.path, only: Part::Whole }, dir.found_by)).collect()
         } else {
             let scope = Scope::resolve(paths, state_dirs, &view)?;
             scope.targets.into_iter().map(|target| (target, "named".to_owned())).collect()
@@ -114,7 +114,7 @@ fn place(target: Target, found_by: String, view: &mut SystemView) -> Place {
             let sessions = install.as_ref().map(sessions_of).unwrap_or_default();
             Place { path, found_by, install: Some(install), sessions }
         }
-        Target::Sessions { path, .. } => {
+        Target::Directory { path, .. } => {
             let opened = Directory::open_root(&path).map(Rc::new);
             let sessions = vec![Seen { path: path.clone(), opened }];
             Place { path, found_by, install: None, sessions }
@@ -128,11 +128,11 @@ fn sessions_of(install: &Install) -> Vec<Seen<Rc<Directory>>> {
         Err(error) => return vec![Seen { path: install.root.path.join("agents"), opened: Err(error) }],
     };
     let mut found = Vec::new();
+    for moved in install.moved_sessions(&agents) {
+        let opened = Directory::open_root(&moved.path).map(Rc::new);
+        found.push(Seen { path: moved.path, opened });
+    }
     for agent in agents {
-        if let Some(path) = install.moved_sessions(&agent) {
-            let opened = Directory::open_root(&path).map(Rc::new);
-            found.push(Seen { path, opened });
-        }
         let relative = Path::new("agents").join(&agent).join("sessions");
         let opened = install.root.open_beneath(&relative).map(Rc::new);
         found.push(Seen { path: install.root.path.join(relative), opened });

@@ -9,7 +9,7 @@ use super::range::{Range, Threshold};
 use crate::openclaw::lock_kind::{LockKind, Management};
 use crate::openclaw::self_heal::{SelfHeal, predict};
 use crate::openclaw::version::Era;
-use crate::redact::Redaction;
+use crate::redact::Redactor;
 use crate::report::words::{count, duration};
 use crate::survey::{ProblemSeverity, Survey, SurveyedLock};
 use crate::verdict::{Reason, Verdict};
@@ -172,7 +172,7 @@ impl Report {
         survey: &Survey,
         warning: &[Threshold],
         critical: &[Threshold],
-        redaction: Redaction,
+        redaction: Redactor,
     ) -> Self {
         let measured: Vec<Measured> = Metric::ALL
             .into_iter()
@@ -332,7 +332,7 @@ fn background(measured: &[Measured], survey: &Survey) -> Vec<String> {
 }
 
 /// Locks that need attention, the worst first: a name of a few words, and a line of its own.
-fn sick(survey: &Survey, redaction: Redaction) -> Vec<(String, String)> {
+fn sick(survey: &Survey, redaction: Redactor) -> Vec<(String, String)> {
     let mut locks: Vec<&SurveyedLock> =
         survey.locks.iter().filter(|lock| lock.judgement.needs_attention()).collect();
     locks.sort_by_key(|lock| {
@@ -347,9 +347,9 @@ fn sick(survey: &Survey, redaction: Redaction) -> Vec<(String, String)> {
     described.collect()
 }
 
-fn name(lock: &SurveyedLock, redaction: Redaction) -> String {
+fn name(lock: &SurveyedLock, redaction: Redactor) -> String {
     match (&lock.session_key, &lock.agent, &lock.session_id) {
-        (Some(key), ..) => redaction.session_key(key),
+        (Some(key), ..) => redaction.key(key).into_owned(),
         (None, Some(agent), Some(id)) => format!("agent {agent}, session {id}"),
         (None, Some(agent), None) if lock.kind == LockKind::Store => {
             format!("session store of agent {agent}")
