@@ -10,6 +10,7 @@ pub mod clock;
 pub mod diagnosis;
 pub mod doctor;
 pub mod evidence;
+pub mod examination;
 pub mod exit;
 pub mod gatewaylog;
 pub mod openclaw;

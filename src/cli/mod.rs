@@ -3,12 +3,14 @@
 
 pub mod check;
 pub mod completions;
+pub mod diagnose;
 pub mod doctor;
 pub mod explain;
 pub mod man;
 pub mod output;
 pub mod quarantine;
 pub mod reclaim;
+pub mod report;
 pub mod scan;
 
 use std::ffi::OsString;
@@ -117,6 +119,10 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     Reclaim(reclaim::ReclaimArgs),
     Quarantine(quarantine::QuarantineArgs),
+    /// Name what holds sessions up, from locks, logs and session stores. Read-only.
+    Diagnose(diagnose::DiagnoseArgs),
+    /// The diagnosis as one self-contained HTML page with a timeline.
+    Report(report::ReportArgs),
     Check(check::CheckArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
@@ -129,6 +135,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Scan(args) => scan::run(&cli.common, args),
         Command::Explain(args) => explain::run(&cli.common, args),
+        Command::Diagnose(args) => diagnose::run(&cli.common, args),
+        Command::Report(args) => report::run(&cli.common, args),
         Command::Reclaim(args) => reclaim::run(&cli.common, args),
         Command::Quarantine(args) => quarantine::run(&cli.common, args),
         Command::Check(args) => check::run(&cli.common, args),

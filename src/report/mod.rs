@@ -1,9 +1,11 @@
 //! Judged locks as text for people and for programs. Knows nothing of how they were found.
 
 pub mod advice;
+pub mod diagnosed;
 pub mod explain;
 pub mod html;
 pub mod json;
+pub mod page;
 pub mod plain;
 pub mod reclaimed;
 pub mod table;

@@ -162,7 +162,8 @@ fn naming(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor, width: 
     lines
 }
 
-fn wrapped(sentence: &str, width: usize) -> Vec<String> {
+/// Breaks a sentence between words.
+pub fn wrapped(sentence: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in sentence.split_whitespace() {
         match lines.last_mut() {

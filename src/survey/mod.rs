@@ -19,7 +19,7 @@ use crate::evidence::view::SystemView;
 use crate::openclaw::install::Install;
 use crate::openclaw::lock_kind::LockKind;
 use crate::openclaw::sessions::SessionStore;
-use crate::verdict::{Judgement, Settle, Sighting, StaleProof, judge};
+use crate::verdict::{Judgement, Settle, Sighting, StaleProof, Verdict, judge};
 
 pub use gather::settle_of;
 pub use scope::{Scope, ScopeError};
@@ -88,6 +88,13 @@ pub struct SurveyedLock {
 impl SurveyedLock {
     pub fn path(&self) -> PathBuf {
         self.directory.path.join(&self.name)
+    }
+
+    /// Judges a held lock again after something about its limit became known.
+    pub fn judge_held_again(&mut self) {
+        if matches!(self.judgement.verdict, Verdict::Held | Verdict::Overdue) {
+            self.judgement = judge(&self.evidence, Sighting::First, SCAN_SETTLE);
+        }
     }
 
     /// Judges again, `apart` after the first look, with the evidence as it stands.

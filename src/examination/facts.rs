@@ -1,0 +1,143 @@
+//! From judged locks and session stores to the plain facts that a diagnosis takes.
+
+use chrono::{DateTime, Utc};
+
+use super::{deleted, forks, gateway};
+use crate::diagnosis::input::{
+    Era, Facts, GatewayFact, LockFact, LockKind, SessionFact, StoreFact, Verdict as FactVerdict,
+};
+use crate::evidence::transcript::{self, Transcript};
+use crate::openclaw::lock_kind;
+use crate::openclaw::self_heal::{self, SelfHeal};
+use crate::openclaw::version;
+use crate::report::words::{alive, millis};
+use crate::survey::{Survey, SurveyedLock, SurveyedRoot};
+use crate::verdict::{Reason, Verdict};
+
+/// Whether to take a sample of the gateway's load and ask its port, which takes a quarter of a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sample {
+    Take,
+    Skip,
+}
+
+/// Everything outside the logs.
+pub fn facts(survey: &Survey, sample: Sample) -> Facts {
+    let mut facts = Facts { scanned: true, ..Facts::default() };
+    for root in &survey.roots {
+        add_root(&mut facts, root, sample);
+    }
+    facts.locks = survey.locks.iter().map(|lock| lock_fact(lock, &survey.roots[lock.root])).collect();
+    facts.era = era(survey);
+    facts.version = versions(survey).next();
+    facts
+}
+
+fn add_root(facts: &mut Facts, root: &SurveyedRoot, sample: Sample) {
+    if let Some(install) = &root.install {
+        facts.gateways.push(GatewayFact {
+            version: install.version.as_ref().map(ToString::to_string),
+            ..gateway::fact(&install.gateway, install.config.gateway_port, sample)
+        });
+        facts.deleted.extend(deleted::held_by(install.gateway.pid, &root.path));
+    }
+    for (directory, store) in &root.stores {
+        let agent =
+            directory.parent().and_then(|agent| agent.file_name()).map(|n| n.to_string_lossy().into_owned());
+        facts.stores.push(StoreFact {
+            path: directory.join("sessions.json").display().to_string(),
+            agent: agent.clone(),
+            bytes: store.bytes,
+        });
+        let time = |ms: Option<i64>| ms.and_then(DateTime::from_timestamp_millis);
+        facts.sessions.extend(store.entries.iter().map(|(key, entry)| SessionFact {
+            key: key.clone(),
+            id: entry.session_id.clone(),
+            agent: agent.clone(),
+            status: entry.status.clone(),
+            started_at: time(entry.started_at),
+            updated_at: time(entry.updated_at),
+            transcript_bytes: None,
+            forked: entry.session_id.as_deref().is_some_and(|id| forks::has_fork(directory, id)),
+        }));
+    }
+}
+
+fn era(survey: &Survey) -> Era {
+    let installs = survey.roots.iter().filter_map(|root| root.install.as_ref());
+    let mut eras = installs.map(|install| install.era);
+    match eras.next() {
+        Some(version::Era::File) if eras.all(|era| era == version::Era::File) => Era::File,
+        Some(version::Era::Sqlite) if eras.all(|era| era == version::Era::Sqlite) => Era::Sqlite,
+        _ => Era::Unknown,
+    }
+}
+
+fn versions(survey: &Survey) -> impl Iterator<Item = String> + '_ {
+    let installs = survey.roots.iter().filter_map(|root| root.install.as_ref());
+    installs.filter_map(|install| install.version.as_ref()).map(ToString::to_string)
+}
+
+fn lock_fact(lock: &SurveyedLock, root: &SurveyedRoot) -> LockFact {
+    let evidence = &lock.evidence;
+    let payload = evidence.payload();
+    let judgement = &lock.judgement;
+    let version = root.install.as_ref().and_then(|install| install.version.as_ref());
+    let heal = self_heal::predict(evidence, judgement.verdict, &judgement.reasons, version);
+    let (transcript_bytes, transcript_changed) = match transcript::look(&lock.directory, &lock.name) {
+        Transcript::Present { bytes, changed_at, .. } => (Some(bytes), changed_at),
+        _ => (None, None),
+    };
+    LockFact {
+        path: lock.path().display().to_string(),
+        kind: match lock.kind {
+            lock_kind::LockKind::Session => LockKind::Session,
+            lock_kind::LockKind::Store => LockKind::Store,
+            lock_kind::LockKind::Gateway => LockKind::Gateway,
+            _ => LockKind::Other,
+        },
+        agent: lock.agent.clone(),
+        session_id: lock.session_id.clone(),
+        session_key: lock.session_key.clone(),
+        verdict: verdict(judgement.verdict),
+        reasons: judgement.reasons.iter().copied().map(Reason::as_str).map(str::to_owned).collect(),
+        owner_pid: payload.map(|payload| payload.pid),
+        owner_alive: alive(&evidence.owner),
+        owner_command: evidence.owner.process().map(|process| process.comm.clone()),
+        created_at: payload.and_then(|payload| payload.created_at),
+        age_ms: evidence.age.map(millis),
+        limit_ms: evidence.limit.as_ref().map(|limit| millis(limit.after)),
+        max_hold_ms: payload.and_then(|payload| payload.max_hold_ms),
+        frees_itself: match heal {
+            SelfHeal::Frees(_) => Some(true),
+            SelfHeal::Blocks(_) | SelfHeal::FreesAfter(..) => Some(false),
+            SelfHeal::Ignored(_) | SelfHeal::Depends(_) => None,
+        },
+        transcript_bytes,
+        transcript_changed,
+    }
+}
+
+fn verdict(verdict: Verdict) -> FactVerdict {
+    match verdict {
+        Verdict::Held => FactVerdict::Held,
+        Verdict::Freed => FactVerdict::Freed,
+        Verdict::Initialising => FactVerdict::Initialising,
+        Verdict::Settling => FactVerdict::Settling,
+        Verdict::Foreign => FactVerdict::Foreign,
+        Verdict::Indeterminate => FactVerdict::Indeterminate,
+        Verdict::Refused => FactVerdict::Refused,
+        Verdict::Overdue => FactVerdict::Overdue,
+        Verdict::Leaked => FactVerdict::Leaked,
+        Verdict::Stale => FactVerdict::Stale,
+        Verdict::StuckGuard => FactVerdict::StuckGuard,
+    }
+}
+
+/// Whether somebody has written to the lock's transcript after `then`.
+pub fn transcript_changed_since(lock: &SurveyedLock, then: DateTime<Utc>) -> bool {
+    match transcript::look(&lock.directory, &lock.name) {
+        Transcript::Present { changed_at: Some(at), .. } => at > then,
+        _ => false,
+    }
+}

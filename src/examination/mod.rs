@@ -1,0 +1,84 @@
+//! Gathers what a diagnosis needs, from the outside: judged locks, session stores, the gateway's load, the logs.
+//! Impure; what it all means is for [`crate::diagnosis`].
+
+pub mod deleted;
+pub mod facts;
+pub mod forks;
+pub mod gateway;
+pub mod logs;
+
+use chrono::{DateTime, Local, Utc};
+
+use crate::diagnosis::input::Facts;
+use crate::diagnosis::{Diagnosis, Model};
+use crate::evidence::RunTimedOut;
+use crate::gatewaylog::{Merged, Reading, Source, SourceSummary, Stream};
+use crate::redact::Redactor;
+use crate::survey::Survey;
+
+/// What was read, and what it says.
+#[derive(Debug)]
+pub struct Examination {
+    pub diagnosis: Diagnosis,
+    pub sources: Vec<SourceSummary>,
+}
+
+/// The log of some sources, read into a model.
+#[derive(Debug)]
+pub struct LogModel {
+    pub model: Model,
+    pub sources: Vec<SourceSummary>,
+}
+
+/// Reads the sources from `since` on. `facts` name the sessions that lines mention by id.
+pub fn read_logs(sources: &[Source], facts: &Facts, reading: &Reading) -> LogModel {
+    let mut model = Model::default();
+    model.know_sessions(facts.sessions.iter().map(|session| (session.key.as_str(), session.id.as_deref())));
+    let mut streams = Vec::new();
+    let mut unread = Vec::new();
+    for source in sources {
+        match Stream::open(source, reading) {
+            Ok(stream) => streams.push(stream),
+            Err(error) => unread.push(SourceSummary {
+                label: source.label(),
+                counters: crate::gatewaylog::Counters::default(),
+                error: Some(error.to_string()),
+            }),
+        }
+    }
+    let mut merged = Merged::new(streams);
+    for (source, entry) in merged.by_ref() {
+        model.push(source, &entry);
+    }
+    let mut sources = merged.summaries();
+    sources.extend(unread);
+    LogModel { model, sources }
+}
+
+/// Diagnoses what the logs and the facts tell together.
+pub fn examine(log: LogModel, facts: &Facts, now: DateTime<Utc>, redactor: Redactor) -> Examination {
+    Examination { diagnosis: log.model.diagnose(facts, now, redactor), sources: log.sources }
+}
+
+/// A reading that begins at `since`, by the local clock (undated stamps are local).
+pub fn reading(since: Option<DateTime<Utc>>) -> Reading {
+    Reading::new(Local::now().fixed_offset(), since)
+}
+
+/// Adds to each held lock whether the log shows that its own run ended at its time limit.
+pub fn mark_timed_out_runs(survey: &mut Survey, log: &LogModel) {
+    /// Clean-up that a run may still do after its limit: 10 s until `abort still streaming`, 15 s to settle.
+    const GRACE: chrono::TimeDelta = chrono::TimeDelta::seconds(30);
+    for lock in &mut survey.locks {
+        let created_at = lock.evidence.payload().and_then(|payload| payload.created_at);
+        let (Some(id), Some(created_at)) = (&lock.session_id, created_at) else { continue };
+        let ended = log.model.run_timed_out(id, created_at).filter(|timed_out| {
+            survey.now.wall - timed_out.at > GRACE && !facts::transcript_changed_since(lock, timed_out.at)
+        });
+        lock.evidence.run_timed_out = match ended {
+            Some(timed_out) => RunTimedOut::Yes { at: timed_out.at },
+            None => RunTimedOut::No,
+        };
+        lock.judge_held_again();
+    }
+}

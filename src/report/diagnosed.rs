@@ -1,0 +1,209 @@
+//! A diagnosis for people and for programs (`lockdoctor/diagnosis/v1`).
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::table::{BOLD, DIM};
+use super::words::{count, rfc3339};
+use crate::diagnosis::{Finding, LaneReport, Severity, Spread};
+use crate::examination::Examination;
+
+pub const DIAGNOSIS_SCHEMA: &str = "lockdoctor/diagnosis/v1";
+
+#[derive(Debug, Serialize)]
+pub struct Document<'a> {
+    schema: &'static str,
+    generated_at: String,
+    from: Option<String>,
+    to: Option<String>,
+    findings: &'a [Finding],
+    lanes: &'a [LaneReport],
+    sessions: Value,
+    sources: Vec<Value>,
+}
+
+pub fn document(examination: &Examination, now: DateTime<Utc>) -> Document<'_> {
+    let diagnosis = &examination.diagnosis;
+    Document {
+        schema: DIAGNOSIS_SCHEMA,
+        generated_at: rfc3339(now),
+        from: diagnosis.from.map(rfc3339),
+        to: diagnosis.to.map(rfc3339),
+        findings: &diagnosis.findings,
+        lanes: &diagnosis.lanes,
+        sessions: json!(diagnosis.sessions),
+        sources: sources(examination),
+    }
+}
+
+fn sources(examination: &Examination) -> Vec<Value> {
+    let source = |source: &crate::gatewaylog::SourceSummary| {
+        json!({
+            "path": source.label,
+            "lines": source.counters.lines,
+            "parsed": source.counters.parsed,
+            "skipped": source.counters.skipped,
+            "error": source.error,
+        })
+    };
+    examination.sources.iter().map(source).collect()
+}
+
+/// Severity, code, session, explanation: tab-separated. Writing to a String cannot fail.
+pub fn plain(examination: &Examination) -> String {
+    let mut out = String::new();
+    for finding in &examination.diagnosis.findings {
+        let session = finding.session_key.as_deref().or(finding.session_id.as_deref()).unwrap_or("-");
+        let explanation = finding.explanation.replace(['\n', '\t'], " ");
+        let _ =
+            writeln!(out, "{}\t{}\t{session}\t{explanation}", word(finding.severity), finding.code.as_str());
+    }
+    out
+}
+
+pub fn for_people(examination: &Examination, scope: &str, width: usize) -> String {
+    let diagnosis = &examination.diagnosis;
+    let (info, serious): (Vec<&Finding>, Vec<&Finding>) =
+        diagnosis.findings.iter().partition(|finding| finding.severity == Severity::Info);
+    let mut out = format!("{}\n", headline(&serious, examination));
+    for finding in &serious {
+        describe(&mut out, finding, width);
+    }
+    if !info.is_empty() {
+        let _ = writeln!(out, "\n{DIM}For information{DIM:#}");
+        for finding in &info {
+            describe(&mut out, finding, width);
+        }
+    }
+    lanes(&mut out, &diagnosis.lanes);
+    let _ = writeln!(out, "\n{DIM}{}{DIM:#}", read_from(examination));
+    let _ = writeln!(out, "With a timeline, on one page:\n    lockdoctor report{scope} -o report.html");
+    out
+}
+
+/// The verdict in a sentence.
+pub fn headline(serious: &[&Finding], examination: &Examination) -> String {
+    let critical = serious.iter().filter(|finding| finding.severity == Severity::Critical).count();
+    let read_nothing = examination.sources.iter().all(|source| source.counters.lines == 0);
+    match (critical, serious.len()) {
+        (0, 0) if read_nothing => {
+            "No lock is in the way. No log was read, so waits and runs are not known.".to_owned()
+        }
+        (0, 0) => "Nothing holds a session up.".to_owned(),
+        (0, warnings) => format!("{} to look at.", count(warnings, "thing")),
+        (critical, all) if critical == all => format!("{} in trouble now.", count(critical, "thing")),
+        (critical, all) => {
+            format!("{} in trouble now, {} more to look at.", count(critical, "thing"), all - critical)
+        }
+    }
+}
+
+fn describe(out: &mut String, finding: &Finding, width: usize) {
+    let colour = style(finding.severity);
+    let place = [&finding.session_key, &finding.lane, &finding.session_id].into_iter().flatten().next();
+    let times = if finding.count > 1 { format!(" ×{}", finding.count) } else { String::new() };
+    let _ = writeln!(
+        out,
+        "\n{colour}{} {}{colour:#}{times}  {BOLD}{}{BOLD:#}",
+        symbol(finding.severity),
+        finding.code.as_str(),
+        place.map_or("", String::as_str),
+    );
+    indented(out, &finding.explanation, width);
+    for line in finding.evidence.iter().take(3) {
+        let text: String = line.text.chars().take(width.saturating_sub(8).max(40)).collect();
+        let _ = writeln!(out, "    {DIM}│ {text}{DIM:#}");
+    }
+    if finding.evidence.len() > 3 {
+        let _ = writeln!(out, "    {DIM}│ and {} more{DIM:#}", count(finding.evidence.len() - 3, "line"));
+    }
+    let helps = if finding.removing_lock_helps {
+        "Removing the lock helps."
+    } else {
+        "Removing a lock does not help."
+    };
+    indented(out, helps, width);
+    for advice in &finding.advice {
+        indented(out, &format!("→ {advice}"), width);
+    }
+}
+
+fn indented(out: &mut String, text: &str, width: usize) {
+    for line in text.lines().flat_map(|line| super::table::wrapped(line, width.saturating_sub(4))) {
+        let _ = writeln!(out, "    {line}");
+    }
+}
+
+fn lanes(out: &mut String, lanes: &[LaneReport]) {
+    let busy: Vec<&LaneReport> = lanes.iter().filter(|lane| lane.tasks > 0 || lane.waits > 0).collect();
+    if busy.is_empty() {
+        return;
+    }
+    let mut builder = tabled::builder::Builder::default();
+    builder.push_record(["LANE", "TASKS", "ERRORS", "RUN p50/p95/max", "WAITS", "WAIT p50/p95/max", "QUEUE"]);
+    for lane in &busy {
+        builder.push_record([
+            lane.lane.clone(),
+            lane.tasks.to_string(),
+            lane.errors.to_string(),
+            spread(lane.run_ms),
+            lane.waits.to_string(),
+            spread(lane.wait_ms),
+            lane.queue_max.to_string(),
+        ]);
+    }
+    let mut table = builder.build();
+    table.with(tabled::settings::Style::empty()).with(tabled::settings::Padding::new(2, 0, 0, 0));
+    let _ = writeln!(out, "\n{table}");
+}
+
+fn spread(spread: Option<Spread>) -> String {
+    let text = |ms| super::words::duration(std::time::Duration::from_millis(ms));
+    spread.map_or_else(|| "-".to_owned(), |s| format!("{} / {} / {}", text(s.p50), text(s.p95), text(s.max)))
+}
+
+fn read_from(examination: &Examination) -> String {
+    let read: Vec<_> = examination.sources.iter().filter(|source| source.counters.lines > 0).collect();
+    let lines: u64 = read.iter().map(|source| source.counters.lines).sum();
+    let parsed: u64 = read.iter().map(|source| source.counters.parsed).sum();
+    match (read.len(), examination.diagnosis.from, examination.diagnosis.to) {
+        (0, ..) => "No log was found; name one with --log FILE or --journal UNIT.".to_owned(),
+        (sources, Some(from), Some(to)) => format!(
+            "From {} ({lines} lines, {parsed} about locks, lanes and runs), {} to {}.",
+            count(sources, "log"),
+            rfc3339(from),
+            rfc3339(to)
+        ),
+        (sources, ..) => {
+            format!("From {} ({lines} lines, none about locks, lanes or runs).", count(sources, "log"))
+        }
+    }
+}
+
+fn style(severity: Severity) -> Style {
+    match severity {
+        Severity::Critical => AnsiColor::Red.on_default(),
+        Severity::Warning => AnsiColor::Yellow.on_default(),
+        Severity::Info => AnsiColor::Cyan.on_default(),
+    }
+}
+
+fn symbol(severity: Severity) -> char {
+    match severity {
+        Severity::Critical => '✗',
+        Severity::Warning => '!',
+        Severity::Info => '·',
+    }
+}
+
+pub fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "critical",
+        Severity::Warning => "warning",
+        Severity::Info => "info",
+    }
+}

@@ -1,0 +1,281 @@
+//! Fills the report page from a diagnosis and the locks it was made with.
+
+use chrono::{DateTime, Utc};
+
+use super::diagnosed::{headline, word};
+use super::html::model as page;
+use super::words::{millis, owner, rfc3339};
+use crate::diagnosis::{Diagnosis, Finding, LaneReport, MarkKind, Severity, SpanKind, Spread};
+use crate::examination::Examination;
+use crate::openclaw::install::Install;
+use crate::redact::Redactor;
+use crate::survey::{Survey, SurveyedLock};
+use crate::verdict::{Reason, Verdict};
+
+/// The whole page as a model.
+pub fn model(
+    survey: Option<&Survey>,
+    examination: &Examination,
+    now: DateTime<Utc>,
+    redactor: Redactor,
+) -> page::ReportModel {
+    let diagnosis = &examination.diagnosis;
+    let serious: Vec<&Finding> =
+        diagnosis.findings.iter().filter(|finding| finding.severity > Severity::Info).collect();
+    let sentence = headline(&serious, examination);
+    let locks =
+        survey.map_or_else(Vec::new, |survey| survey.locks.iter().map(|l| lock(l, redactor)).collect());
+    let environment = environment(survey, examination, redactor);
+    page::ReportModel {
+        paste: paste(&sentence, diagnosis, &locks, &environment),
+        headline: page::Headline {
+            sentence,
+            severity: serious.first().map(|finding| severity(finding.severity)),
+        },
+        generated_at: now,
+        period: diagnosis.from.zip(diagnosis.to).map(|(start, end)| page::Period { start, end }),
+        findings: diagnosis.findings.iter().map(|f| finding(f, &diagnosis.timeline.rows)).collect(),
+        timeline: timeline(diagnosis, now),
+        lanes: diagnosis.lanes.iter().map(lane).collect(),
+        locks,
+        environment,
+    }
+}
+
+fn severity(severity: Severity) -> page::Severity {
+    match severity {
+        Severity::Info => page::Severity::Info,
+        Severity::Warning => page::Severity::Warning,
+        Severity::Critical => page::Severity::Critical,
+    }
+}
+
+fn finding(finding: &Finding, rows: &[String]) -> page::Finding {
+    let session_row = finding.session_key.as_ref().map(|key| format!("session:{key}"));
+    let row = finding.lane.clone().into_iter().chain(session_row).find(|row| rows.contains(row));
+    page::Finding {
+        code: finding.code.as_str().to_owned(),
+        severity: severity(finding.severity),
+        title: finding.code.as_str().replace('-', " "),
+        explanation: finding.explanation.clone(),
+        place: page::Place {
+            agent: finding.agent.clone(),
+            session: finding.session_key.clone().or_else(|| finding.session_id.clone()),
+            lane: finding.lane.clone(),
+            lock: finding.lock.clone(),
+            row,
+        },
+        first_seen: finding.first_seen,
+        last_seen: finding.last_seen,
+        count: finding.count,
+        evidence: finding.evidence.iter().map(|line| line.text.clone()).collect(),
+        advice: finding.advice.iter().map(|advice| page::Advice::from(advice.as_str())).collect(),
+        removing_lock_helps: finding.removing_lock_helps,
+    }
+}
+
+fn timeline(diagnosis: &Diagnosis, now: DateTime<Utc>) -> page::Timeline {
+    let timeline = &diagnosis.timeline;
+    let mut rows: Vec<page::Row> = timeline
+        .rows
+        .iter()
+        .map(|row| page::Row {
+            id: row.clone(),
+            label: row.strip_prefix("session:").unwrap_or(row).to_owned(),
+            group: match row.as_str() {
+                "gateway" | "event loop" => page::Group::Gateway,
+                row if row.starts_with("session:") => page::Group::Session,
+                _ => page::Group::Lane,
+            },
+            spans: Vec::new(),
+        })
+        .collect();
+    for span in &timeline.spans {
+        // A gateway's life is the frame of everything, not a bar of its own.
+        if let (Some(kind), Some(row)) = (span_kind(span.kind), rows.get_mut(span.row)) {
+            let failed = span.kind == SpanKind::FailedRun;
+            row.spans.push(page::Span {
+                kind,
+                start: span.from,
+                end: span.to,
+                label: if failed { "failed".to_owned() } else { String::new() },
+                severity: if failed || span.kind == SpanKind::Blocked {
+                    page::Severity::Warning
+                } else {
+                    page::Severity::Info
+                },
+            });
+        }
+    }
+    rows.sort_by_key(|row| row.group);
+    let marks = timeline.marks.iter().filter_map(|mark| {
+        let kind = mark_kind(mark.kind)?;
+        let row = timeline.rows.get(mark.row).filter(|row| *row != "gateway").cloned();
+        Some(page::Mark {
+            kind,
+            at: mark.at,
+            label: mark_label(mark.kind).to_owned(),
+            severity: mark_severity(mark.kind),
+            row,
+        })
+    });
+    let ends = timeline.spans.iter().flat_map(|span| [span.from, span.to]);
+    let instants: Vec<_> = ends.chain(timeline.marks.iter().map(|mark| mark.at)).collect();
+    page::Timeline {
+        start: instants.iter().min().copied().or(diagnosis.from).unwrap_or(now),
+        end: instants.iter().max().copied().or(diagnosis.to).unwrap_or(now),
+        marks: marks.collect(),
+        rows,
+    }
+}
+
+fn span_kind(kind: SpanKind) -> Option<page::SpanKind> {
+    match kind {
+        SpanKind::Run | SpanKind::FailedRun => Some(page::SpanKind::Run),
+        SpanKind::Wait => Some(page::SpanKind::Wait),
+        SpanKind::Hold => Some(page::SpanKind::Hold),
+        SpanKind::Blocked => Some(page::SpanKind::EventLoopDelay),
+        SpanKind::Life => None,
+    }
+}
+
+fn mark_kind(kind: MarkKind) -> Option<page::MarkKind> {
+    match kind {
+        MarkKind::Start | MarkKind::Stop | MarkKind::Crash => Some(page::MarkKind::Restart),
+        MarkKind::Timeout | MarkKind::LockError | MarkKind::RpcTimeout => Some(page::MarkKind::Timeout),
+        MarkKind::Attention | MarkKind::Recovery | MarkKind::LockRemoved => None,
+    }
+}
+
+fn mark_label(kind: MarkKind) -> &'static str {
+    match kind {
+        MarkKind::Start => "gateway started",
+        MarkKind::Stop => "gateway stopped",
+        MarkKind::Crash => "gateway ended without a word",
+        MarkKind::Timeout => "run reached its time limit",
+        MarkKind::LockError => "waited for a lock in vain",
+        MarkKind::RpcTimeout => "request timed out",
+        MarkKind::Attention => "watchdog complained",
+        MarkKind::Recovery => "recovery",
+        MarkKind::LockRemoved => "OpenClaw removed a stale lock",
+    }
+}
+
+fn mark_severity(kind: MarkKind) -> page::Severity {
+    match kind {
+        MarkKind::Start | MarkKind::Stop => page::Severity::Info,
+        _ => page::Severity::Warning,
+    }
+}
+
+fn lane(lane: &LaneReport) -> page::Lane {
+    let quantiles = |spread: Option<Spread>| {
+        spread.map(|spread| page::Quantiles { p50: spread.p50, p95: spread.p95, max: spread.max })
+    };
+    page::Lane {
+        lane: lane.lane.clone(),
+        whole: page::LaneStatistics {
+            tasks: lane.tasks,
+            errors: lane.errors,
+            run_ms: quantiles(lane.run_ms),
+            waits: lane.waits,
+            wait_ms: quantiles(lane.wait_ms),
+            queue_max: Some(lane.queue_max),
+        },
+        per_hour: lane
+            .hours
+            .iter()
+            .map(|hour| page::LaneHour {
+                hour: hour.hour,
+                statistics: page::LaneStatistics {
+                    tasks: hour.tasks,
+                    errors: hour.errors,
+                    run_ms: quantiles(hour.run_ms),
+                    waits: hour.waits,
+                    wait_ms: quantiles(hour.wait_ms),
+                    queue_max: None,
+                },
+            })
+            .collect(),
+    }
+}
+
+fn lock(lock: &SurveyedLock, redactor: Redactor) -> page::Lock {
+    let judgement = &lock.judgement;
+    page::Lock {
+        verdict: judgement.verdict.as_str().to_owned(),
+        reasons: judgement.reasons.iter().copied().map(Reason::as_str).map(str::to_owned).collect(),
+        severity: match judgement.verdict {
+            Verdict::Stale | Verdict::Leaked | Verdict::StuckGuard => Some(page::Severity::Critical),
+            Verdict::Overdue => Some(page::Severity::Warning),
+            Verdict::Refused | Verdict::Foreign | Verdict::Indeterminate => Some(page::Severity::Info),
+            _ => None,
+        },
+        path: redactor.path(&lock.path().to_string_lossy()).into_owned(),
+        session: lock.session_key.as_deref().map(|key| redactor.key(key).into_owned()),
+        owner: Some(owner(&lock.evidence)),
+        age_ms: lock.evidence.age.map(millis),
+        limit_ms: lock.evidence.limit.as_ref().map(|limit| millis(limit.after)),
+    }
+}
+
+fn environment(survey: Option<&Survey>, examination: &Examination, redactor: Redactor) -> Vec<page::Fact> {
+    let fact = |key: &str, value: String| page::Fact { key: key.to_owned(), value };
+    let mut facts = vec![fact("lockdoctor", env!("CARGO_PKG_VERSION").to_owned())];
+    for install in survey.iter().flat_map(|survey| &survey.roots).filter_map(|root| root.install.as_ref()) {
+        facts.push(fact("install", redactor.path(&install.root.path.to_string_lossy()).into_owned()));
+        facts.push(fact("openclaw", openclaw(install)));
+        facts.push(fact("gateway", format!("{}: {}", install.gateway.state.as_str(), install.gateway.how)));
+        facts.push(fact("file system", install.root.filesystem.as_str().to_owned()));
+    }
+    for source in examination.sources.iter().filter(|source| source.counters.lines > 0) {
+        let counters = &source.counters;
+        let read = format!(
+            "{} lines, {} told something, {} unreadable",
+            counters.lines, counters.parsed, counters.skipped
+        );
+        facts.push(fact(&format!("log {}", redactor.path(&source.label)), read));
+    }
+    facts
+}
+
+fn openclaw(install: &Install) -> String {
+    let version = install.version.as_ref().map_or_else(|| "version unknown".to_owned(), ToString::to_string);
+    format!("{version}, era {}", install.era.as_str())
+}
+
+/// The same in Markdown, for an issue. Always redacted, whatever the page shows.
+fn paste(sentence: &str, diagnosis: &Diagnosis, locks: &[page::Lock], environment: &[page::Fact]) -> String {
+    let redact = |text: &str| Redactor::On.text(text).into_owned();
+    let mut lines = vec![format!("**{sentence}**"), String::new()];
+    for finding in &diagnosis.findings {
+        let explanation = redact(&finding.explanation).replace('\n', " ");
+        lines.push(format!(
+            "- {} `{}` ×{}: {explanation}",
+            word(finding.severity),
+            finding.code.as_str(),
+            finding.count
+        ));
+        for line in finding.evidence.iter().take(2) {
+            lines.push(format!("  - `{}`", redact(&line.text).replace('`', "'")));
+        }
+    }
+    let sick: Vec<_> = locks.iter().filter(|lock| lock.severity.is_some()).collect();
+    if !sick.is_empty() {
+        lines.push(String::new());
+        lines.extend(sick.iter().map(|lock| {
+            format!(
+                "- lock `{}` ({}) {}",
+                lock.verdict,
+                lock.reasons.join(", "),
+                redact(lock.owner.as_deref().unwrap_or(""))
+            )
+        }));
+    }
+    lines.push(String::new());
+    lines.extend(environment.iter().map(|fact| format!("- {}: {}", redact(&fact.key), redact(&fact.value))));
+    if let (Some(from), Some(to)) = (diagnosis.from, diagnosis.to) {
+        lines.push(format!("- period: {} to {}", rfc3339(from), rfc3339(to)));
+    }
+    lines.join("\n")
+}
