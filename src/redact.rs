@@ -144,8 +144,8 @@ fn redact(text: &str) -> String {
         if end > 0 {
             let (token, after) = rest.split_at(end);
             // `Bearer TOKEN`, `Bot TOKEN`: the next word is the secret, whatever it looks like.
-            let secret_next = announces_secret(&shown);
-            if secret_next && token.len() >= 8 {
+            let secret_next = announces_secret(&shown) && token.len() >= 8 || shown.ends_with("crontab of ");
+            if secret_next {
                 shown.push_str(CUT)
             } else {
                 shown.push_str(&word(token, &shown))

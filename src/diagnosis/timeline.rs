@@ -62,7 +62,7 @@ pub enum MarkKind {
     RpcTimeout,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Recorder {
     timeline: Timeline,
     index: HashMap<String, usize>,

@@ -17,7 +17,7 @@ fn judge(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
         return gateway_lock(view, lock);
     }
     if view.sqlite_era() && matches!(lock.kind, LockKind::Session | LockKind::Store) {
-        return fossil(lock);
+        return fossil(view, lock);
     }
     let finding = match lock.verdict {
         Verdict::Stale => stale(view, lock),
@@ -170,13 +170,14 @@ fn gateway_lock(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
 }
 
 /// 8.1 and later keep sessions in SQLite.
-fn fossil(lock: &LockFact) -> Option<Finding> {
+fn fossil(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
     let old =
         matches!(lock.verdict, Verdict::Stale | Verdict::Leaked | Verdict::Overdue | Verdict::Indeterminate);
     old.then(|| {
         Finding::new(Code::OrphanLock, Severity::Info, "This lock file is a fossil: since 2026.8.1 sessions are kept in SQLite, and nothing looks at it.")
             .about_lock(lock)
             .advise("Nothing to do. It blocks nobody.")
+            .with_lock_evidence(view, lock)
     })
 }
 
