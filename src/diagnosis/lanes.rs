@@ -79,7 +79,7 @@ impl Lanes {
         lane.count(hour, event);
         match event {
             Event::LaneDone { duration_ms, .. } | Event::LaneError { duration_ms, .. } => {
-                lane.runs.add(hour, *duration_ms)
+                lane.runs.add(hour, *duration_ms);
             }
             Event::LaneWait { waited_ms, .. } => lane.waits.add(hour, *waited_ms),
             _ => {}

@@ -145,7 +145,7 @@ impl Sessions {
                 track.timeout_lines.note(source, entry);
             }
             Event::FailoverDecision { run_id: Some(run_id), .. } => {
-                self.attempt_returned(at, source, entry, run_id)
+                self.attempt_returned(at, source, entry, run_id);
             }
             Event::Attention(attention) => self.complained(source, entry, attention),
             Event::Recovery(recovery) => {

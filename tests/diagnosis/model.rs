@@ -7,6 +7,7 @@ use lockdoctor::diagnosis::input::{
     Verdict,
 };
 use lockdoctor::redact::Redactor;
+use std::fmt::Write as _;
 
 const SID: &str = "3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42";
 const LOCK: &str =
@@ -445,7 +446,7 @@ fn a_model_of_a_hundred_thousand_events_stays_bounded() {
     let mut log = String::new();
     for n in 0..50_000_u32 {
         let (minute, second, milli) = (n / 60_000 % 60, n / 1000 % 60, n % 1000);
-        log.push_str(&format!("2026-11-22T14:{minute:02}:{second:02}.{milli:03}Z [diagnostic] lane task error: lane=session:agent:main:cron:job-{n} durationMs={n} error=\"Error: session file locked (timeout 10000ms): pid={n} /s/agents/main/sessions/s{n}.jsonl.lock\"\n"));
+        writeln!(log, "2026-11-22T14:{minute:02}:{second:02}.{milli:03}Z [diagnostic] lane task error: lane=session:agent:main:cron:job-{n} durationMs={n} error=\"Error: session file locked (timeout 10000ms): pid={n} /s/agents/main/sessions/s{n}.jsonl.lock\"").unwrap();
     }
     let diagnosis = diagnose(&log, &Facts::default());
     assert!(diagnosis.findings.len() <= 4096 + 1, "{}", diagnosis.findings.len());

@@ -3,6 +3,7 @@
 use super::{capture, model_of, now};
 use lockdoctor::diagnosis::input::{DeletedLock, Facts, LockFact, SessionFact, Verdict};
 use lockdoctor::redact::Redactor;
+use std::fmt::Write as _;
 
 const SECRETS: &[&str] = &[
     "anna",
@@ -36,7 +37,7 @@ fn planted() -> String {
     .into_iter()
     .enumerate()
     {
-        log.push_str(&format!("2026-11-22T14:{second:02}:00.000Z {text}\n"));
+        writeln!(log, "2026-11-22T14:{second:02}:00.000Z {text}").unwrap();
     }
     log
 }
@@ -65,7 +66,7 @@ fn planted_secrets_are_in_no_output() {
         ],
         ..Facts::default()
     };
-    let redacted = model_of(&[path.clone()], &facts).diagnose(&facts, now().into(), Redactor::On);
+    let redacted = model_of(std::slice::from_ref(&path), &facts).diagnose(&facts, now().into(), Redactor::On);
     let json = serde_json::to_string(&redacted).unwrap();
     for secret in SECRETS {
         assert!(!json.contains(secret), "{secret}: …{}…", around(&json, secret));
