@@ -2,7 +2,10 @@
 //!
 //! `cargo bench --bench log_scan` makes its own logs; `cargo bench --bench log_scan -- FILE...` reads real ones.
 
-use lockdoctor::gatewaylog::{Reading, Source, Stream};
+use lockdoctor::diagnosis::Model;
+use lockdoctor::diagnosis::input::Facts;
+use lockdoctor::gatewaylog::{Merged, Reading, Source, Stream};
+use lockdoctor::redact::Redactor;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -25,14 +28,15 @@ fn main() {
         named
     };
     println!(
-        "{:<40} {:>9} {:>12} {:>12} {:>12}",
-        "log, by CPU time", "MB", "lockdoctor", "grep -cE", "rg -c"
+        "{:<40} {:>9} {:>12} {:>12} {:>12} {:>12}",
+        "log, by CPU time", "MB", "scan", "+ diagnosis", "grep -cE", "rg -c"
     );
     for file in &files {
         let size = std::fs::metadata(file).expect("a log").len() as f64 / MEGABYTE;
         // Once to warm the page cache.
         scan(file);
         let (ours, events, lines) = scan(file);
+        let judged = judge(file);
         let grep = time(Command::new("grep").args(["-cE", PATTERN]).arg(file).env("LC_ALL", "C"));
         let rg = time(Command::new("rg").args(["-c", "-j1", PATTERN]).arg(file));
         let rate = |seconds: Option<f64>| {
@@ -40,8 +44,9 @@ fn main() {
         };
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         println!(
-            "{name:<40} {size:>9.0} {:>12} {:>12} {:>12}   {events} events in {lines} lines",
+            "{name:<40} {size:>9.0} {:>12} {:>12} {:>12} {:>12}   {events} events in {lines} lines",
             rate(Some(ours)),
+            rate(Some(judged)),
             rate(grep),
             rate(rg)
         );
@@ -59,6 +64,19 @@ fn scan(file: &Path) -> (f64, u64, u64) {
     while stream.next_entry().expect("reads").is_some() {}
     let counters = stream.counters();
     (cpu_seconds().0 - started, counters.parsed, counters.lines)
+}
+
+/// The same with merging and the diagnosis of it all.
+fn judge(file: &Path) -> f64 {
+    let started = cpu_seconds().0;
+    let now = chrono::Local::now().fixed_offset();
+    let stream = Stream::open(&Source::File(file.to_owned()), &Reading::new(now, None)).expect("opens");
+    let mut model = Model::default();
+    for (source, entry) in Merged::new(vec![stream]) {
+        model.push(source, &entry);
+    }
+    std::hint::black_box(model.diagnose(&Facts::default(), now.into(), Redactor::On));
+    cpu_seconds().0 - started
 }
 
 fn time(command: &mut Command) -> Option<f64> {

@@ -16,7 +16,7 @@ pub enum Redactor {
 
 impl Redactor {
     /// A session key: `agent:main:telegram:direct:123456789` → `agent:main:telegram:direct:…1f3a`.
-    pub fn key<'a>(self, key: &'a str) -> Cow<'a, str> {
+    pub fn key(self, key: &str) -> Cow<'_, str> {
         match self {
             Self::Off => Cow::Borrowed(key),
             Self::On => Cow::Owned(session_key(key)),
@@ -24,7 +24,7 @@ impl Redactor {
     }
 
     /// A lane: `session:<key>`, `nested:<key>`, `main`.
-    pub fn lane<'a>(self, lane: &'a str) -> Cow<'a, str> {
+    pub fn lane(self, lane: &str) -> Cow<'_, str> {
         match (self, lane.find("agent:")) {
             (Self::On, Some(at)) => Cow::Owned(format!("{}{}", &lane[..at], session_key(&lane[at..]))),
             (Self::On, None) if lane.contains(':') => Cow::Owned(session_key(lane)),
@@ -33,12 +33,12 @@ impl Redactor {
     }
 
     /// A path: the user's name goes, the rest stays.
-    pub fn path<'a>(self, path: &'a str) -> Cow<'a, str> {
+    pub fn path(self, path: &str) -> Cow<'_, str> {
         self.text(path)
     }
 
     /// Any text: a log line, an error, a sentence.
-    pub fn text<'a>(self, text: &'a str) -> Cow<'a, str> {
+    pub fn text(self, text: &str) -> Cow<'_, str> {
         match self {
             Self::Off => Cow::Borrowed(text),
             Self::On => Cow::Owned(redact(text)),
@@ -144,11 +144,11 @@ fn redact(text: &str) -> String {
         if end > 0 {
             let (token, after) = rest.split_at(end);
             // `Bearer TOKEN`, `Bot TOKEN`: the next word is the secret, whatever it looks like.
-            let secret_next = announces_secret(&shown);
-            if secret_next && token.len() >= 8 {
-                shown.push_str(CUT)
+            let secret_next = announces_secret(&shown) && token.len() >= 8 || shown.ends_with("crontab of ");
+            if secret_next {
+                shown.push_str(CUT);
             } else {
-                shown.push_str(&word(token, &shown))
+                shown.push_str(&word(token));
             }
             rest = after;
         }
@@ -175,11 +175,11 @@ fn announces_secret(shown: &str) -> bool {
 }
 
 /// One token: `key=value`, a path, a number, a secret.
-fn word(token: &str, shown: &str) -> String {
+fn word(token: &str) -> String {
     if let Some(at) = token.find("agent:")
         && (at == 0 || matches!(token.as_bytes()[at - 1], b'=' | b':'))
     {
-        return format!("{}{}", word(&token[..at], shown), session_key(&token[at..]));
+        return format!("{}{}", word(&token[..at]), session_key(&token[at..]));
     }
     if let Some((scheme, rest)) = token.split_once("://")
         && !scheme.contains('=')
@@ -242,7 +242,7 @@ fn assigned(key: &str, value: &str) -> String {
     {
         return format!("{CUT}{}", digest(value));
     }
-    word(value, "")
+    word(value)
 }
 
 fn url(rest: &str) -> String {
@@ -338,11 +338,7 @@ fn path(token: &str) -> String {
     for piece in token.split_inclusive(['/', '\\']) {
         let name = piece.trim_end_matches(['/', '\\']);
         let user = matches!(parent.as_str(), "home" | "Users") && !name.is_empty();
-        if user {
-            shown.push_str(CUT);
-        } else if is_secret(name) {
-            shown.push_str(CUT);
-        } else if is_email(name) {
+        if user || is_secret(name) || is_email(name) {
             shown.push_str(CUT);
         } else {
             shown.push_str(&numbers(name));

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 
 /// Samples kept per lane and kind. Beyond it every second one goes, and from then on every second one is taken.
 const SAMPLES: usize = 1 << 16;
+/// Lanes that are told apart (every session has one); the rest is one row.
+const LANES: usize = 4096;
+const OTHER: &str = "(other lanes)";
 
 /// Three points of a distribution, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -67,6 +70,7 @@ struct Tally {
 impl Lanes {
     pub(super) fn push(&mut self, at: Option<DateTime<Utc>>, event: &Event) {
         let Some(name) = event.lane() else { return };
+        let name = if self.lanes.len() < LANES || self.lanes.contains_key(name) { name } else { OTHER };
         if !self.lanes.contains_key(name) {
             self.lanes.insert(name.to_owned(), Lane::default());
         }
@@ -75,7 +79,7 @@ impl Lanes {
         lane.count(hour, event);
         match event {
             Event::LaneDone { duration_ms, .. } | Event::LaneError { duration_ms, .. } => {
-                lane.runs.add(hour, *duration_ms)
+                lane.runs.add(hour, *duration_ms);
             }
             Event::LaneWait { waited_ms, .. } => lane.waits.add(hour, *waited_ms),
             _ => {}

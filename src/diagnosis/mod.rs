@@ -71,32 +71,38 @@ pub struct SessionReport {
 
 impl Model {
     /// Judges what has been pushed so far together with the facts. `now` is the caller's clock.
-    pub fn diagnose(mut self, facts: &Facts, now: DateTime<Utc>, redactor: Redactor) -> Diagnosis {
-        let mut findings = rules::all(&rules::View { model: &self, facts, now });
+    pub fn diagnose(&self, facts: &Facts, now: DateTime<Utc>, redactor: Redactor) -> Diagnosis {
+        let mut findings = rules::all(&rules::View { model: self, facts, now });
         finding::sort(&mut findings);
         for finding in &mut findings {
             redact(finding, redactor);
         }
-        self.draw(facts, now);
-        let mut lanes = self.lanes.report();
-        for lane in &mut lanes {
-            lane.lane = redactor.lane(&lane.lane).into_owned();
-        }
+
         Diagnosis {
             findings,
-            lanes,
+            lanes: self.lane_reports(redactor),
             sessions: self.session_reports(redactor),
             lives: self.lives.all().to_vec(),
             from: self.first,
             to: self.last,
-            timeline: self.timeline.finish(redactor),
+            timeline: self.draw(facts, now, redactor),
         }
     }
 
+    /// Lane statistics so far.
+    pub fn lane_reports(&self, redactor: Redactor) -> Vec<LaneReport> {
+        let mut lanes = self.lanes.report();
+        for lane in &mut lanes {
+            lane.lane = redactor.lane(&lane.lane).into_owned();
+        }
+        lanes
+    }
+
     /// What only the end knows: lives and the locks that are there now.
-    fn draw(&mut self, facts: &Facts, now: DateTime<Utc>) {
+    fn draw(&self, facts: &Facts, now: DateTime<Utc>, redactor: Redactor) -> Timeline {
+        let mut timeline = self.timeline.clone();
         for life in self.lives.all() {
-            self.timeline.life(life, self.last.unwrap_or(now));
+            timeline.life(life, self.last.unwrap_or(now));
         }
         for lock in &facts.locks {
             if let Some(created) = lock.created_at {
@@ -104,9 +110,10 @@ impl Model {
                     .session_key
                     .as_ref()
                     .map_or_else(|| "gateway".to_owned(), |key| format!("session:{key}"));
-                self.timeline.hold(&row, created, now);
+                timeline.hold(&row, created, now);
             }
         }
+        timeline.finish(redactor)
     }
 
     fn session_reports(&self, redactor: Redactor) -> Vec<SessionReport> {

@@ -34,8 +34,8 @@ pub struct Model {
     pub(super) interrupted: u64,
     pub(super) resumed: u64,
     pub(super) restart_lines: Evidence,
-    pub(super) model_side: Evidence,
-    pub(super) model_times: Times,
+    pub(super) provider_timeouts: Evidence,
+    pub(super) provider_times: Times,
     pub(super) timeout_times: Times,
     pub(super) rpc_timeouts: Evidence,
     pub(super) rpc_times: Times,
@@ -322,9 +322,9 @@ impl Model {
     }
 
     fn model_timed_out(&mut self, source: usize, entry_: &Entry) {
-        self.model_side.add(source, entry_);
+        self.provider_timeouts.add(source, entry_);
         if let Some(at) = entry_.when.time() {
-            self.model_times.add(at);
+            self.provider_times.add(at);
         }
     }
 

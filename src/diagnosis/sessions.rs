@@ -11,6 +11,8 @@ use std::path::Path;
 
 /// Time limits remembered per session, the latest ones.
 const TIMEOUTS: usize = 16;
+/// Conversations that are followed; more than that (every cron run is one) are left out.
+const TRACKS: usize = 8192;
 /// Between taking a task from a session's lane and the first line of its run.
 const START_GAP: TimeDelta = TimeDelta::seconds(5);
 
@@ -143,7 +145,7 @@ impl Sessions {
                 track.timeout_lines.note(source, entry);
             }
             Event::FailoverDecision { run_id: Some(run_id), .. } => {
-                self.attempt_returned(at, source, entry, run_id)
+                self.attempt_returned(at, source, entry, run_id);
             }
             Event::Attention(attention) => self.complained(source, entry, attention),
             Event::Recovery(recovery) => {
@@ -249,7 +251,7 @@ impl Sessions {
             (Some(one), Some(other)) if one != other => self.merge(one, other),
             (Some(index), _) | (_, Some(index)) => index,
             (None, None) => {
-                if id.is_none() && key.is_none() {
+                if id.is_none() && key.is_none() || self.tracks.len() >= TRACKS {
                     return None;
                 }
                 self.tracks.push(Track::default());

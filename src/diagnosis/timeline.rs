@@ -62,7 +62,7 @@ pub enum MarkKind {
     RpcTimeout,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Recorder {
     timeline: Timeline,
     index: HashMap<String, usize>,
@@ -81,9 +81,9 @@ impl Recorder {
             Event::Liveness(liveness) if liveness.delay_p99_ms.is_some_and(|ms| ms >= 1000.0) => {
                 self.span(Some(LOOP), SpanKind::Blocked, liveness.interval_ms, at);
             }
-            Event::HeartbeatDelayed { overdue_ms: late }
-            | Event::FetchTimeout { timer_delay_ms: Some(late), .. } => {
-                self.span(Some(LOOP), SpanKind::Blocked, *late, at);
+            Event::HeartbeatDelayed { overdue_ms: ms }
+            | Event::FetchTimeout { timer_delay_ms: Some(ms), .. } => {
+                self.span(Some(LOOP), SpanKind::Blocked, *ms, at);
             }
             Event::RunTimeout { .. } => self.mark(lane, MarkKind::Timeout, at),
             Event::Attention(_) => self.mark(lane, MarkKind::Attention, at),

@@ -106,7 +106,7 @@ mod tests {
     fn the_first_line_is_as_many_days_back_as_there_are_midnights() {
         assert!(is_undated(THREE_DAYS.as_bytes()).unwrap());
         let dating = dating(THREE_DAYS.as_bytes(), at("2026-11-22T01:00:02-05:00")).unwrap();
-        assert_eq!(dating.date.to_string(), "2026-11-21");
+        assert_eq!(dating.date.to_string(), "2026-11-20");
         assert_eq!(dating.offset.local_minus_utc(), -5 * 3600);
     }
 

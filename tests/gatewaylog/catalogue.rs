@@ -24,6 +24,7 @@ fn s(text: &str) -> String {
     text.to_owned()
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "half of the table's fields are optional")]
 fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
@@ -90,7 +91,7 @@ pub(crate) fn original_report() -> Vec<Message> {
 pub(crate) fn messages() -> Vec<Message> {
     let m = |subsystem, text, event| Message { subsystem, text, event };
     let mut all = original_report();
-    all.extend([
+    all.extend(vec![
         // Lanes
         m("diagnostic", "lane enqueue: lane=session:agent:main:main queueSize=2",
             Event::LaneEnqueue { lane: s("session:agent:main:main"), queue_size: 2 }),

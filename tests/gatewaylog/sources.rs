@@ -137,7 +137,13 @@ fn a_tail_survives_rotation_truncation_and_half_lines() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("gateway.log");
     let append = |text: &str| {
-        fs::File::options().append(true).create(true).open(&path).unwrap().write_all(text.as_bytes()).unwrap()
+        fs::File::options()
+            .append(true)
+            .create(true)
+            .open(&path)
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
     };
     append(&wait("2026-11-22T10:00:00.000Z", 1));
     let mut tail = Tail::open(&path, Begin::AtEnd, None).unwrap();

@@ -6,6 +6,7 @@ use super::super::input::{GatewayState, LockFact, LockKind, Verdict};
 use super::super::sessions::id_of_lock;
 use super::super::trouble::LockTrouble;
 use super::{View, clock, count, human};
+use std::fmt::Write as _;
 
 /// One finding for each lock whose verdict calls for one.
 pub(super) fn judged(view: &View<'_>) -> Vec<Finding> {
@@ -17,12 +18,12 @@ fn judge(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
         return gateway_lock(view, lock);
     }
     if view.sqlite_era() && matches!(lock.kind, LockKind::Session | LockKind::Store) {
-        return fossil(lock);
+        return fossil(view, lock);
     }
     let finding = match lock.verdict {
         Verdict::Stale => stale(view, lock),
         Verdict::Leaked => leaked(view, lock),
-        Verdict::Overdue => overdue(view, lock)?,
+        Verdict::Overdue => overdue(view, lock),
         Verdict::Held => held(view, lock)?,
         Verdict::StuckGuard => stuck_guard(view),
         _ => return None,
@@ -69,9 +70,9 @@ fn leaked(view: &View<'_>, lock: &LockFact) -> Finding {
 }
 
 /// Past its limit, still open: a run that does not end.
-fn overdue(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
+fn overdue(view: &View<'_>, lock: &LockFact) -> Finding {
     if lock.reasons.iter().any(|reason| reason == "run-timed-out") || timed_out(view, lock).is_some() {
-        return Some(stuck_run(view, lock));
+        return stuck_run(view, lock);
     }
     let age = lock
         .age_ms
@@ -85,11 +86,9 @@ fn overdue(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
             owner(lock)
         ),
     );
-    Some(
-        finding
-            .advise("lockdoctor explain LOCK")
-            .advise(format!("If the run is stuck: `{}`; the transcript stays whole.", view.restart())),
-    )
+    finding
+        .advise("lockdoctor explain LOCK")
+        .advise(format!("If the run is stuck: `{}`; the transcript stays whole.", view.restart()))
 }
 
 fn stuck_run(view: &View<'_>, lock: &LockFact) -> Finding {
@@ -121,8 +120,7 @@ fn held(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
         return Some(finding.advise(view.restart()));
     }
     let trouble = trouble_of(view, &lock.path)?;
-    let since =
-        lock.created_at.map_or(true, |created| trouble.lines.last().is_none_or(|last| last >= created));
+    let since = lock.created_at.is_none_or(|created| trouble.lines.last().is_none_or(|last| last >= created));
     if !since {
         return None;
     }
@@ -170,13 +168,14 @@ fn gateway_lock(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
 }
 
 /// 8.1 and later keep sessions in SQLite.
-fn fossil(lock: &LockFact) -> Option<Finding> {
+fn fossil(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
     let old =
         matches!(lock.verdict, Verdict::Stale | Verdict::Leaked | Verdict::Overdue | Verdict::Indeterminate);
     old.then(|| {
         Finding::new(Code::OrphanLock, Severity::Info, "This lock file is a fossil: since 2026.8.1 sessions are kept in SQLite, and nothing looks at it.")
             .about_lock(lock)
             .advise("Nothing to do. It blocks nobody.")
+            .with_lock_evidence(view, lock)
     })
 }
 
@@ -366,11 +365,12 @@ pub(super) fn left_over(view: &View<'_>) -> Option<Finding> {
         reasons.join(", ")
     );
     if model.interrupted > 0 {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             " {} had been interrupted, {} resumed.",
             count(model.interrupted, "run"),
             model.resumed
-        ));
+        );
     }
     let mut finding = Finding::new(Code::OrphanLock, Severity::Info, text).backed_by(&model.removed);
     finding.evidence.extend(model.restart_lines.lines());
@@ -429,10 +429,10 @@ impl Finding {
     fn with_lock_evidence(mut self, view: &View<'_>, lock: &LockFact) -> Self {
         let mut seen = format!("{}: {}", lock.path, verdict(lock.verdict));
         if !lock.reasons.is_empty() {
-            seen.push_str(&format!(" ({})", lock.reasons.join(", ")));
+            let _ = write!(seen, " ({})", lock.reasons.join(", "));
         }
         if let Some(age) = lock.age_ms {
-            seen.push_str(&format!(", {} old", human(age)));
+            let _ = write!(seen, ", {} old", human(age));
         }
         self.evidence.insert(0, Line::seen(seen));
         self.first_seen = lock.created_at.or(self.first_seen);

@@ -107,7 +107,7 @@ impl Finding {
         self.agent = agent;
         self.lane = self.session_key.as_ref().map(|key| format!("session:{key}"));
         self.session_id = id;
-        if path.ends_with(".lock") {
+        if path.strip_suffix(".lock").is_some() {
             self.lock = Some(path.to_owned());
         }
         self
@@ -120,7 +120,7 @@ fn human(ms: u64) -> String {
         0..1_000 => format!("{ms} ms"),
         1_000..10_000 => {
             let tenths = ms / 100;
-            if tenths % 10 == 0 {
+            if tenths.is_multiple_of(10) {
                 format!("{} s", tenths / 10)
             } else {
                 format!("{}.{} s", tenths / 10, tenths % 10)

@@ -3,6 +3,7 @@
 use super::super::evidence::Line;
 use super::super::finding::{Code, Finding, Severity};
 use super::super::input::{GatewayFact, GatewayState, LeaseFact};
+use std::fmt::Write as _;
 
 use super::{View, count, human};
 use crate::gatewaylog::SlowSqlite;
@@ -30,7 +31,7 @@ pub(super) fn event_loop(view: &View<'_>) -> Option<Finding> {
         .map(|lock| trouble.explained(&lock.times, lock.waited_ms))
         .sum();
     let rpcs = trouble.explained(&view.model.rpc_times, 10_000);
-    if trouble.strong.count() == 0 && !(silent && !busy.is_empty()) {
+    if trouble.strong.count() == 0 && (busy.is_empty() || !silent) {
         return None;
     }
     let severity = if silent || locks + rpcs > 0 {
@@ -46,7 +47,7 @@ pub(super) fn event_loop(view: &View<'_>) -> Option<Finding> {
     let kinds: Vec<&str> = trouble.kinds.iter().copied().collect();
     let mut text = "The gateway's event loop was blocked".to_owned();
     if trouble.worst_ms > 0 {
-        text.push_str(&format!(", for up to {} ({})", human(trouble.worst_ms), kinds.join(", ")));
+        let _ = write!(text, ", for up to {} ({})", human(trouble.worst_ms), kinds.join(", "));
     }
     text.push('.');
     if silent {
@@ -54,8 +55,16 @@ pub(super) fn event_loop(view: &View<'_>) -> Option<Finding> {
     }
     match (locks, rpcs) {
         (0, 0) => {}
-        (0, n) => text.push_str(&format!(" {} timed out because of it.", count(n, "request"))),
-        (n, _) => text.push_str(&format!(" {} of those minutes are its consequence: a lock wait that wakes up late finds its deadline over.", count(n, "lock failure"))),
+        (0, n) => {
+            let _ = write!(text, " {} timed out because of it.", count(n, "request"));
+        }
+        (n, _) => {
+            let _ = write!(
+                text,
+                " {} of those minutes are its consequence: a lock wait that wakes up late finds its deadline over.",
+                count(n, "lock failure")
+            );
+        }
     }
     let mut finding = Finding::new(Code::EventLoopBlocked, severity, text).backed_by(&trouble.strong);
     finding.evidence.extend(busy.into_iter().chain(big(view)).map(Line::seen));

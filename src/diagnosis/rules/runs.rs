@@ -51,7 +51,7 @@ fn timeout(view: &View<'_>, track: &Track) -> Option<Finding> {
     };
     if view.model.event_loop.explains(last.at, 0) {
         text.push_str(" The event loop was blocked at the time, so its timers were late.");
-    } else if view.model.model_side.count() > 0 {
+    } else if view.model.provider_timeouts.count() > 0 {
         text.push_str(" The model side had stopped answering; no lock is involved.");
     } else {
         text.push_str(" What it waited for (model or tool) did not answer; no lock is involved.");
@@ -248,13 +248,13 @@ pub(super) fn watchdog(view: &View<'_>) -> Vec<Finding> {
 
 /// Time-outs of model calls that no run's time limit tells already.
 pub(super) fn model_side(view: &View<'_>) -> Option<Finding> {
-    let lines = &view.model.model_side;
+    let lines = &view.model.provider_timeouts;
     if lines.count() == 0 {
         return None;
     }
     // A run's own limit aborts its model call, which then says that it timed out.
-    let told = view.model.model_times.near(&view.model.timeout_times, TimeDelta::seconds(120));
-    if told == view.model.model_times.len() && told > 0 {
+    let told = view.model.provider_times.near(&view.model.timeout_times, TimeDelta::seconds(120));
+    if told == view.model.provider_times.len() && told > 0 {
         return None;
     }
     let text = format!(

@@ -3,6 +3,7 @@
 use super::super::evidence::Line;
 use super::super::finding::{Code, Finding, Severity};
 use super::super::model::LongTask;
+use std::fmt::Write as _;
 
 use super::{View, count, human};
 use chrono::TimeDelta;
@@ -17,7 +18,7 @@ pub(super) fn session_lanes(view: &View<'_>) -> Vec<Finding> {
             let n = waits.lines.count() - waits.after_lock_error;
             let mut text = format!("{} waited up to {} for the turn before in the same conversation: turns of one session run one after the other.", count(n, "message"), human(waits.longest_ms));
             if waits.behind > 0 {
-                text.push_str(&format!(" Up to {} were queued behind.", waits.behind));
+                let _ = write!(text, " Up to {} were queued behind.", waits.behind);
             }
             let mut finding = Finding::new(Code::LaneWait, Severity::Info, text).about_track(track).backed_by(&waits.lines);
             finding.count = n;
@@ -92,10 +93,11 @@ pub(super) fn rpc(view: &View<'_>) -> Vec<Finding> {
     let mut text = format!("{n} to the gateway got no answer in time.");
     if let Some(task) = task {
         let lasted = human((task.to - task.from).num_milliseconds().unsigned_abs());
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             " A task of the lane `{}` was at work beside it for {lasted}, and no lock is to blame.",
             task.lane
-        ));
+        );
         let slow = format!(
             "A run took {lasted} (lane `{}`), a slow model or tool; requests to the gateway timed out meanwhile. Nothing in the log shows a blocked event loop, and no lock is to blame.",
             task.lane

@@ -119,7 +119,7 @@ fn path<'a>(text: &'a str, suffix: &str) -> &'a str {
         let boundary = line[end..]
             .chars()
             .next()
-            .is_none_or(|next| matches!(next, ' ' | '"' | '\'' | ')' | ',' | '\\' | ';' | '|'));
+            .is_none_or(|next| matches!(next, ' ' | '"' | '\'' | ')' | ',' | '\\' | ';' | ':' | '|'));
         if boundary {
             return &line[..end];
         }
