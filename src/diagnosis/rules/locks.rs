@@ -244,23 +244,24 @@ fn transcript(view: &View<'_>, path: &str, trouble: &LockTrouble) -> Finding {
         .iter()
         .filter_map(|gateway| gateway.pid)
         .any(|pid| trouble.owners.contains_key(&pid));
+    let own_pid =
+        (trouble.own_pid > 0 || own) && trouble.waited_ms <= 10_000 && view.at_least(4, 21) != Some(true);
     let finding = if trouble.refused_stale {
         let text = format!(
             "OpenClaw judges the lock stale and does not remove it, because its owner{} lives: every message fails at once.",
             owners(trouble)
         );
         Finding::new(Code::OverdueLock, Severity::Critical, text).advise(view.restart())
-    } else if trouble.former_pid > 0
-        || ((trouble.own_pid > 0 || own) && trouble.waited_ms <= 10_000 && view.at_least(4, 21) != Some(true))
-    {
-        // Up to 4.20 the lock is re-entrant within one process: its own pid in a lock that it waits for is another life's.
+    } else if trouble.former_pid > 0 || (own_pid && trouble.owners.contains_key(&1)) {
+        // Up to 4.20 the lock is re-entrant within one process: its own pid in a lock that it waits for is another
+        // life's. Pid 1 is the same number in every life of a container.
         let whose = if trouble.former_pid > 0 {
             "belongs to an earlier gateway process"
         } else {
-            "is the gateway's own, which may enter its own locks in these versions"
+            "is the number that a container's gateway has in every life"
         };
         let text = format!(
-            "{failed}: the owner's pid{} {whose}, so the lock is an orphan that a reused pid keeps alive (pid 1 in a container).",
+            "{failed}: the owner's pid{} {whose}, so the lock is an orphan that a reused pid keeps alive.",
             owners(trouble)
         );
         let mut finding = Finding::new(Code::OrphanLock, Severity::Critical, text)
@@ -268,6 +269,17 @@ fn transcript(view: &View<'_>, path: &str, trouble: &LockTrouble) -> Finding {
             .advise("lockdoctor reclaim --yes");
         finding.removing_lock_helps = true;
         finding
+    } else if own_pid {
+        // These versions' CLI writes to the same log: the line may be a second process' that met the gateway at work.
+        let text = format!(
+            "{failed}: its owner{} is the gateway itself, which may enter its own locks in these versions. Either a second process (a CLI `agent --local`) wanted the session while the gateway was at work in it, or the lock was left behind.",
+            owners(trouble)
+        );
+        Finding::new(Code::LockContention, Severity::Warning, text)
+            .advise(
+                "`lockdoctor scan` tells which: `held` is a session in use, `leaked` is a lock left behind.",
+            )
+            .advise("Let one process use a session.")
     } else {
         let whose = match trouble.owners.len() {
             0 => "nobody could be named as its owner: its content was unreadable, or it was gone by the time the error was written".to_owned(),
