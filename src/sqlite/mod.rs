@@ -34,6 +34,7 @@ pub mod state_db;
 pub mod survey;
 mod table;
 mod wal;
+mod witness;
 
 pub use agent_db::{AgentDb, SessionNode, SessionStatus, SessionWindow, Sessions};
 pub use era::{Era, era};
@@ -41,5 +42,6 @@ pub use error::ReadError;
 pub use judge::{Action, LeaseVerdict, OwnerFacts, PidState, Reason, StartTime, Tri, Verdict, judge_lease};
 pub use owner::LeaseOwner;
 pub use scope::LeaseScope;
+pub use snapshot::Sizes;
 pub use state_db::{AgentDatabaseLease, Lease, MemoryLock, Migration, Section, StateDb};
 pub use survey::{Survey, survey};

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
@@ -22,6 +23,15 @@ pub(crate) struct Place {
 pub(crate) struct Identity {
     dev: u64,
     ino: u64,
+}
+
+/// What is different after a write, but for one within the same tick of the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    is: Identity,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
 }
 
 impl Place {
@@ -104,8 +114,17 @@ impl Place {
 
     /// Who has this name now; `None` when nobody has it.
     pub(crate) fn identity(&self, name: &str) -> Result<Option<Identity>> {
+        Ok(self.stamp(name)?.map(|stamp| stamp.is))
+    }
+
+    pub(crate) fn stamp(&self, name: &str) -> Result<Option<Stamp>> {
         match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some(Identity { dev: stat.st_dev, ino: stat.st_ino })),
+            Ok(stat) => Ok(Some(Stamp {
+                is: Identity { dev: stat.st_dev, ino: stat.st_ino },
+                size: stat.st_size.unsigned_abs(),
+                modified: (stat.st_mtime, stat.st_mtime_nsec.cast_signed()),
+                changed: (stat.st_ctime, stat.st_ctime_nsec.cast_signed()),
+            })),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(refused(&self.path_of(name), errno)),
         }
@@ -121,6 +140,18 @@ impl Place {
             }
             _ => refused(path, errno),
         }
+    }
+}
+
+impl Stamp {
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The last change of content or of anything else.
+    pub(crate) fn changed(&self) -> SystemTime {
+        let (seconds, nanos) = self.changed.max(self.modified);
+        UNIX_EPOCH + Duration::new(seconds.max(0).unsigned_abs(), u32::try_from(nanos).unwrap_or(0))
     }
 }
 

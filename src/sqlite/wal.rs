@@ -54,7 +54,6 @@ pub(crate) struct WalIndex {
     pub(crate) page_size: usize,
     /// The size of the database in pages as of the last commit.
     pub(crate) page_count: u32,
-    pub(crate) committed_frames: u64,
     header: [u8; HEADER_LEN],
     pages: HashMap<u32, u64>,
     tail: Tail,
@@ -68,7 +67,8 @@ struct Tail {
 }
 
 impl WalIndex {
-    /// `None` when the log holds nothing that counts: empty, a torn header, or no commit yet.
+    /// `None` when the log holds nothing that counts: empty, a torn header, or no commit yet. A log that is started
+    /// over while it is being scanned can look like that too: whoever takes it for empty must look again.
     pub(crate) fn scan(wal: &(impl ReadAt + ?Sized)) -> io::Result<Option<Self>> {
         let mut header = [0; HEADER_LEN];
         if wal.read_up_to(&mut header, 0)? < HEADER_LEN {
@@ -79,23 +79,24 @@ impl WalIndex {
         let mut index = Self {
             page_size: generation.page_size,
             page_count: 0,
-            committed_frames: 0,
             header,
             pages: HashMap::new(),
             tail: start,
         };
-        let (mut frames, mut pending) = (0, Vec::new());
+        let mut pending = Vec::new();
         generation.walk(wal, start, |frame| {
-            frames += 1;
             pending.push((frame.page, frame.data));
             if let Some(page_count) = frame.commit {
                 index.pages.extend(pending.drain(..));
                 index.page_count = page_count;
-                index.committed_frames = frames;
                 index.tail = frame.end;
             }
         })?;
-        Ok((index.committed_frames > 0).then_some(index))
+        Ok((index.page_count > 0).then_some(index))
+    }
+
+    pub(crate) fn committed_bytes(&self) -> u64 {
+        self.tail.offset - HEADER_LEN as u64
     }
 
     /// Where in the log the committed content of `page` lies.

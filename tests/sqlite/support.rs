@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 /// How the gateway left its database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub(crate) enum Left {
     /// By SIGKILL: everything is in the `-wal`, and `-shm` is there too.
     Killed,
     /// By SIGKILL, then copied without its `-shm`.
@@ -21,48 +21,48 @@ pub enum Left {
     Rollback,
 }
 
-pub const EVERY_WAY: [Left; 4] = [Left::Killed, Left::KilledNoShm, Left::Closed, Left::Rollback];
+pub(crate) const EVERY_WAY: [Left; 4] = [Left::Killed, Left::KilledNoShm, Left::Closed, Left::Rollback];
 
-pub struct StateDir {
-    pub dir: TempDir,
+pub(crate) struct StateDir {
+    pub(crate) dir: TempDir,
 }
 
 impl StateDir {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().expect("a temporary directory") }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
-    pub fn state_db(&self) -> PathBuf {
+    pub(crate) fn state_db(&self) -> PathBuf {
         self.path().join("state/openclaw.sqlite")
     }
 
-    pub fn agent_db(&self, agent: &str) -> PathBuf {
+    pub(crate) fn agent_db(&self, agent: &str) -> PathBuf {
         self.path().join("agents").join(agent).join("agent/openclaw-agent.sqlite")
     }
 
-    pub fn with_state(self, dump: &str, left: Left) -> Self {
+    pub(crate) fn with_state(self, dump: &str, left: Left) -> Self {
         rebuild(dump, &self.state_db(), left);
         self
     }
 
-    pub fn with_agent(self, agent: &str, dump: &str, left: Left) -> Self {
+    pub(crate) fn with_agent(self, agent: &str, dump: &str, left: Left) -> Self {
         rebuild(dump, &self.agent_db(agent), left);
         self
     }
 
     /// Name, inode, size, times and content of every file: what must be the same after we have looked.
-    pub fn fingerprint(&self) -> BTreeMap<PathBuf, String> {
+    pub(crate) fn fingerprint(&self) -> BTreeMap<PathBuf, String> {
         let mut all = BTreeMap::new();
         fingerprint(self.path(), &mut all);
         all
     }
 }
 
-pub fn fingerprint(dir: &Path, all: &mut BTreeMap<PathBuf, String>) {
+pub(crate) fn fingerprint(dir: &Path, all: &mut BTreeMap<PathBuf, String>) {
     for entry in fs::read_dir(dir).expect("readable").flatten() {
         let path = entry.path();
         let meta = fs::symlink_metadata(&path).expect("there");
@@ -79,7 +79,7 @@ fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &b| (hash ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
 }
 
-pub fn rebuild(dump: &str, at: &Path, left: Left) {
+pub(crate) fn rebuild(dump: &str, at: &Path, left: Left) {
     let dir = at.parent().expect("a parent");
     fs::create_dir_all(dir).expect("created");
     let scratch = tempfile::tempdir().expect("a temporary directory");
@@ -90,6 +90,8 @@ pub fn rebuild(dump: &str, at: &Path, left: Left) {
     let connection = Connection::open(&made).expect("opened");
     let mode = if left == Left::Rollback { "DELETE" } else { "WAL" };
     connection.pragma_update(None, "journal_mode", mode).expect("set");
+    // The dumps hold the tables that are read, not all that those refer to.
+    connection.pragma_update(None, "foreign_keys", false).expect("set");
     connection.execute_batch(&sql).expect("a dump that SQLite accepts");
     // The files of a process that is killed are those that are there while it lives.
     let still_open = matches!(left, Left::Killed | Left::KilledNoShm).then_some(connection);
@@ -102,6 +104,6 @@ pub fn rebuild(dump: &str, at: &Path, left: Left) {
     drop(still_open);
 }
 
-pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(format!("{}{suffix}", path.display()))
 }
