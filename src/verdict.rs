@@ -14,7 +14,8 @@ use crate::evidence::lockfile::Refusal;
 use crate::evidence::payload::{Layout, Origin};
 use crate::evidence::process::Process;
 use crate::evidence::{
-    Content, Evidence, FsClass, LeaseUnknown, Owner, PidDomain, RunTimedOut, Shape, StartTicks, Writer,
+    Content, Evidence, FsClass, LeaseUnknown, Owner, PidDomain, Relevance, RunTimedOut, Shape, StartTicks,
+    Writer,
 };
 use crate::openclaw::lock_kind::{HolderFd, LockKind, Management};
 
@@ -238,7 +239,7 @@ enum Identity {
 /// Judges one lock.
 pub fn judge(evidence: &Evidence, sighting: Sighting, settle: Settle) -> Judgement {
     let judgement = decide(evidence, sighting, settle);
-    cap_unmanaged(evidence.kind, judgement)
+    cap(evidence, judgement)
 }
 
 fn decide(evidence: &Evidence, sighting: Sighting, settle: Settle) -> Judgement {
@@ -449,14 +450,33 @@ fn plain(verdict: Verdict, action: Action, rule: Rule) -> Judgement {
     Judgement { verdict, reasons: Vec::new(), action, rule, note: None, suspected: None, proof: None }
 }
 
-/// Locks that lockdoctor does not manage are judged and shown, never acted upon.
-fn cap_unmanaged(kind: LockKind, judgement: Judgement) -> Judgement {
-    match (kind.management(), judgement.action) {
-        (Management::ReportOnly, Action::Reclaim) => {
+/// Locks that lockdoctor does not manage are judged and shown, never acted upon; those that nothing looks at any
+/// more need no attention either.
+fn cap(evidence: &Evidence, judgement: Judgement) -> Judgement {
+    match (evidence.kind.management(), evidence.relevance, judgement.action) {
+        (_, Relevance::Fossil, Action::Reclaim | Action::Report) => {
+            Judgement { action: Action::None, proof: None, note: Some(FOSSIL), ..judgement }
+        }
+        (Management::ReportOnly, _, Action::Reclaim) => {
             Judgement { action: Action::Report, proof: None, ..judgement }
         }
         _ => judgement,
     }
+}
+
+const FOSSIL: &str =
+    "left over from the file era: OpenClaw 2026.8.1 and later ignore it, and it blocks nobody";
+
+/// The licence of `--abandoned`: a held lock whose own run ended at its time limit, twice seen so. Its owner lives
+/// and has the file open; whoever asks for this has been told what that risks.
+pub fn abandon(evidence: &Evidence, sighting: Sighting, settle: Duration) -> Option<StaleProof> {
+    let judgement = judge(evidence, sighting, Settle { dead: settle, stale: settle, leaked: settle });
+    let timed_out = judgement.reasons.contains(&Reason::RunTimedOut);
+    let settled = matches!(sighting, Sighting::Again { apart } if apart >= settle);
+    let managed =
+        evidence.kind.management() == Management::Managed && evidence.relevance == Relevance::Current;
+    let abandoned = judgement.verdict == Verdict::Overdue && timed_out && settled && managed;
+    abandoned.then_some(StaleProof { verdict: Verdict::Overdue })
 }
 
 fn holder_fd(evidence: &Evidence) -> HolderFd {

@@ -9,6 +9,7 @@ use super::{Common, Format, output};
 use crate::evidence::view::SystemView;
 use crate::exit::Exit;
 use crate::report::{advice, json, plain, table, words};
+use crate::survey::leases::SurveyedLease;
 use crate::survey::{ProblemSeverity, Scope, Survey, survey};
 
 /// Looks at every lock and says what it is. Nothing is changed.
@@ -61,7 +62,9 @@ pub fn exit(survey: &Survey) -> Exit {
     let incomplete = survey.problems.iter().any(|problem| problem.severity == ProblemSeverity::Incomplete);
     if incomplete {
         Exit::Trouble
-    } else if survey.locks.iter().any(|lock| lock.judgement.needs_attention()) {
+    } else if survey.locks.iter().any(|lock| lock.judgement.needs_attention())
+        || survey.leases.iter().any(SurveyedLease::needs_attention)
+    {
         Exit::Findings
     } else {
         Exit::Clean

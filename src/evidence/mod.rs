@@ -45,6 +45,7 @@ pub struct Evidence {
     pub start_ticks: StartTicks,
     pub limit: Option<Limit>,
     pub run_timed_out: RunTimedOut,
+    pub relevance: Relevance,
 }
 
 impl Evidence {
@@ -62,6 +63,15 @@ pub enum StartTicks {
     Comparable,
     /// `/proc` shifts them by the offset of our time namespace (time_namespaces(7)); OpenClaw's may be another.
     Shifted,
+}
+
+/// Whether the OpenClaw of this install still looks at locks of this kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Relevance {
+    #[default]
+    Current,
+    /// A session or store lock where sessions live in SQLite: nothing looks at it any more.
+    Fossil,
 }
 
 /// Whether the logs show that the run which took this lock has ended at its time limit.

@@ -37,6 +37,8 @@ pub struct Payload {
     pub config_path: Option<String>,
     pub state_dir: Option<String>,
     pub port: Option<u16>,
+    /// `ownerId` of gateway locks from 2026.8.1 on: equal to the owner of the gateway's lease.
+    pub owner_id: Option<String>,
     pub format: Format,
     pub origin: Origin,
 }
@@ -109,6 +111,7 @@ pub fn parse(bytes: &[u8]) -> Content {
         config_path: text_of("configPath"),
         state_dir: text_of("stateDir"),
         port: fields.get("port").and_then(positive_integer).and_then(|n| u16::try_from(n).ok()),
+        owner_id: text_of("ownerId"),
         format: Format {
             layout: if body.contains('\n') { Layout::Pretty } else { Layout::Compact },
             ending: ending(&text[body.len()..]),

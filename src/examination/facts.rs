@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 
 use super::{deleted, forks, gateway};
 use crate::diagnosis::input::{
-    Era, Facts, GatewayFact, LockFact, LockKind, SessionFact, StoreFact, Verdict as FactVerdict,
+    Era, Facts, GatewayFact, LeaseFact, LockFact, LockKind, SessionFact, StoreFact, Verdict as FactVerdict,
 };
 use crate::evidence::transcript::{self, Transcript};
+use crate::openclaw::gateway::GatewayState;
 use crate::openclaw::lock_kind;
 use crate::openclaw::self_heal::{self, SelfHeal};
 use crate::openclaw::version;
@@ -28,6 +29,7 @@ pub fn facts(survey: &Survey, sample: Sample) -> Facts {
         add_root(&mut facts, root, sample);
     }
     facts.locks = survey.locks.iter().map(|lock| lock_fact(lock, &survey.roots[lock.root])).collect();
+    facts.leases = leases(survey);
     facts.era = era(survey);
     facts.version = versions(survey).next();
     facts
@@ -61,6 +63,33 @@ fn add_root(facts: &mut Facts, root: &SurveyedRoot, sample: Sample) {
             forked: entry.session_id.as_deref().is_some_and(|id| forks::has_fork(directory, id)),
         }));
     }
+}
+
+/// What claims something in a database and cannot be in use: leases of dead owners that keep others out, and
+/// sessions that run although no gateway does.
+fn leases(survey: &Survey) -> Vec<LeaseFact> {
+    let stuck = survey.leases.iter().filter(|lease| lease.needs_attention()).map(|lease| LeaseFact {
+        agent: lease.agent.clone(),
+        owner_pid: lease.owner.pid,
+        owner_alive: alive(&lease.process),
+        since: lease.since,
+        what: lease.explanation.state.clone(),
+        ..LeaseFact::default()
+    });
+    let down = |root: usize| {
+        let install = survey.roots[root].install.as_ref();
+        install.is_some_and(|install| install.gateway.state == GatewayState::Down)
+    };
+    let orphaned = survey.running.iter().filter(|session| down(session.root)).map(|session| LeaseFact {
+        agent: Some(session.agent.clone()),
+        session_id: Some(session.session_id.clone()),
+        session_key: Some(session.key.clone()),
+        owner_alive: Some(false),
+        since: Some(session.updated_at),
+        what: "The database says that a run is under way, but no gateway runs: it was cut off".to_owned(),
+        ..LeaseFact::default()
+    });
+    stuck.chain(orphaned).collect()
 }
 
 fn era(survey: &Survey) -> Era {

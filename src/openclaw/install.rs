@@ -14,6 +14,7 @@ use super::gateway::{self, Gateway};
 use super::version::{Era, Version};
 use crate::evidence::directory::Directory;
 use crate::evidence::view::SystemView;
+use crate::sqlite;
 
 /// An install of OpenClaw, as far as it can be seen.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ impl Install {
         let environment = of_gateway.unwrap_or_else(|| own.as_owner_of(&root.path));
         let config = Config::read(&config_path, links, &environment);
         let version = config.version.clone();
-        let era = era_of(&root, version.as_ref());
+        let era = era_of(&root.path, version.as_ref());
         Ok(Self { root, config, config_path, gateway, version, era, cron_timeouts: OnceCell::new() })
     }
 
@@ -142,19 +143,14 @@ fn explicit_state_dir_is(root: &Directory, environment: &Environment) -> bool {
         .is_some_and(|dir| expand_home(dir, environment) == root.path)
 }
 
-fn era_of(root: &Directory, version: Option<&Version>) -> Era {
-    match version {
-        Some(version) if version.at_least(8, 1) => Era::Sqlite,
-        Some(_) => Era::File,
-        None if has_file_store(root) => Era::File,
-        None => Era::Unknown,
+/// What the databases hold decides; the version that wrote the configuration last stands in where they do not
+/// tell. An install that was updated but not started yet still is of the era its files are of.
+fn era_of(root: &Path, version: Option<&Version>) -> Era {
+    match (sqlite::era(root), version) {
+        (sqlite::Era::File, _) => Era::File,
+        (sqlite::Era::Sqlite, _) => Era::Sqlite,
+        (sqlite::Era::Unknown(_), Some(version)) if version.at_least(8, 1) => Era::Sqlite,
+        (sqlite::Era::Unknown(_), Some(_)) => Era::File,
+        (sqlite::Era::Unknown(_), None) => Era::Unknown,
     }
-}
-
-fn has_file_store(root: &Directory) -> bool {
-    let Ok(agents) = root.open_beneath(Path::new("agents")) else { return false };
-    agents.subdirectories().unwrap_or_default().into_iter().any(|agent| {
-        let store = Path::new(&agent).join("sessions").join("sessions.json");
-        rustix::fs::statat(&agents, &store, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).is_ok()
-    })
 }

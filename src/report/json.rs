@@ -2,14 +2,17 @@
 
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::words::{alive, millis, rfc3339};
 use crate::evidence::lockfile::Shape;
 use crate::evidence::{Content, Evidence, LeaseUnknown, Owner, PidDomain, Writer};
+use crate::openclaw::lock_kind::LockKind;
 use crate::openclaw::self_heal;
 use crate::redact::Redactor;
+use crate::survey::leases::SurveyedLease;
 use crate::survey::{
     Guarded, Problem, ProblemSeverity, Survey, SurveyedLock, SurveyedRoot, TranscriptListed,
 };
@@ -84,17 +87,64 @@ pub fn scan(survey: &Survey, redaction: Redactor) -> Scan {
         roots: survey.roots.iter().map(root).collect(),
         locks: locks(survey, redaction).collect(),
         problems: survey.problems.iter().map(problem).collect(),
-        summary: summary(survey.locks.iter().map(|lock| lock.judgement.verdict)),
+        summary: summary(
+            survey
+                .locks
+                .iter()
+                .map(|lock| lock.judgement.verdict.as_str())
+                .chain(survey.leases.iter().map(|lease| lease.verdict.verdict.as_str())),
+        ),
     }
 }
 
 pub fn locks(survey: &Survey, redaction: Redactor) -> impl Iterator<Item = Lock> + '_ {
-    survey.locks.iter().map(move |each| lock(each, &survey.roots[each.root], redaction))
+    let files = survey.locks.iter().map(move |each| lock(each, &survey.roots[each.root], redaction));
+    files.chain(survey.leases.iter().map(|each| lease(each, survey)))
+}
+
+/// A row of a database in the form of a lock. Its verdict is never one that leads to an action.
+fn lease(lease: &SurveyedLease, survey: &Survey) -> Lock {
+    let process = lease.process.process();
+    let booted_at = survey.now.booted_at();
+    let since = |at: Option<DateTime<Utc>>| at.and_then(|at| survey.now.since(at)).map(millis);
+    Lock {
+        path: lease.path.clone(),
+        kind: LockKind::Lease.as_str(),
+        agent: lease.agent.clone(),
+        session_id: None,
+        session_key: None,
+        owner: JsonOwner {
+            pid: lease.owner.pid,
+            alive: alive(&lease.process),
+            command: process.map(|process| process.comm.clone()),
+            started_at: process.map(|process| rfc3339(process.started_at(booted_at))),
+        },
+        created_at: lease.since.map(rfc3339),
+        age_ms: since(lease.since),
+        limit_ms: lease
+            .expires_at
+            .zip(lease.since)
+            .and_then(|(end, start)| (end - start).to_std().ok())
+            .map(millis),
+        limit_source: lease.expires_at.map(|_| "the lease's own expiry".to_owned()),
+        verdict: lease.verdict.verdict.as_str(),
+        reasons: lease.verdict.reasons.iter().map(|reason| reason.as_str()).collect(),
+        action: lease.verdict.action.as_str(),
+        fingerprint: String::new(),
+        evidence: json!({
+            "state": lease.explanation.state,
+            "because": lease.explanation.because,
+            "openclaw_would_note": lease.explanation.openclaw,
+            "advice": lease.explanation.advice,
+            "host": lease.owner.host,
+            "owner_start_ticks": lease.owner.started_at,
+        }),
+    }
 }
 
 /// `total`, and one count for each verdict, present even when zero.
-pub fn summary(verdicts: impl Iterator<Item = Verdict>) -> Map<String, Value> {
-    let mut counts: Vec<(Verdict, u64)> = Verdict::ALL.iter().map(|verdict| (*verdict, 0)).collect();
+pub fn summary<'a>(verdicts: impl Iterator<Item = &'a str>) -> Map<String, Value> {
+    let mut counts: Vec<(&str, u64)> = Verdict::ALL.iter().map(|verdict| (verdict.as_str(), 0)).collect();
     for verdict in verdicts {
         if let Some((_, count)) = counts.iter_mut().find(|(each, _)| *each == verdict) {
             *count += 1;
@@ -102,7 +152,7 @@ pub fn summary(verdicts: impl Iterator<Item = Verdict>) -> Map<String, Value> {
     }
     let total: u64 = counts.iter().map(|(_, count)| count).sum();
     let mut map = Map::from_iter([("total".to_owned(), json!(total))]);
-    map.extend(counts.into_iter().map(|(verdict, count)| (verdict.as_str().to_owned(), json!(count))));
+    map.extend(counts.into_iter().map(|(verdict, count)| (verdict.to_owned(), json!(count))));
     map
 }
 

@@ -69,6 +69,38 @@ pub fn scan(survey: &Survey, redaction: Redactor, listing: Listing, width: usize
             let _ = writeln!(out, "\n{}", table(&shown, root, redaction, width));
         }
         let _ = writeln!(out, "{}", summary(&healthy, shown.len(), listing));
+        out.push_str(&leases(survey, index, listing, width));
+    }
+    out
+}
+
+/// Rows of the databases: those that need attention at length, the others counted.
+fn leases(survey: &Survey, root: usize, listing: Listing, width: usize) -> String {
+    let mut out = String::new();
+    let (shown, quiet): (Vec<_>, Vec<_>) = survey
+        .leases
+        .iter()
+        .filter(|lease| lease.root == root)
+        .partition(|lease| listing == Listing::All || lease.needs_attention());
+    for lease in &shown {
+        let colour = if lease.needs_attention() { AnsiColor::Red } else { AnsiColor::Green }.on_default();
+        let sign = if lease.needs_attention() { '✗' } else { '✓' };
+        let explanation = &lease.explanation;
+        let _ = writeln!(out, "  {colour}{sign} {}{colour:#}", explanation.state);
+        let _ = writeln!(out, "    {DIM}{}{DIM:#}", lease.path);
+        let advice = explanation.advice.iter().filter(|_| lease.needs_attention());
+        for sentence in explanation.because.iter().chain([&explanation.openclaw]).chain(advice) {
+            for line in wrapped(sentence, width.saturating_sub(4)) {
+                let _ = writeln!(out, "    {line}");
+            }
+        }
+    }
+    if !quiet.is_empty() {
+        let mut verdicts: Vec<&str> = quiet.iter().map(|lease| lease.verdict.verdict.as_str()).collect();
+        verdicts.sort_unstable();
+        let counts: Vec<String> =
+            verdicts.chunk_by(|a, b| a == b).map(|same| format!("{} {}", same.len(), same[0])).collect();
+        let _ = writeln!(out, "  ✓ {} in the database: {}.", count(quiet.len(), "lease"), counts.join(", "));
     }
     out
 }

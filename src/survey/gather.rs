@@ -14,13 +14,16 @@ use crate::evidence::directory::Directory;
 use crate::evidence::lockfile::{FileFacts, Look, PinnedLock, Shape};
 use crate::evidence::payload::Layout;
 use crate::evidence::view::SystemView;
-use crate::evidence::{Content, Evidence, LeaseUnknown, Owner, Payload, PidDomain, RunTimedOut, Writer};
+use crate::evidence::{
+    Content, Evidence, LeaseUnknown, Owner, Payload, PidDomain, Relevance, RunTimedOut, Writer,
+};
 use crate::openclaw::config::Timeouts;
 use crate::openclaw::gateway::names_install;
 use crate::openclaw::install::Install;
 use crate::openclaw::limits::limit_of;
 use crate::openclaw::lock_kind::{HolderFd, LockKind};
 use crate::openclaw::sessions::SessionStore;
+use crate::openclaw::version::Era;
 use crate::verdict::{Settle, Sighting, judge};
 
 /// What the locks of one root have in common.
@@ -165,6 +168,12 @@ fn evidence(
         start_ticks: view.namespaces.start_ticks,
         limit: limit_of(kind, payload, version, context.timeouts(), None),
         run_timed_out: RunTimedOut::NotLookedAt,
+        relevance: match (kind, &context.install) {
+            (LockKind::Session | LockKind::Store, Some(install)) if install.era == Era::Sqlite => {
+                Relevance::Fossil
+            }
+            _ => Relevance::Current,
+        },
         content,
     }
 }

@@ -2,6 +2,7 @@
 //! a second time before it calls a lock stale or leaked. Read-only.
 
 pub mod gather;
+pub mod leases;
 pub mod scope;
 pub mod walk;
 
@@ -34,6 +35,10 @@ pub struct Survey {
     pub now: Now,
     pub roots: Vec<SurveyedRoot>,
     pub locks: Vec<SurveyedLock>,
+    /// Rows of the databases of 2026.6 and later.
+    pub leases: Vec<leases::SurveyedLease>,
+    /// What those databases call running.
+    pub running: Vec<leases::RunningSession>,
     pub problems: Vec<Problem>,
     /// What was looked at: two roots may share a directory (`session.store`).
     seen: HashSet<(u64, u64, OsString)>,
@@ -125,6 +130,8 @@ pub fn first_look(scope: &Scope, view: &mut SystemView) -> Survey {
         now: view.now,
         roots: Vec::new(),
         locks: Vec::new(),
+        leases: Vec::new(),
+        running: Vec::new(),
         problems: Vec::new(),
         seen: HashSet::new(),
     };

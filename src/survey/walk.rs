@@ -11,6 +11,7 @@ use std::rc::Rc;
 use rustix::io::Errno;
 
 use super::gather::{Context, gather};
+use super::leases;
 use super::scope::{Part, Target};
 use super::{Guarded, Problem, ProblemSeverity, Survey, SurveyedRoot, TranscriptListed};
 use crate::evidence::directory::Directory;
@@ -114,6 +115,9 @@ impl<'a> Walker<'a> {
             what: what.clone(),
             severity: ProblemSeverity::Detail,
         }));
+        if let (Some(install), Part::Whole) = (&self.context.install, self.only) {
+            leases::add(self.context.root, install, self.view, self.survey);
+        }
         let root =
             SurveyedRoot { path: self.path, install: self.context.install, stores: self.context.stores };
         self.survey.roots.push(root);

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::*;
 use crate::evidence::Payload;
+use crate::evidence::Relevance;
 use crate::evidence::payload::Format;
 use crate::openclaw::limits::Limit;
 
@@ -41,6 +42,7 @@ fn healthy() -> Evidence {
         start_ticks: StartTicks::Comparable,
         limit: Some(Limit { after: Duration::from_secs(780), source: "run timeout".to_owned() }),
         run_timed_out: RunTimedOut::NotLookedAt,
+        relevance: Relevance::Current,
     }
 }
 

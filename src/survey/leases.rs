@@ -1,0 +1,220 @@
+//! The leases of the SQLite era as judged claims: who holds what in OpenClaw's databases. Read-only; the action
+//! is at most a report.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+
+use super::{Problem, ProblemSeverity, Survey};
+use crate::evidence::StartTicks;
+use crate::evidence::pid_domain::PidDomain;
+use crate::evidence::view::SystemView;
+use crate::evidence::{Owner, Writer};
+use crate::openclaw::install::Install;
+use crate::openclaw::lock_kind::LockKind;
+use crate::sqlite::explain::{Explanation, explain};
+use crate::sqlite::judge::{Claim, judge};
+use crate::sqlite::state_db::Section;
+use crate::sqlite::survey::survey as read_databases;
+use crate::sqlite::{
+    Action, LeaseOwner, LeaseVerdict, OwnerFacts, PidState, ReadError, Sessions, StartTime, Tri,
+};
+
+/// One row that claims something for a process.
+#[derive(Debug)]
+pub struct SurveyedLease {
+    /// Index into [`Survey::roots`].
+    pub root: usize,
+    /// The database, and after `#` the table and the row.
+    pub path: String,
+    pub agent: Option<String>,
+    pub owner: LeaseOwner,
+    pub process: Owner,
+    pub since: Option<DateTime<Utc>>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub verdict: LeaseVerdict,
+    pub explanation: Explanation,
+}
+
+impl SurveyedLease {
+    pub fn needs_attention(&self) -> bool {
+        self.verdict.action == Action::Report
+    }
+}
+
+/// A session that its database calls running.
+#[derive(Debug)]
+pub struct RunningSession {
+    pub root: usize,
+    pub agent: String,
+    pub key: String,
+    pub session_id: String,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Judges every lease of `install` and adds it to `survey`.
+pub(super) fn add(root: usize, install: &Install, view: &mut SystemView, survey: &mut Survey) {
+    let databases = read_databases(&install.root.path, Sessions::Running);
+    let state = match databases.state {
+        Ok(state) => state,
+        Err(ReadError::Missing { .. }) => return,
+        Err(error) => {
+            survey.problems.push(Problem {
+                path: install.root.path.join("state").join("openclaw.sqlite"),
+                what: error.to_string(),
+                severity: ProblemSeverity::Detail,
+            });
+            return;
+        }
+    };
+    for (agent, database) in databases.agents {
+        let nodes = database.as_ref().map(|database| database.nodes.rows()).unwrap_or_default();
+        survey.running.extend(nodes.iter().map(|node| RunningSession {
+            root,
+            agent: agent.clone(),
+            key: node.key.clone(),
+            session_id: node.session_id.clone(),
+            updated_at: node.updated_at,
+        }));
+        if let Err(error) = database {
+            survey.problems.push(Problem {
+                path: install.root.path.join("agents").join(&agent),
+                what: error.to_string(),
+                severity: ProblemSeverity::Detail,
+            });
+        }
+    }
+    let gateway_lock = GatewayLock::of(root, survey);
+    let mut rows: Vec<(String, Option<String>, Claim<'_>)> = Vec::new();
+    rows.extend(
+        state
+            .leases
+            .rows()
+            .iter()
+            .map(|row| (format!("state_leases/{}/{}", row.scope, row.key), None, Claim::from(row))),
+    );
+    rows.extend(state.agent_database_leases.rows().iter().map(|row| {
+        (format!("agent_database_leases/{}", row.lease_id), Some(row.agent.clone()), Claim::from(row))
+    }));
+    rows.extend(
+        state
+            .memory_locks
+            .rows()
+            .iter()
+            .map(|row| (format!("plugin_state_entries/{}", row.key), None, Claim::from(row))),
+    );
+    for (row, agent, claim) in rows {
+        let lease = judged(root, &state.path, &row, agent, &claim, install, &gateway_lock, view);
+        survey.leases.push(lease);
+    }
+    let unreadable = [text(&state.leases), text(&state.agent_database_leases), text(&state.memory_locks)];
+    survey.problems.extend(unreadable.into_iter().flatten().map(|what| Problem {
+        path: state.path.clone(),
+        what,
+        severity: ProblemSeverity::Detail,
+    }));
+}
+
+fn text<T>(section: &Section<T>) -> Option<String> {
+    match section {
+        Section::Unreadable(what) => Some(what.clone()),
+        Section::Rows(_) | Section::Absent => None,
+    }
+}
+
+/// What the lock file `gateway.state.lock` of this install says.
+struct GatewayLock {
+    held: Tri,
+    owner_id: Option<String>,
+}
+
+impl GatewayLock {
+    fn of(root: usize, survey: &Survey) -> Self {
+        let lock = survey.locks.iter().find(|lock| {
+            lock.root == root && lock.kind == LockKind::Gateway && lock.name == "gateway.state.lock"
+        });
+        let held = lock.map_or(Tri::Unknown, |lock| match lock.evidence.writer {
+            Writer::Open => Tri::Yes,
+            Writer::NoneOpen => Tri::No,
+            Writer::Unknown(_) => Tri::Unknown,
+        });
+        let owner_id =
+            lock.and_then(|lock| lock.evidence.payload()).and_then(|payload| payload.owner_id.clone());
+        Self { held, owner_id }
+    }
+
+    fn is_of(&self, owner: &LeaseOwner) -> Tri {
+        match &self.owner_id {
+            Some(id) if *id == owner.raw => Tri::Yes,
+            Some(_) => Tri::No,
+            None => Tri::Unknown,
+        }
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is one independent fact")]
+fn judged(
+    root: usize,
+    database: &Path,
+    row: &str,
+    agent: Option<String>,
+    claim: &Claim<'_>,
+    install: &Install,
+    gateway_lock: &GatewayLock,
+    view: &mut SystemView,
+) -> SurveyedLease {
+    let process = claim.owner.pid.map_or(Owner::None, |pid| view.processes.owner(pid));
+    let facts = OwnerFacts {
+        gateway_lock_held: gateway_lock.held,
+        gateway_lock_is_owners: gateway_lock.is_of(claim.owner),
+        ..owner_facts(claim.owner, &process, install, view)
+    };
+    let verdict = judge(claim, &facts, view.now.wall);
+    SurveyedLease {
+        root,
+        path: format!("{}#{row}", PathBuf::from(database).display()),
+        agent,
+        owner: claim.owner.clone(),
+        process,
+        since: claim.since,
+        expires_at: claim.expires_at,
+        explanation: explain(claim, &verdict, &facts, view.now.wall),
+        verdict,
+    }
+}
+
+fn owner_facts(owner: &LeaseOwner, process: &Owner, install: &Install, view: &SystemView) -> OwnerFacts {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let domain = owner.pid.map(|pid| {
+        view.namespaces.decide(view.census(), pid, owner.started_at, install.gateway.is_visible())
+    });
+    OwnerFacts {
+        pid: match process {
+            Owner::Alive(_) | Owner::Hidden => PidState::Alive,
+            Owner::Gone | Owner::Thread { .. } => PidState::Dead,
+            Owner::Zombie(_) => PidState::Zombie,
+            Owner::None | Owner::Lockdoctor | Owner::Unknown(_) => PidState::Unknown,
+        },
+        start_time: match (owner.started_at, process) {
+            (Some(ticks), Owner::Alive(process)) if view.namespaces.start_ticks == StartTicks::Comparable => {
+                if ticks == process.start_ticks {
+                    StartTime::Equal
+                } else {
+                    StartTime::Different
+                }
+            }
+            _ => StartTime::Unknown,
+        },
+        same_host: match &owner.host {
+            Some(name) if *name == host => Tri::Yes,
+            Some(_) => Tri::No,
+            None => Tri::Unknown,
+        },
+        same_pid_domain: match domain {
+            Some(PidDomain::Shared(_)) => Tri::Yes,
+            Some(PidDomain::Foreign { .. }) => Tri::No,
+            _ => Tri::Unknown,
+        },
+        ..OwnerFacts::default()
+    }
+}
