@@ -88,13 +88,13 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
     let scope = Scope::resolve(&args.paths, &common.state_dir, &view)?;
     let started = Instant::now();
     let survey = first_look(&scope, &mut view);
-    scan::print_problems(&survey)?;
     let settle = args.policy.settle();
     let breaker = if args.no_breaker { Breaker::OFF } else { Breaker::DEFAULT };
     let step = if args.yes { Step::Act } else { Step::Plan };
     let mut run = Run::new(survey, started, settle, breaker);
     run.limit_to(args.max, args.id.as_deref(), |verdict| args.policy.allows(verdict));
     run.carry_out(step, &mut view);
+    scan::print_problems(&run.survey)?;
     print(common, args, &run)?;
     Ok(exit(&run, args))
 }

@@ -32,11 +32,13 @@ fn mount_of(directory: &Directory) -> Option<u64> {
 /// Every home of an install in which a lockdoctor has worked.
 pub fn of_install(install: &Install) -> Vec<Rc<Directory>> {
     let mut homes = vec![Rc::clone(&install.root)];
-    for agent in install.agents().unwrap_or_default() {
-        let usual = Path::new("agents").join(&agent).join("sessions");
-        homes.extend(install.root.open_beneath(&usual).ok().map(Rc::new));
-        let moved = install.moved_sessions(&agent);
-        homes.extend(moved.and_then(|path| Directory::open_root(&path).ok()).map(Rc::new));
+    let agents = install.agents().unwrap_or_default();
+    for agent in &agents {
+        let sessions = Path::new("agents").join(agent).join("sessions");
+        homes.extend(install.root.open_beneath(&sessions).ok().map(Rc::new));
+    }
+    for moved in install.moved_sessions(&agents) {
+        homes.extend(Directory::open_root(&moved.path).ok().map(Rc::new));
     }
     let mut seen = HashSet::new();
     homes.retain(|home| Store::exists(home) && seen.insert((home.dev, home.ino)));
