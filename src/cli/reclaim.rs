@@ -96,6 +96,10 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
     run.carry_out(step, &mut view);
     scan::print_problems(&run.survey)?;
     print(common, args, &run)?;
+    if let Some(id) = args.id.as_deref().filter(|_| run.attempts.is_empty()) {
+        let scope = common.scope_as_typed(&args.paths);
+        writeln!(anstream::stderr(), "lockdoctor: {}", reclaimed::not_found(&run, id, &scope))?;
+    }
     Ok(exit(&run, args))
 }
 
@@ -105,6 +109,7 @@ fn print(common: &Common, args: &ReclaimArgs, run: &Run) -> anyhow::Result<()> {
         Format::Json => output::print_json(&reclaimed::document(run, redaction))?,
         Format::Ndjson => output::print_ndjson(reclaimed::locks(run, redaction))?,
         Format::Plain => write!(output::stdout(), "{}", reclaimed::plain(run))?,
+        Format::Table if args.id.is_some() && run.attempts.is_empty() => {}
         Format::Table if args.quiet => write!(output::stdout(), "{}", reclaimed::one_line(run))?,
         Format::Table => {
             let again = format!("{}{}", common.scope_as_typed(&args.paths), id_as_typed(args));
