@@ -11,12 +11,16 @@ use serde_json::json;
 
 use super::{Common, Format, output};
 use crate::evidence::directory::Directory;
+use crate::evidence::lease::Leases;
 use crate::evidence::view::SystemView;
 use crate::exit::Exit;
+use crate::openclaw::install::Install;
+use crate::reclaim::homes;
 use crate::reclaim::quarantine::{self, Quarantined};
 use crate::reclaim::store::Store;
 use crate::report::words::{count, rfc3339};
 use crate::survey::Scope;
+use crate::survey::scope::Target;
 
 /// Lists what was reclaimed, puts it back, or drops it.
 ///
@@ -45,25 +49,31 @@ pub enum QuarantineCommand {
 }
 
 pub fn run(common: &Common, args: &QuarantineArgs) -> anyhow::Result<Exit> {
-    let view = SystemView::open();
+    let mut view = SystemView::open();
     let scope = Scope::resolve(&[], &common.state_dir, &view)?;
-    let mut stores = Vec::new();
+    let mut homes = Vec::new();
     for target in scope.targets {
-        let path = target.path();
-        let home = Rc::new(Directory::open_root(path).with_context(|| path.display().to_string())?);
-        stores.extend(Store::open_existing(&home)?);
+        match target {
+            Target::State { path, .. } => {
+                let install = Install::open(&path, &mut view).with_context(|| path.display().to_string())?;
+                homes.extend(homes::of_install(&install));
+            }
+            Target::Directory { path, .. } => homes.extend(homes::of_directory(&path)),
+        }
     }
     match &args.command {
-        QuarantineCommand::List => list(common, &stores),
-        QuarantineCommand::Restore { id } => restore(&mut stores, id),
-        QuarantineCommand::Purge { older_than } => purge(&mut stores, *older_than),
+        QuarantineCommand::List => list(common, &homes),
+        QuarantineCommand::Restore { id } => restore(&homes, id, &mut view.leases),
+        QuarantineCommand::Purge { older_than } => purge(&homes, *older_than, &mut view.leases),
     }
 }
 
-fn list(common: &Common, stores: &[Store]) -> anyhow::Result<Exit> {
+fn list(common: &Common, homes: &[Rc<Directory>]) -> anyhow::Result<Exit> {
     let mut files: Vec<Quarantined> = Vec::new();
-    for store in stores {
-        files.extend(quarantine::list(store)?);
+    for home in homes {
+        if let Some(store) = Store::look(home)? {
+            files.extend(quarantine::list(&store)?);
+        }
     }
     match common.format() {
         Format::Json => output::print_json(&json!({ "schema": "lockdoctor/quarantine/v1", "locks": files }))?,
@@ -83,21 +93,22 @@ fn list(common: &Common, stores: &[Store]) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
-fn restore(stores: &mut [Store], id: &str) -> anyhow::Result<Exit> {
-    let holds =
-        |store: &&mut Store| store.quarantined().is_ok_and(|names| names.iter().any(|name| name == id));
-    let Some(store) = stores.iter_mut().find(holds) else {
-        bail!("{id}: not in the quarantine; see `lockdoctor quarantine list`");
-    };
-    let subject = quarantine::restore(store, id, Utc::now())?;
-    writeln!(output::stdout(), "{} is back.", subject.lock)?;
-    Ok(Exit::Clean)
+fn restore(homes: &[Rc<Directory>], id: &str, leases: &mut Leases) -> anyhow::Result<Exit> {
+    for home in homes {
+        let Some(seen) = Store::look(home)? else { continue };
+        if seen.quarantined()?.iter().any(|name| name == id) {
+            let subject = quarantine::restore(home, id, leases, Utc::now())?;
+            writeln!(output::stdout(), "{} is back.", subject.lock)?;
+            return Ok(Exit::Clean);
+        }
+    }
+    bail!("{id}: not in the quarantine; see `lockdoctor quarantine list`");
 }
 
-fn purge(stores: &mut [Store], older_than: Duration) -> anyhow::Result<Exit> {
+fn purge(homes: &[Rc<Directory>], older_than: Duration, leases: &mut Leases) -> anyhow::Result<Exit> {
     let mut dropped = 0;
-    for store in stores {
-        dropped += quarantine::purge(store, older_than, Utc::now())?.len();
+    for home in homes {
+        dropped += quarantine::purge(home, older_than, leases, Utc::now())?.len();
     }
     writeln!(output::stdout(), "{} dropped.", count(dropped, "lock"))?;
     Ok(Exit::Clean)

@@ -88,14 +88,18 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
     let scope = Scope::resolve(&args.paths, &common.state_dir, &view)?;
     let started = Instant::now();
     let survey = first_look(&scope, &mut view);
-    scan::print_problems(&survey)?;
     let settle = args.policy.settle();
     let breaker = if args.no_breaker { Breaker::OFF } else { Breaker::DEFAULT };
     let step = if args.yes { Step::Act } else { Step::Plan };
     let mut run = Run::new(survey, started, settle, breaker);
     run.limit_to(args.max, args.id.as_deref(), |verdict| args.policy.allows(verdict));
     run.carry_out(step, &mut view);
+    scan::print_problems(&run.survey)?;
     print(common, args, &run)?;
+    if let Some(id) = args.id.as_deref().filter(|_| run.attempts.is_empty()) {
+        let scope = common.scope_as_typed(&args.paths);
+        writeln!(anstream::stderr(), "lockdoctor: {}", reclaimed::not_found(&run, id, &scope))?;
+    }
     Ok(exit(&run, args))
 }
 
@@ -105,6 +109,7 @@ fn print(common: &Common, args: &ReclaimArgs, run: &Run) -> anyhow::Result<()> {
         Format::Json => output::print_json(&reclaimed::document(run, redaction))?,
         Format::Ndjson => output::print_ndjson(reclaimed::locks(run, redaction))?,
         Format::Plain => write!(output::stdout(), "{}", reclaimed::plain(run))?,
+        Format::Table if args.id.is_some() && run.attempts.is_empty() => {}
         Format::Table if args.quiet => write!(output::stdout(), "{}", reclaimed::one_line(run))?,
         Format::Table => {
             let again = format!("{}{}", common.scope_as_typed(&args.paths), id_as_typed(args));

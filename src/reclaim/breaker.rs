@@ -29,7 +29,7 @@ impl Breaker {
     /// Refuses a reclaim that would be one too many.
     pub fn check(&self, store: &Store, subject: &Subject, now: DateTime<Utc>) -> Result<(), Tripped> {
         let done = |within: TimeDelta, of: Option<&str>| {
-            let recent = store.entries.iter().rev().take_while(|entry| now - entry.at < within);
+            let recent = store.entries().iter().rev().take_while(|entry| now - entry.at < within);
             recent
                 .filter(|entry| matches!(entry.event, Event::Reclaimed | Event::Completed))
                 .filter(|entry| of.is_none_or(|lock| entry.subject.lock == lock))
@@ -55,7 +55,7 @@ pub enum Tripped {
     )]
     SameLock { times: usize, minutes: i64 },
     #[error(
-        "{times} locks were freed in the last minute already: something is killing lock holders; see `lockdoctor diagnose`"
+        "{times} locks were freed within a minute, which is enough at once: look for what kills their holders (`lockdoctor diagnose`), then run it again"
     )]
     TooMany { times: usize },
 }

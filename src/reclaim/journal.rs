@@ -2,12 +2,12 @@
 //! what to which lock, on which evidence, by which rule, and what came of it; and after a crash, what was
 //! under way.
 
-use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
-use rustix::fs::{FileType, Gid, Mode, OFlags, RenameFlags, Uid};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +17,8 @@ use crate::evidence::lockfile::FileFacts;
 
 const JOURNAL: &str = "journal.jsonl";
 const PREVIOUS: &str = "journal.1.jsonl";
-/// Then a new journal is begun and the previous one kept beside it.
-const MAX_BYTES: u64 = 4 * 1024 * 1024;
+/// Then a new journal is begun and the previous one kept beside it: together at least the last 3 000 acts.
+const MAX_BYTES: u64 = 2 * 1024 * 1024;
 
 /// What one line records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,18 +36,20 @@ pub enum Event {
     /// Two processes hold this lock now: an incident.
     DoubleHolder,
     Failed,
-    /// A killed lockdoctor had not begun to change anything.
+    /// A lockdoctor that was killed had not begun to change anything.
     Undone,
-    /// A killed lockdoctor had already swapped; what it began is complete.
+    /// A lockdoctor that was killed had already swapped; what it began is complete.
     Completed,
+    /// Written before a lock is put back under its name.
+    Restoring,
     Restored,
     Purged,
 }
 
 impl Event {
-    /// The act is over: nothing has to be recovered.
-    pub fn is_end(self) -> bool {
-        self != Self::Intent
+    /// Something may have been begun that this line alone does not end.
+    pub fn is_beginning(self) -> bool {
+        matches!(self, Self::Intent | Self::Restoring)
     }
 }
 
@@ -100,99 +102,198 @@ impl Entry {
     pub fn about(at: DateTime<Utc>, id: &str, event: Event, subject: Subject) -> Self {
         let by = By {
             pid: std::process::id(),
-            uid: rustix::process::geteuid().as_raw(),
+            // The real one: root acts under its user's effective uid.
+            uid: rustix::process::getuid().as_raw(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         Self { at, id: id.to_owned(), event, by, subject, dev: 0, inode: 0, detail: None }
     }
 }
 
-/// The open journal of one store.
+/// The journal of one store, and what stands in it. Whoever reads or writes it has the store's lock, except for
+/// a mere look.
 #[derive(Debug)]
-pub struct Journal {
+pub(super) struct Journal {
     fd: OwnedFd,
+    ino: u64,
     path: PathBuf,
+    read_to: u64,
+    entries: Vec<Entry>,
+    /// What was begun and has not ended, by id.
+    open: BTreeMap<String, Entry>,
+}
+
+/// Whether the journal may be written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
 }
 
 impl Journal {
-    pub fn open(directory: &Directory) -> Result<Self, StoreError> {
+    /// Opens it and reads it and its predecessor; with [`Access::Write`] it is created if it is missing.
+    pub(super) fn open(directory: &Directory, access: Access) -> Result<Self, StoreError> {
         let path = directory.path.join(JOURNAL);
-        let journal = Self::open_file(directory, path.clone())?;
-        let size = rustix::fs::fstat(&journal.fd).map_or(0, |stat| stat.st_size as u64);
-        if size <= MAX_BYTES {
-            return Ok(journal);
+        let (fd, ino) = open_file(directory, &path, access)?;
+        let mut journal = Self { fd, ino, path, read_to: 0, entries: Vec::new(), open: BTreeMap::new() };
+        journal.read_previous(directory);
+        journal.read_on()?;
+        Ok(journal)
+    }
+
+    /// Takes in what others have written since.
+    pub(super) fn refresh(&mut self, directory: &Directory) -> Result<(), StoreError> {
+        let named = rustix::fs::statat(directory, JOURNAL, AtFlags::SYMLINK_NOFOLLOW);
+        if named.is_ok_and(|named| named.st_ino == self.ino) {
+            return self.read_on();
+        }
+        // Another lockdoctor began a new one, or somebody removed it.
+        *self = Self::open(directory, Access::Write)?;
+        Ok(())
+    }
+
+    fn read_on(&mut self) -> Result<(), StoreError> {
+        let size = self.size()?;
+        // Should somebody have cut it, what we know of it is all that is left.
+        self.read_to = self.read_to.min(size);
+        let text = read_range(&self.fd, self.read_to, size)
+            .map_err(|error| self.failed("reading the journal", error))?;
+        self.read_to += self.absorb(&text);
+        Ok(())
+    }
+
+    /// Begins a new journal once this one is large. Nothing may be under way.
+    pub(super) fn rotate(&mut self, directory: &Directory) -> Result<(), StoreError> {
+        if self.read_to <= MAX_BYTES || !self.open.is_empty() {
+            return Ok(());
         }
         rustix::fs::renameat_with(directory, JOURNAL, directory, PREVIOUS, RenameFlags::empty())
-            .map_err(|error| failed(&path, "rotating the journal", error))?;
-        Self::open_file(directory, path)
+            .map_err(|error| self.failed("beginning a new journal", error))?;
+        *self = Self::open(directory, Access::Write)?;
+        Ok(())
     }
 
-    fn open_file(directory: &Directory, path: PathBuf) -> Result<Self, StoreError> {
-        let flags = OFlags::RDWR
-            | OFlags::APPEND
-            | OFlags::CREATE
-            | OFlags::NOFOLLOW
-            | OFlags::NONBLOCK
-            | OFlags::CLOEXEC;
-        let tampered = || StoreError::Tampered { path: path.display().to_string() };
-        let fd = match rustix::fs::openat(directory, JOURNAL, flags, Mode::RUSR | Mode::WUSR) {
-            Ok(fd) => fd,
-            Err(Errno::LOOP | Errno::NXIO | Errno::ISDIR) => return Err(tampered()),
-            Err(error) => return Err(failed(&path, "opening the journal", error)),
-        };
-        let stat = rustix::fs::fstat(&fd).map_err(|error| failed(&path, "opening the journal", error))?;
-        let ours = rustix::process::geteuid().as_raw();
-        let expected_owner = stat.st_uid == ours || stat.st_uid == directory.uid;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile
-            || stat.st_nlink != 1
-            || !expected_owner
-        {
-            return Err(tampered());
-        }
-        if ours == 0 && directory.uid != 0 && stat.st_uid == 0 {
-            let (uid, gid) = (Uid::from_raw(directory.uid), Gid::from_raw(directory.gid));
-            rustix::fs::fchown(&fd, Some(uid), Some(gid))
-                .map_err(|error| failed(&path, "giving the journal to its user", error))?;
-        }
-        Ok(Self { fd, path })
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+    /// What a lockdoctor began and did not end.
+    pub(super) fn unfinished(&self) -> Vec<Entry> {
+        self.open.values().cloned().collect()
     }
 
-    /// Every line that is whole. A torn last line is what a power cut leaves; it records nothing.
-    pub fn read(&self) -> Result<Vec<Entry>, StoreError> {
-        let copy =
-            self.fd.try_clone().map_err(|_| failed(&self.path, "reading the journal", Errno::MFILE))?;
-        rustix::fs::seek(&copy, rustix::fs::SeekFrom::Start(0))
-            .map_err(|error| failed(&self.path, "reading the journal", error))?;
-        let mut text = Vec::new();
-        std::fs::File::from(copy).take(2 * MAX_BYTES).read_to_end(&mut text).map_err(|error| {
-            failed(&self.path, "reading the journal", Errno::from_io_error(&error).unwrap_or(Errno::IO))
-        })?;
-        Ok(text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
+    /// Appends, and waits until it is on disk.
+    pub(super) fn append(&mut self, entry: &Entry) -> Result<(), StoreError> {
+        self.write_line(entry)?;
+        self.take_in(entry.clone());
+        Ok(())
     }
 
-    /// One write, one fsync: a line is there whole or torn at the end, never in the middle.
-    pub fn append(&mut self, entry: &Entry) -> Result<(), StoreError> {
-        let mut line = serde_json::to_vec(entry).unwrap_or_default();
-        line.push(b'\n');
+    /// One write, one fdatasync: a line is there whole or torn at the end, never in the middle.
+    pub(super) fn write_line(&mut self, entry: &Entry) -> Result<(), StoreError> {
+        let mut line = Vec::new();
         // A line that a full disk tore would swallow the next one: begin on a line of its own.
         if self.ends_torn() {
-            line.insert(0, b'\n');
+            line.push(b'\n');
         }
+        // Strings and numbers alone; there is nothing that could not be written as JSON.
+        line.extend(serde_json::to_vec(entry).unwrap_or_default());
+        line.push(b'\n');
         let written = rustix::io::retry_on_intr(|| rustix::io::write(&self.fd, &line))
-            .map_err(|error| failed(&self.path, "writing the journal", error))?;
+            .map_err(|error| self.failed("writing the journal", error))?;
         if written < line.len() {
-            return Err(failed(&self.path, "writing the journal", Errno::NOSPC));
+            return Err(self.failed("writing the journal", Errno::NOSPC));
         }
-        rustix::fs::fdatasync(&self.fd).map_err(|error| failed(&self.path, "writing the journal", error))
+        rustix::fs::fdatasync(&self.fd).map_err(|error| self.failed("writing the journal", error))?;
+        self.read_to = self.size()?;
+        Ok(())
+    }
+
+    /// Counts an entry as told, written or not.
+    pub(super) fn take_in(&mut self, entry: Entry) {
+        if entry.event.is_beginning() {
+            self.open.insert(entry.id.clone(), entry.clone());
+        } else {
+            self.open.remove(&entry.id);
+        }
+        self.entries.push(entry);
+    }
+
+    /// Takes in every line that is whole and returns their length. A torn last line is what a power cut leaves;
+    /// it records nothing.
+    fn absorb(&mut self, text: &[u8]) -> u64 {
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        for line in text[..whole].split(|byte| *byte == b'\n') {
+            if let Ok(entry) = serde_json::from_slice(line) {
+                self.take_in(entry);
+            }
+        }
+        whole as u64
+    }
+
+    /// What the previous journal tells of the locks that are still in the quarantine. History, so it is no
+    /// error if it cannot be read.
+    fn read_previous(&mut self, directory: &Directory) {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let Ok(fd) = rustix::fs::openat(directory, PREVIOUS, flags, Mode::empty()) else { return };
+        if let Ok(text) = read_range(&fd, 0, 2 * MAX_BYTES) {
+            self.absorb(&text);
+        }
+        self.open.clear();
     }
 
     fn ends_torn(&self) -> bool {
-        let size = rustix::fs::fstat(&self.fd).map_or(0, |stat| stat.st_size as u64);
+        let size = self.size().unwrap_or(0);
         let mut last = [b'\n'];
         size > 0 && rustix::io::pread(&self.fd, &mut last, size - 1).is_ok() && last[0] != b'\n'
     }
+
+    fn size(&self) -> Result<u64, StoreError> {
+        let stat = rustix::fs::fstat(&self.fd).map_err(|error| self.failed("reading the journal", error))?;
+        Ok(stat.st_size as u64)
+    }
+
+    fn failed(&self, what: &'static str, error: Errno) -> StoreError {
+        failed(&self.path, what, error)
+    }
+}
+
+fn open_file(
+    directory: &Directory,
+    path: &std::path::Path,
+    access: Access,
+) -> Result<(OwnedFd, u64), StoreError> {
+    let mode = match access {
+        Access::Read => OFlags::RDONLY,
+        Access::Write => OFlags::RDWR | OFlags::APPEND | OFlags::CREATE,
+    };
+    // NONBLOCK: opening a FIFO must not wait for its other end.
+    let flags = mode | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let tampered = || StoreError::Tampered { path: path.display().to_string() };
+    let fd = match rustix::fs::openat(directory, JOURNAL, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(fd) => fd,
+        Err(Errno::LOOP | Errno::NXIO | Errno::ISDIR) => return Err(tampered()),
+        Err(error) => return Err(failed(path, "opening the journal", error)),
+    };
+    let stat = rustix::fs::fstat(&fd).map_err(|error| failed(path, "opening the journal", error))?;
+    let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    if !regular || stat.st_nlink != 1 || stat.st_uid != directory.uid {
+        return Err(tampered());
+    }
+    Ok((fd, stat.st_ino))
+}
+
+fn read_range(fd: &OwnedFd, from: u64, to: u64) -> Result<Vec<u8>, Errno> {
+    let mut text = vec![0; to.saturating_sub(from).min(4 * MAX_BYTES) as usize];
+    let mut filled = 0;
+    while filled < text.len() {
+        match rustix::io::pread(fd, &mut text[filled..], from + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    text.truncate(filled);
+    Ok(text)
 }

@@ -2,22 +2,29 @@
 //! tombstone that names no process, and OpenClaw's own acquirer removes that. The name is never absent, and
 //! what comes out of the swap is looked at before it counts as done.
 //!
-//! Order of one reclaim: trust the directory → journal the intent → make the tombstone → last check → swap →
-//! look at what came out → journal the end. Each step survives a SIGKILL: see [`recovery`].
+//! Order of one reclaim: trust the directory → take its owner's identity → our turn in the store → last check →
+//! journal the intent → make the tombstone → last check again → swap → look at what came out → journal the end.
+//! Each step survives a SIGKILL: see [`recovery`].
 
 pub mod breaker;
+mod failure;
+pub mod homes;
+mod identity;
 pub mod journal;
 pub mod quarantine;
-pub mod recovery;
+mod recovery;
 pub mod run;
 pub mod store;
-pub mod swap;
+mod swap;
 pub mod tombstone;
 pub mod trust;
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
+use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
 use crate::evidence::Writer;
@@ -26,9 +33,11 @@ use crate::evidence::lease::Leases;
 use crate::evidence::lockfile::{PinnedLock, Presence};
 use crate::verdict::{StaleProof, Verdict};
 use breaker::Breaker;
+pub use failure::Failure;
+use identity::ActingAs;
 use journal::{Entry, Event, Subject};
-use store::{Store, StoreError};
-use swap::SwapOutcome;
+use store::{Store, Turn};
+use swap::{Places, SwapOutcome};
 
 /// What became of one lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,31 +63,6 @@ impl Outcome {
     }
 }
 
-/// Why nothing was done, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    #[error("{0}")]
-    NotTrusted(#[from] trust::Distrust),
-    #[error("a reclaim guard stands beside it: OpenClaw is at it itself, or the guard was left behind")]
-    Guarded,
-    #[error("{0}")]
-    Breaker(#[from] breaker::Tripped),
-    #[error("{0}")]
-    Store(#[from] StoreError),
-    #[error(
-        "this file system cannot swap two names (renameat2 RENAME_EXCHANGE); restart the gateway instead"
-    )]
-    CannotSwap,
-    #[error("the lock lies on another mount than {quarantine}; name its directory with --state-dir")]
-    OtherMount { quarantine: String },
-    #[error("permission denied; run lockdoctor as uid {uid}, which owns the directory")]
-    WrongUser { uid: u32 },
-    #[error("the file system is mounted read-only")]
-    ReadOnly,
-    #[error("{what}: {error}")]
-    System { what: &'static str, error: Errno },
-}
-
 /// What is written about a lock besides its file.
 #[derive(Debug, Clone)]
 pub struct Case {
@@ -91,17 +75,17 @@ pub struct Case {
 #[derive(Debug)]
 pub struct Reclaimer {
     store: Store,
+    /// Stores of sessions directories that turned out to lie on another mount, by device and inode.
+    elsewhere: HashMap<(u64, u64), Store>,
     breaker: Breaker,
 }
 
 impl Reclaimer {
-    /// Opens, or creates, `lockdoctor/` in `home`, takes its lock, and finishes or undoes what a killed
-    /// lockdoctor left half done.
+    /// Opens, or creates, `lockdoctor/` in `home`, and finishes or undoes what a killed lockdoctor left half
+    /// done there.
     pub fn open(home: &Rc<Directory>, breaker: Breaker, leases: &mut Leases) -> Result<Self, Failure> {
-        trust::check(home)?;
-        let mut store = Store::open(home).map_err(|error| explained(error, home))?;
-        recovery::recover(&mut store, leases)?;
-        Ok(Self { store, breaker })
+        let store = open_store(home, leases)?;
+        Ok(Self { store, elsewhere: HashMap::new(), breaker })
     }
 
     /// Swaps `lock` for a tombstone. The proof says that it has no holder; the last check asks once more.
@@ -112,106 +96,170 @@ impl Reclaimer {
         case: Case,
         leases: &mut Leases,
     ) -> Outcome {
-        match self.try_reclaim(&lock, proof, case, leases) {
-            Ok(outcome) => outcome,
-            Err(failure) => Outcome::Failed(failure),
-        }
+        let act = Act { lock, proof, case, breaker: self.breaker };
+        let outcome = match act.carry_out(&mut self.store, leases) {
+            Err(Failure::OtherMount { .. }) if !same(&self.store.home, act.lock.directory()) => {
+                self.reclaim_beside(act, leases)
+            }
+            outcome => outcome,
+        };
+        outcome.unwrap_or_else(Outcome::Failed)
     }
 
-    fn try_reclaim(
-        &mut self,
-        lock: &PinnedLock,
-        proof: StaleProof,
-        case: Case,
-        leases: &mut Leases,
-    ) -> Result<Outcome, Failure> {
-        trust::check(lock.directory())?;
-        if guard_stands(lock) {
-            return Err(Failure::Guarded);
+    /// A bind mount or a project quota can part a sessions directory from its state directory without a sign:
+    /// then journal and quarantine lie in the sessions directory itself.
+    fn reclaim_beside(&mut self, mut act: Act, leases: &mut Leases) -> Result<Outcome, Failure> {
+        use std::collections::hash_map::Entry;
+        let directory = act.lock.directory();
+        let store = match self.elsewhere.entry((directory.dev, directory.ino)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(open_store(directory, leases)?),
+        };
+        act.case.subject.lock = act.lock.name().to_string_lossy().into_owned();
+        act.carry_out(store, leases)
+    }
+}
+
+/// Finishes or undoes what a killed lockdoctor left half done in `home`, if it ever worked there.
+pub fn recover(home: &Rc<Directory>, leases: &mut Leases) -> Result<(), Failure> {
+    if Store::exists(home) { open_store(home, leases).map(drop) } else { Ok(()) }
+}
+
+fn open_store(home: &Rc<Directory>, leases: &mut Leases) -> Result<Store, Failure> {
+    trust::check(home)?;
+    let _acting = acting_as_owner_of(home)?;
+    Store::open(home, leases).map_err(|error| Failure::of_store(error, home))
+}
+
+fn acting_as_owner_of(directory: &Directory) -> Result<ActingAs, Failure> {
+    // A container may have taken CAP_SETUID from its root.
+    ActingAs::owner_of(directory).map_err(|_| Failure::WrongUser { uid: directory.uid })
+}
+
+fn same(one: &Directory, other: &Directory) -> bool {
+    (one.dev, one.ino) == (other.dev, other.ino)
+}
+
+/// One reclaim.
+#[derive(Debug)]
+struct Act {
+    lock: PinnedLock,
+    proof: StaleProof,
+    case: Case,
+    breaker: Breaker,
+}
+
+impl Act {
+    fn carry_out(&self, store: &mut Store, leases: &mut Leases) -> Result<Outcome, Failure> {
+        let directory = self.lock.directory();
+        if self.lock.name().to_str().is_none() {
+            return Err(Failure::ForeignName);
         }
-        let now = Utc::now();
-        self.breaker.check(&self.store, &case.subject, now)?;
-        if let Some(outcome) = last_check(lock, proof, leases)? {
+        trust::check(directory)?;
+        let _acting = acting_as_owner_of(directory)?;
+        let home = Rc::clone(&store.home);
+        let in_store = |error| Failure::of_store(error, &home);
+        let mut turn = store.turn(leases).map_err(in_store)?;
+        if let Some(outcome) = self.last_check(leases)? {
             return Ok(outcome);
         }
-        let id = self.store.new_id(now, lock.facts());
-        self.store.write(&Entry::new(now, &id, Event::Intent, &case.subject, lock.facts()))?;
-        let result = self.act(lock, proof, &id, &case, now, leases);
+        let now = Utc::now();
+        let subject = &self.case.subject;
+        self.breaker.check(&turn, subject, now)?;
+        let id = turn.new_id(now, self.lock.facts());
+        turn.write(&Entry::new(now, &id, Event::Intent, subject, self.lock.facts())).map_err(in_store)?;
+        let result = self.replace(&turn, &id, now, leases);
         let (event, answer) = match result {
             Ok(SwapOutcome::Judged) => {
                 (Event::Reclaimed, Ok(Outcome::Reclaimed { quarantine_id: id.clone() }))
             }
             Ok(SwapOutcome::Vanished) => (Event::Vanished, Ok(Outcome::Vanished)),
             Ok(SwapOutcome::Changed) => (Event::Changed, Ok(Outcome::Changed)),
-            Ok(SwapOutcome::LiveLockPutBack) => (Event::LivePutBack, Ok(Outcome::Changed)),
+            Ok(SwapOutcome::PutBack) => (Event::LivePutBack, Ok(Outcome::Changed)),
             Ok(SwapOutcome::ReleasedMeanwhile) => (Event::ReleasedMeanwhile, Ok(Outcome::Changed)),
-            Ok(SwapOutcome::DoubleHolder) => (Event::DoubleHolder, Ok(Outcome::Changed)),
+            Ok(SwapOutcome::DoubleHolder) => (Event::DoubleHolder, Err(Failure::DoubleHolder)),
+            // The intent stays open: whoever has the next turn tries again to put it back.
+            Ok(SwapOutcome::Unfinished(error)) => {
+                return Err(Failure::System {
+                    what: "putting a live lock back; run lockdoctor again",
+                    error,
+                });
+            }
             Err(failure) => (Event::Failed, Err(failure)),
         };
-        let mut end = Entry::new(Utc::now(), &id, event, &case.subject, lock.facts());
+        let mut end = Entry::new(Utc::now(), &id, event, subject, self.lock.facts());
         end.detail = answer.as_ref().err().map(ToString::to_string);
-        self.store.write(&end)?;
-        self.store.bound(Utc::now());
+        turn.write_end(end);
+        turn.bound(now);
         answer
     }
 
-    fn act(
-        &mut self,
-        lock: &PinnedLock,
-        proof: StaleProof,
+    fn replace(
+        &self,
+        turn: &Turn<'_>,
         id: &str,
-        case: &Case,
         now: DateTime<Utc>,
         leases: &mut Leases,
     ) -> Result<SwapOutcome, Failure> {
-        let bytes = tombstone::bytes(lock, case.created_at, id, now);
-        tombstone::place(&self.store.quarantine, id, &bytes, lock.facts(), now)
-            .map_err(|error| explained(error.into(), lock.directory()))?;
-        let checked = last_check(lock, proof, leases);
-        match checked {
-            Ok(None) => swap::swap(&self.store.quarantine, id, lock, leases),
-            Ok(Some(outcome)) => {
-                tombstone::withdraw(&self.store.quarantine, id);
-                Ok(if outcome == Outcome::Vanished { SwapOutcome::Vanished } else { SwapOutcome::Changed })
+        let lock = &self.lock;
+        let bytes = tombstone::bytes(lock, self.case.created_at, id, now);
+        let tombstone = tombstone::place(&turn.quarantine, id, &bytes, lock.facts(), now)
+            .map_err(|error| Failure::of("writing the tombstone", error, lock.directory()))?;
+        let places =
+            Places { quarantine: &turn.quarantine, id, directory: lock.directory(), name: lock.name() };
+        match self.last_check(leases) {
+            Ok(None) => swap::swap(places, &tombstone, lock, self.proof, leases),
+            other => {
+                tombstone::withdraw(&turn.quarantine, id);
+                other.map(|outcome| match outcome {
+                    Some(Outcome::Vanished) => SwapOutcome::Vanished,
+                    _ => SwapOutcome::Changed,
+                })
             }
-            Err(failure) => {
-                tombstone::withdraw(&self.store.quarantine, id);
-                Err(failure)
-            }
+        }
+    }
+
+    /// The same file, the same bytes, and still no writer. `Some`: it must not be touched any more.
+    ///
+    /// The name is looked at last, so that nothing but the swap itself comes after it.
+    fn last_check(&self, leases: &mut Leases) -> Result<Option<Outcome>, Failure> {
+        let lock = &self.lock;
+        let system = |error| Failure::of("looking at the lock once more", error, lock.directory());
+        if guard_stands(lock).map_err(system)? {
+            return Err(Failure::Guarded);
+        }
+        let in_use = match (self.proof.verdict(), lock.probe_writer(leases)) {
+            // An abandoned lock is taken although its owner has it open: that is what --abandoned means.
+            (Verdict::Overdue, _) => false,
+            // Its owner lives, so nothing but the kernel's word frees it.
+            (Verdict::Leaked, writer) => writer != Writer::NoneOpen,
+            (_, writer) => writer == Writer::Open,
+        };
+        let unchanged = lock.bytes_unchanged().map_err(system)?;
+        match lock.presence().map_err(system)? {
+            Presence::Gone => Ok(Some(Outcome::Vanished)),
+            Presence::Changed => Ok(Some(freed_or_changed(lock))),
+            Presence::Same if in_use || !unchanged => Ok(Some(Outcome::Changed)),
+            Presence::Same => Ok(None),
         }
     }
 }
 
-/// The same file, the same bytes, and still no writer. `Some`: it must not be touched any more.
-fn last_check(lock: &PinnedLock, proof: StaleProof, leases: &mut Leases) -> Result<Option<Outcome>, Failure> {
-    let system = |error| Failure::System { what: "looking at the lock once more", error };
-    match lock.presence().map_err(system)? {
-        Presence::Gone => return Ok(Some(Outcome::Vanished)),
-        Presence::Changed => return Ok(Some(Outcome::Changed)),
-        Presence::Same => {}
+/// Another lockdoctor's tombstone under the name means that somebody else did it.
+fn freed_or_changed(lock: &PinnedLock) -> Outcome {
+    match tombstone::at(lock.directory(), lock.name()) {
+        Ok(Some(_)) => Outcome::Vanished,
+        _ => Outcome::Changed,
     }
-    if !lock.bytes_unchanged().map_err(system)? {
-        return Ok(Some(Outcome::Changed));
-    }
-    // An abandoned lock is taken although its owner has it open: that is what --abandoned means.
-    let writer_is_a_veto = proof.verdict() != Verdict::Overdue;
-    if writer_is_a_veto && lock.probe_writer(leases) == Writer::Open {
-        return Ok(Some(Outcome::Changed));
-    }
-    Ok(None)
 }
 
-fn guard_stands(lock: &PinnedLock) -> bool {
-    let mut name = lock.name().to_owned();
+/// Whether fs-safe's reclaim guard stands beside the lock; what cannot be seen counts as an error, not as "no".
+fn guard_stands(lock: &PinnedLock) -> Result<bool, Errno> {
+    let mut name: OsString = lock.name().to_owned();
     name.push(".reclaim");
-    rustix::fs::statat(lock.directory(), &name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).is_ok()
-}
-
-/// Turns the errors that have a remedy into sentences that name it.
-fn explained(error: StoreError, directory: &Directory) -> Failure {
-    match error.errno() {
-        Some(Errno::ACCESS | Errno::PERM) => Failure::WrongUser { uid: directory.uid },
-        Some(Errno::ROFS) => Failure::ReadOnly,
-        _ => Failure::Store(error),
+    match rustix::fs::statat(lock.directory(), &name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(error),
     }
 }

@@ -1,16 +1,20 @@
 //! What was reclaimed: listed, put back, dropped.
 
+use std::ffi::OsStr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rustix::fs::RenameFlags;
+use rustix::fs::AtFlags;
 use serde::Serialize;
 
 use super::journal::{Entry, Event, Subject};
-use super::recovery::{exists, place_of};
-use super::store::{Store, StoreError};
-use super::swap::is_tombstone;
-use super::tombstone;
+use super::recovery::{is_plain_name, place_of};
+use super::store::{Store, StoreError, time_in};
+use super::swap::{Places, SwapOutcome, restore_over_tombstone, restore_to_free_name};
+use super::{Failure, acting_as_owner_of, tombstone, trust};
+use crate::evidence::directory::Directory;
+use crate::evidence::lease::Leases;
 
 /// One file in the quarantine, with what the journal knows of it.
 #[derive(Debug, Clone, Serialize)]
@@ -22,6 +26,7 @@ pub struct Quarantined {
     pub subject: Subject,
 }
 
+/// Why a lock was not put back.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     #[error("{0}: not in the quarantine; see `lockdoctor quarantine list`")]
@@ -31,18 +36,20 @@ pub enum RestoreError {
     #[error("the directory of {0} cannot be opened any more")]
     NoPlace(String),
     #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("putting it back: {0}")]
-    System(#[from] rustix::io::Errno),
+    Failed(#[from] Failure),
 }
 
-/// Everything in the quarantine, oldest first.
+/// Everything in the quarantine, oldest first. What a crash left there of our own making is no lock.
 pub fn list(store: &Store) -> Result<Vec<Quarantined>, StoreError> {
-    let names = store.quarantined()?;
-    let found = names.into_iter().filter(|name| !name.ends_with(".new")).map(|id| {
-        let last = store.entries.iter().rev().find(|entry| entry.id == id && entry.event.is_end());
+    let is_lock = |name: &String| {
+        !tombstone::is_draft(name)
+            && !matches!(tombstone::at(&store.quarantine, OsStr::new(name)), Ok(Some(_)))
+    };
+    let found = store.quarantined()?.into_iter().filter(is_lock).map(|id| {
+        let last = last_entry(store, &id);
         Quarantined {
-            at: last.map(|entry| entry.at),
+            // Without a journal, the name tells.
+            at: last.map(|entry| entry.at).or_else(|| time_in(&id)),
             event: last.map(|entry| entry.event),
             subject: last.map(|entry| entry.subject.clone()).unwrap_or_default(),
             id,
@@ -51,39 +58,68 @@ pub fn list(store: &Store) -> Result<Vec<Quarantined>, StoreError> {
     Ok(found.collect())
 }
 
+fn last_entry<'a>(store: &'a Store, id: &str) -> Option<&'a Entry> {
+    store.entries().iter().rev().find(|entry| entry.id == id)
+}
+
 /// Puts a lock back under its name: over our own tombstone, or where the name is free; never over a lock.
-pub fn restore(store: &mut Store, id: &str, now: DateTime<Utc>) -> Result<Subject, RestoreError> {
-    let entry = store.entries.iter().rev().find(|entry| entry.id == id).cloned();
-    let entry = entry.filter(|_| exists(&store.quarantine, id.as_ref()));
-    let entry = entry.ok_or_else(|| RestoreError::Unknown(id.to_owned()))?;
-    let lock = entry.subject.lock.clone();
-    let (directory, name) = place_of(store, &entry).ok_or_else(|| RestoreError::NoPlace(lock.clone()))?;
-    let taken = || RestoreError::Taken(lock.clone());
-    if is_tombstone(&directory, &name.to_string_lossy()) {
-        rustix::fs::renameat_with(&store.quarantine, id, &directory, &name, RenameFlags::EXCHANGE)?;
-        if !is_tombstone(&store.quarantine, id) {
-            // Somebody took the lock in that instant: theirs goes back.
-            rustix::fs::renameat_with(&store.quarantine, id, &directory, &name, RenameFlags::EXCHANGE)?;
-            return Err(taken());
-        }
-        tombstone::withdraw(&store.quarantine, id);
-    } else {
-        match rustix::fs::renameat_with(&store.quarantine, id, &directory, &name, RenameFlags::NOREPLACE) {
-            Err(rustix::io::Errno::EXIST) => return Err(taken()),
-            other => other?,
-        }
+pub fn restore(
+    home: &Rc<Directory>,
+    id: &str,
+    leases: &mut Leases,
+    now: DateTime<Utc>,
+) -> Result<Subject, RestoreError> {
+    trust::check(home).map_err(Failure::from)?;
+    let _acting = acting_as_owner_of(home)?;
+    let in_store = |error| Failure::of_store(error, home);
+    let system = |error| Failure::of("putting the lock back", error, home);
+    let mut store = Store::open(home, leases).map_err(in_store)?;
+    let mut turn = store.turn(leases).map_err(in_store)?;
+    let unknown = || RestoreError::Unknown(id.to_owned());
+    let entry = last_entry(&turn, id).filter(|_| is_plain_name(id)).cloned().ok_or_else(unknown)?;
+    let kept = rustix::fs::statat(&turn.quarantine, id, AtFlags::SYMLINK_NOFOLLOW);
+    let kept = kept.map_err(|_| unknown())?;
+    if tombstone::at(&turn.quarantine, OsStr::new(id)).map_err(system)?.is_some() {
+        return Err(unknown());
     }
-    store.write(&Entry::about(now, id, Event::Restored, entry.subject.clone()))?;
-    Ok(entry.subject)
+    let lock = entry.subject.lock.clone();
+    let (directory, name) = place_of(&turn, &entry).ok_or_else(|| RestoreError::NoPlace(lock.clone()))?;
+    trust::check(&directory).map_err(Failure::from)?;
+    let over_tombstone = tombstone::at(&directory, &name).map_err(system)?.is_some();
+    let mut begin = Entry::about(now, id, Event::Restoring, entry.subject.clone());
+    (begin.dev, begin.inode) = (kept.st_dev, kept.st_ino);
+    turn.write(&begin).map_err(in_store)?;
+    let places = Places { quarantine: &turn.quarantine, id, directory: &directory, name: &name };
+    let outcome = if over_tombstone { restore_over_tombstone(places) } else { restore_to_free_name(places) };
+    let (event, answer) = match outcome {
+        SwapOutcome::Judged => (Event::Restored, Ok(entry.subject)),
+        // Whoever has the next turn finds out how far it came.
+        SwapOutcome::Unfinished(error) => return Err(system(error).into()),
+        _ => (Event::Failed, Err(RestoreError::Taken(lock))),
+    };
+    let detail = answer.as_ref().err().map(ToString::to_string);
+    turn.write_end(Entry { at: Utc::now(), event, detail, ..begin });
+    answer
 }
 
 /// Drops what has been in the quarantine for longer than `age`; returns the ids.
-pub fn purge(store: &mut Store, age: Duration, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
+pub fn purge(
+    home: &Rc<Directory>,
+    age: Duration,
+    leases: &mut Leases,
+    now: DateTime<Utc>,
+) -> Result<Vec<String>, Failure> {
+    trust::check(home)?;
+    let _acting = acting_as_owner_of(home)?;
+    let in_store = |error| Failure::of_store(error, home);
+    let mut store = Store::open(home, leases).map_err(in_store)?;
+    let mut turn = store.turn(leases).map_err(in_store)?;
     let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
-    let due = list(store)?.into_iter().filter(|file| file.at.is_none_or(|at| now - at >= age));
+    let due = list(&turn).map_err(in_store)?.into_iter();
+    let due = due.filter(|file| file.at.is_none_or(|at| now - at >= age));
     let ids: Vec<String> = due.map(|file| file.id).collect();
     for id in &ids {
-        store.drop_file(id, now)?;
+        turn.drop_file(id, now).map_err(in_store)?;
     }
     Ok(ids)
 }

@@ -1,9 +1,10 @@
-//! After a crash: what a killed lockdoctor had begun is finished or undone. The store's lock is ours by now, so
-//! every intent without an end belongs to a process that is gone.
+//! After a crash: what a killed lockdoctor had begun is finished or undone. It is our turn in the store, so every
+//! beginning without an end belongs to a process that is gone.
+//!
+//! The journal says what was meant; what lies under its id in the quarantine says how far it came.
 
-use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Component, Path};
 use std::rc::Rc;
 
 use chrono::Utc;
@@ -12,77 +13,97 @@ use rustix::io::Errno;
 
 use super::journal::{Entry, Event};
 use super::store::{Store, StoreError};
-use super::swap::{SwapOutcome, is_tombstone, put_back};
+use super::swap::{Places, SwapOutcome, put_back_late, undo_restore};
 use super::tombstone;
+use crate::evidence::Writer;
 use crate::evidence::directory::Directory;
 use crate::evidence::lease::Leases;
+use crate::evidence::lockfile::{Look, PinnedLock};
+use crate::verdict::Verdict;
 
-/// Finishes or undoes every unfinished act, and removes drafts of tombstones.
-pub fn recover(store: &mut Store, leases: &mut Leases) -> Result<(), StoreError> {
-    for name in store.quarantined()? {
-        if name.ends_with(".new") {
-            tombstone::withdraw(&store.quarantine, &name);
-        }
-    }
-    let ended: HashSet<String> =
-        store.entries.iter().filter(|entry| entry.event.is_end()).map(|entry| entry.id.clone()).collect();
-    let unfinished: Vec<Entry> = store
-        .entries
-        .iter()
-        .filter(|entry| entry.event == Event::Intent && !ended.contains(&entry.id))
-        .cloned()
-        .collect();
-    for intent in unfinished {
-        let event = settle(store, &intent, leases);
-        let mut end = Entry::about(Utc::now(), &intent.id, event, intent.subject.clone());
-        (end.dev, end.inode) = (intent.dev, intent.inode);
-        end.detail = Some(format!("lockdoctor (pid {}) was killed in the middle of it", intent.by.pid));
+/// Finishes or undoes every unfinished act.
+pub(super) fn recover(store: &mut Store, leases: &mut Leases) -> Result<(), StoreError> {
+    for begun in store.unfinished() {
+        // What cannot be found out now is tried again next time.
+        let Some(event) = ending(store, &begun, leases) else { continue };
+        let mut end = Entry::about(Utc::now(), &begun.id, event, begun.subject.clone());
+        (end.dev, end.inode) = (begun.dev, begun.inode);
+        end.detail = Some(format!("lockdoctor (pid {}) ended in the middle of it", begun.by.pid));
         store.write(&end)?;
     }
     Ok(())
 }
 
-/// What lies under the intent's name in the quarantine tells how far it came.
-fn settle(store: &Store, intent: &Entry, leases: &mut Leases) -> Event {
-    let quarantine = &store.quarantine;
-    let id = intent.id.as_str();
-    let stat = match rustix::fs::statat(quarantine, id, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => stat,
-        Err(Errno::NOENT) => return Event::Undone,
-        Err(_) => return Event::Failed,
+/// Brings one act to an end; `None`: not yet.
+fn ending(store: &Store, begun: &Entry, leases: &mut Leases) -> Option<Event> {
+    let id = begun.id.as_str();
+    // The journal is a file like any other: a name from it must not lead elsewhere.
+    if !is_plain_name(id) {
+        return Some(Event::Failed);
+    }
+    let Some((directory, name)) = place_of(store, begun) else { return Some(Event::Failed) };
+    let places = Places { quarantine: &store.quarantine, id, directory: &directory, name: &name };
+    let inside = match rustix::fs::statat(&store.quarantine, id, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => stat.st_ino,
+        Err(Errno::NOENT) => return without_file(&places, begun.event),
+        Err(_) => return None,
     };
-    if (stat.st_dev, stat.st_ino) == (intent.dev, intent.inode) {
-        return Event::Completed;
+    if tombstone::at(&store.quarantine, OsStr::new(id)).ok()?.is_some() {
+        tombstone::withdraw(&store.quarantine, id);
+        // Of a restoration it came out; of a reclaim it was never swapped in, or swapped back.
+        return Some(if begun.event == Event::Restoring { Event::Restored } else { Event::Undone });
     }
-    if is_tombstone(quarantine, id) {
-        tombstone::withdraw(quarantine, id);
-        return Event::Undone;
-    }
-    // A lock that was not judged came out of the swap, and the kill came before it could be put back.
-    let Some((directory, name)) = place_of(store, intent) else { return Event::Failed };
-    match put_back(quarantine, id, &directory, &name, leases) {
-        SwapOutcome::LiveLockPutBack => Event::LivePutBack,
-        SwapOutcome::ReleasedMeanwhile => Event::ReleasedMeanwhile,
-        _ => Event::DoubleHolder,
+    match begun.event {
+        // Not swapped yet.
+        Event::Restoring if inside == begun.inode => Some(Event::Undone),
+        Event::Restoring if restored_one_has_the_name(&places, begun) => {
+            (undo_restore(places) == SwapOutcome::Changed).then_some(Event::Undone)
+        }
+        Event::Intent if inside == begun.inode && !is_in_use(store, begun, leases) => Some(Event::Completed),
+        // A lock that was not judged came out, and the kill came before it could be put back.
+        _ => match put_back_late(places, leases) {
+            SwapOutcome::PutBack => Some(Event::LivePutBack),
+            SwapOutcome::ReleasedMeanwhile => Some(Event::ReleasedMeanwhile),
+            SwapOutcome::Unfinished(_) => None,
+            _ => Some(Event::DoubleHolder),
+        },
     }
 }
 
-/// The directory and name that an entry's `lock` means.
+/// The file has left the quarantine, or never was there.
+fn without_file(places: &Places<'_>, begun: Event) -> Option<Event> {
+    let ours = tombstone::at(places.directory, places.name).ok()?.is_some_and(|id| id == places.id);
+    Some(match begun {
+        Event::Restoring => Event::Restored,
+        // Swapped; then somebody emptied the quarantine.
+        _ if ours => Event::Completed,
+        _ => Event::Undone,
+    })
+}
+
+fn restored_one_has_the_name(places: &Places<'_>, begun: &Entry) -> bool {
+    rustix::fs::statat(places.directory, places.name, AtFlags::SYMLINK_NOFOLLOW)
+        .is_ok_and(|stat| stat.st_ino == begun.inode)
+}
+
+fn is_in_use(store: &Store, begun: &Entry, leases: &mut Leases) -> bool {
+    let inside = PinnedLock::look(&store.quarantine, OsStr::new(&begun.id));
+    begun.subject.verdict != Verdict::Overdue.as_str()
+        && matches!(inside, Ok(Look::Pinned(lock)) if lock.probe_writer(leases) == Writer::Open)
+}
+
+pub(super) fn is_plain_name(name: &str) -> bool {
+    let mut components = Path::new(name).components();
+    matches!((components.next(), components.next()), (Some(Component::Normal(only)), None) if only == name)
+}
+
+/// The directory and name that an entry's `lock` means: always below the store's home.
 pub(super) fn place_of(store: &Store, entry: &Entry) -> Option<(Rc<Directory>, OsString)> {
     let path = Path::new(&entry.subject.lock);
     let name = path.file_name()?.to_owned();
     let parent = path.parent()?;
-    let directory = if path.is_absolute() {
-        Directory::open_root(parent)
-    } else {
-        let home = store.quarantine.path.parent()?.parent()?;
-        let home = Directory::open_root(home).ok()?;
-        if parent == Path::new("") { Ok(home) } else { home.open_beneath(parent) }
-    };
-    Some((Rc::new(directory.ok()?), name))
-}
-
-/// Whether a directory entry is there.
-pub(super) fn exists(directory: &Directory, name: &OsStr) -> bool {
-    rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    if parent == Path::new("") {
+        return Some((Rc::clone(&store.home), name));
+    }
+    Some((Rc::new(store.home.open_beneath(parent).ok()?), name))
 }

@@ -7,10 +7,13 @@ use std::time::Instant;
 
 use super::breaker::Breaker;
 use super::journal::Subject;
-use super::{Case, Failure, Outcome, Reclaimer};
+use super::store::STORE;
+use super::{Case, Failure, Outcome, Reclaimer, homes, recover, tombstone};
 use crate::evidence::directory::Directory;
 use crate::evidence::view::SystemView;
-use crate::survey::{Confirmed, Survey, SurveyedLock, SurveyedRoot, confirm, settle_of};
+use crate::survey::{
+    Confirmed, Problem, ProblemSeverity, Survey, SurveyedLock, SurveyedRoot, confirm, settle_of,
+};
 use crate::verdict::{Action, Reason, Settle, StaleProof, Verdict};
 
 /// Whether to act or only to say what would be done.
@@ -59,15 +62,18 @@ pub struct Run {
     settle: Settle,
     breaker: Breaker,
     max: usize,
+    allowed: Vec<Verdict>,
 }
 
 impl Run {
     /// `started`: when the survey made its first look.
     pub fn new(survey: Survey, started: Instant, settle: Settle, breaker: Breaker) -> Self {
-        Self { survey, attempts: Vec::new(), pending: Vec::new(), started, settle, breaker, max: usize::MAX }
+        let (attempts, pending, allowed) = (Vec::new(), Vec::new(), Vec::new());
+        Self { survey, attempts, pending, started, settle, breaker, max: usize::MAX, allowed }
     }
 
-    /// Takes up the locks that may turn out to be reclaimable.
+    /// Takes up the locks that may turn out to be reclaimable: at most `max`, only the one with this
+    /// fingerprint, only of the verdicts that the policy allows.
     pub fn limit_to(
         &mut self,
         max: Option<usize>,
@@ -75,6 +81,7 @@ impl Run {
         allows: impl Fn(Verdict) -> bool,
     ) {
         self.max = max.unwrap_or(usize::MAX);
+        self.allowed = Verdict::ALL.iter().copied().filter(|verdict| allows(*verdict)).collect();
         let wanted = |lock: &mut SurveyedLock| {
             lock.judgement.suspected.is_some_and(&allows)
                 && fingerprint.is_none_or(|wanted| wanted == lock.fingerprint)
@@ -86,13 +93,12 @@ impl Run {
 
     /// Judges each lock again once it has settled, and acts on what is proven.
     pub fn carry_out(&mut self, step: Step, view: &mut SystemView) {
+        if step == Step::Act {
+            self.recover(view);
+        }
         let mut reclaimers: HashMap<PathBuf, Result<Reclaimer, Failure>> = HashMap::new();
         let mut last_wait = None;
         for mut lock in std::mem::take(&mut self.pending) {
-            if self.attempts.len() >= self.max {
-                self.survey.locks.push(lock);
-                continue;
-            }
             let wait = settle_of(&lock, self.settle);
             std::thread::sleep(wait.saturating_sub(self.started.elapsed()));
             if last_wait != Some(wait) {
@@ -101,13 +107,42 @@ impl Run {
             }
             let apart = self.started.elapsed().max(wait);
             match confirm(&mut lock, view, apart, self.settle) {
-                Confirmed::Proven(proof) => self.proven(step, lock, proof, &mut reclaimers, view),
+                Confirmed::Proven(proof) if self.may_act_on(&lock, proof) => {
+                    self.proven(step, lock, proof, &mut reclaimers, view);
+                }
                 // Released, or taken by somebody else: nothing to do, and no error.
                 Confirmed::Gone => self.done(lock, Outcome::Vanished),
+                Confirmed::Changed if is_tombstone(&lock) => self.done(lock, Outcome::Vanished),
                 Confirmed::Changed => self.done(lock, Outcome::Changed),
-                Confirmed::NotProven => self.survey.locks.push(lock),
+                Confirmed::NotProven | Confirmed::Proven(_) => self.survey.locks.push(lock),
             }
         }
+    }
+
+    /// What a killed lockdoctor left half done is not always a lock that a survey finds.
+    fn recover(&mut self, view: &mut SystemView) {
+        for root in &self.survey.roots {
+            let homes = match &root.install {
+                Some(install) => homes::of_install(install),
+                None => homes::of_directory(&root.path).into_iter().collect(),
+            };
+            for home in homes {
+                if let Err(failure) = recover(&home, &mut view.leases) {
+                    self.survey.problems.push(Problem {
+                        path: home.path.join(STORE),
+                        what: failure.to_string(),
+                        severity: ProblemSeverity::Incomplete,
+                    });
+                }
+            }
+        }
+    }
+
+    /// The second judgement may have come to another verdict than the first suspected.
+    fn may_act_on(&self, lock: &SurveyedLock, proof: StaleProof) -> bool {
+        lock.judgement.action == Action::Reclaim
+            && self.allowed.contains(&proof.verdict())
+            && self.count("planned") + self.count("reclaimed") < self.max
     }
 
     fn proven(
@@ -118,9 +153,6 @@ impl Run {
         reclaimers: &mut HashMap<PathBuf, Result<Reclaimer, Failure>>,
         view: &mut SystemView,
     ) {
-        if lock.judgement.action != Action::Reclaim {
-            return self.survey.locks.push(lock);
-        }
         if step == Step::Plan {
             return self.attempts.push(Attempt { lock, result: AttemptResult::Planned });
         }
@@ -153,17 +185,14 @@ impl Run {
     }
 }
 
-/// Where journal and quarantine live: in the state directory, or in a sessions directory that lies elsewhere
-/// (`session.store`, or named alone), because a swap needs both names on one mount.
+/// Another lockdoctor was faster.
+fn is_tombstone(lock: &SurveyedLock) -> bool {
+    matches!(tombstone::at(&lock.directory, &lock.name), Ok(Some(_)))
+}
+
+/// Where journal and quarantine for locks in `directory` live.
 pub fn home_of(root: &SurveyedRoot, directory: &Rc<Directory>) -> Rc<Directory> {
-    match &root.install {
-        Some(install)
-            if install.root.dev == directory.dev && directory.path.starts_with(&install.root.path) =>
-        {
-            Rc::clone(&install.root)
-        }
-        _ => Rc::clone(directory),
-    }
+    homes::home_for(root.install.as_ref(), directory)
 }
 
 /// What the journal records of a lock.

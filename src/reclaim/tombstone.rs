@@ -3,16 +3,18 @@
 //! protocol; gateways that look for crash evidence at their start find it here as they would have found the
 //! dead lock.
 
-use std::os::fd::AsFd;
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
 use serde_json::{Map, Value, json};
 
 use crate::evidence::Content;
 use crate::evidence::directory::Directory;
-use crate::evidence::lockfile::{FileFacts, PinnedLock};
+use crate::evidence::lockfile::{FileFacts, Look, PinnedLock};
 use crate::evidence::payload::{Ending, Format, Layout, TOMBSTONE_KEY};
 
 /// `PID_MAX_LIMIT` is 2^22 (`include/linux/threads.h`): this pid can belong to nobody.
@@ -32,10 +34,11 @@ pub fn bytes(lock: &PinnedLock, created_at: Option<DateTime<Utc>>, id: &str, now
     let created_at = created_at.unwrap_or(now - MTIME_AGE);
     let mut fields = Map::new();
     fields.insert("pid".to_owned(), json!(TOMBSTONE_PID));
-    match format.layout {
-        Layout::Compact => fields.insert("startedAt".to_owned(), json!(created_at.timestamp_millis())),
-        Layout::Pretty | Layout::PidColonMs => fields.insert("createdAt".to_owned(), iso(created_at)),
-    };
+    fields.insert("createdAt".to_owned(), iso(created_at));
+    if format.layout == Layout::Compact {
+        // The store lock up to 2026.2.12.
+        fields.insert("startedAt".to_owned(), json!(created_at.timestamp_millis()));
+    }
     let sentence = format!(
         "lockdoctor freed this lock at {}: it had no holder. OpenClaw removes this file at the next message. \
          The lock itself is kept: lockdoctor quarantine list",
@@ -65,18 +68,50 @@ pub fn id_of(bytes: &[u8]) -> Option<String> {
     Some(value.get(ID_KEY)?.as_str()?.to_owned())
 }
 
-/// Writes the tombstone to `<id>` in the quarantine, ready to be swapped. It appears there whole or not at
-/// all, so that after a crash whatever is called `<id>` is either a whole tombstone or a lock.
-pub fn place(
+/// The id of the tombstone that lies at `name`; `None` if something else lies there, or nothing.
+pub(super) fn at(directory: &Rc<Directory>, name: &OsStr) -> Result<Option<String>, Errno> {
+    match PinnedLock::look(directory, name)? {
+        Look::Pinned(file) => Ok(id_of(file.bytes())),
+        Look::Unpinned(..) | Look::Vanished => Ok(None),
+    }
+}
+
+/// A tombstone that lies in the quarantine, ready to be swapped. Held open, so that its inode number means
+/// nothing else as long as this lives.
+#[derive(Debug)]
+pub(super) struct Tombstone {
+    _fd: OwnedFd,
+    dev: u64,
+    ino: u64,
+}
+
+impl Tombstone {
+    pub(super) fn is(&self, stat: &Stat) -> bool {
+        (stat.st_dev, stat.st_ino) == (self.dev, self.ino)
+    }
+}
+
+const DRAFT: &str = ".new";
+
+/// Whether a name in the quarantine is that of a tombstone that is still being written.
+pub(super) fn is_draft(name: &str) -> bool {
+    name.ends_with(DRAFT)
+}
+
+/// Writes the tombstone to `<id>` in the quarantine. It appears there whole or not at all, so that after a
+/// crash whatever is called `<id>` is either a whole tombstone or a lock.
+pub(super) fn place(
     quarantine: &Directory,
     id: &str,
     bytes: &[u8],
     like: &FileFacts,
     now: DateTime<Utc>,
-) -> Result<(), Errno> {
-    let draft = format!("{id}.new");
-    let placed = draw_up(quarantine, &draft, bytes, like, now)
-        .and_then(|()| rustix::fs::renameat_with(quarantine, &draft, quarantine, id, RenameFlags::NOREPLACE));
+) -> Result<Tombstone, Errno> {
+    let draft = format!("{id}{DRAFT}");
+    let placed = draw_up(quarantine, &draft, bytes, like, now).and_then(|tombstone| {
+        rustix::fs::renameat_with(quarantine, &draft, quarantine, id, RenameFlags::NOREPLACE)?;
+        Ok(tombstone)
+    });
     if placed.is_err() {
         withdraw(quarantine, &draft);
     }
@@ -89,7 +124,7 @@ fn draw_up(
     bytes: &[u8],
     like: &FileFacts,
     now: DateTime<Utc>,
-) -> Result<(), Errno> {
+) -> Result<Tombstone, Errno> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = rustix::fs::openat(quarantine, draft, flags, Mode::RUSR | Mode::WUSR)?;
     let mut rest = bytes;
@@ -98,18 +133,22 @@ fn draw_up(
         rest = &rest[written..];
     }
     rustix::fs::fchmod(&fd, Mode::from_raw_mode(like.mode & 0o666 | 0o600))?;
-    let ours = rustix::process::geteuid().as_raw();
-    if ours == 0 && like.uid != 0 {
-        rustix::fs::fchown(&fd, Some(Uid::from_raw(like.uid)), Some(Gid::from_raw(like.gid)))?;
-    }
     let old = Timespec { tv_sec: (now - MTIME_AGE).timestamp().min(like.mtime.0), tv_nsec: 0 };
     rustix::fs::futimens(&fd, &Timestamps { last_access: old, last_modification: old })?;
     // Without it a power cut could leave an empty file under the lock's name.
-    rustix::fs::fsync(fd.as_fd())
+    rustix::fs::fsync(&fd)?;
+    // From here on nobody may have it open for writing, or the next lockdoctor takes it for a held lock.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let pinned = rustix::fs::openat(quarantine, draft, flags, Mode::empty())?;
+    let stat = rustix::fs::fstat(&pinned)?;
+    if rustix::fs::fstat(&fd)?.st_ino != stat.st_ino {
+        return Err(Errno::STALE);
+    }
+    Ok(Tombstone { _fd: pinned, dev: stat.st_dev, ino: stat.st_ino })
 }
 
-/// Removes a tombstone that was never swapped in. Only names in our own quarantine are ever unlinked.
-pub fn withdraw(quarantine: &Directory, name: &str) {
+/// Removes a tombstone from the quarantine. Only names in our own quarantine are ever unlinked.
+pub(super) fn withdraw(quarantine: &Directory, name: &str) {
     // Should it fail, recovery finds it at the next start.
     let _ = rustix::fs::unlinkat(quarantine, name, AtFlags::empty());
 }

@@ -1,5 +1,7 @@
 //! Whether a directory may be changed at all: whoever else can write to it could put anything under the name.
 
+use rustix::fs::Stat;
+use rustix::io::Errno;
 use rustix::process::{getegid, geteuid, getgroups};
 
 use crate::evidence::directory::Directory;
@@ -14,33 +16,45 @@ pub enum Distrust {
         "{path} can be written by group {gid}, which is neither its owner's own nor ours; `chmod g-w` it first"
     )]
     GroupWritable { path: String, gid: u32 },
+    #[error("{path} has an access list that lets others write; `setfacl -b` it first")]
+    AccessList { path: String },
+    #[error("{path} cannot be looked at: {error}")]
+    Unreadable { path: String, error: Errno },
 }
 
 const STICKY: u32 = 0o1000;
 const OTHERS_WRITE: u32 = 0o002;
 const GROUP_WRITE: u32 = 0o020;
 
-/// Root may act for the directory's owner: every step is relative to an open directory and follows no link,
-/// so the owner can fool it only about files that are the owner's already. A group is trusted if it is the
-/// owner's private one or if we are in it (Kubernetes' fsGroup makes volumes group-writable).
+/// Only the directory's owner may act in it; root acts as that owner (see [`super::identity`]). A directory of
+/// root's own may be used by those whom its group lets in: that is how Kubernetes mounts a volume (`fsGroup`).
+///
+/// A group is trusted with write access if it is the owner's private one, or if whoever set lockdoctor up put us
+/// into it. With the sticky bit others can add names but cannot take ours away.
 pub fn check(directory: &Directory) -> Result<(), Distrust> {
     let path = || directory.path.display().to_string();
+    // Asked anew: a daemon keeps its directories open for months.
+    let stat = rustix::fs::fstat(directory).map_err(|error| Distrust::Unreadable { path: path(), error })?;
+    let Stat { st_uid: uid, st_gid: gid, st_mode: mode, .. } = stat;
     let ours = geteuid().as_raw();
-    if directory.uid != ours && ours != 0 && directory.uid != 0 {
-        return Err(Distrust::ForeignOwner { path: path(), uid: directory.uid });
+    if uid != ours && ours != 0 && uid != 0 {
+        return Err(Distrust::ForeignOwner { path: path(), uid });
     }
-    if directory.mode & STICKY != 0 {
+    if mode & STICKY != 0 {
         return Ok(());
     }
-    if directory.mode & OTHERS_WRITE != 0 {
+    if mode & OTHERS_WRITE != 0 {
         return Err(Distrust::WorldWritable { path: path() });
     }
-    let gid = directory.gid;
-    let trusted = gid == directory.uid
+    if mode & GROUP_WRITE == 0 {
+        return Ok(());
+    }
+    // With an access list the group's bits are its mask: the right of the named users, too.
+    if rustix::fs::fgetxattr_query(directory, "system.posix_acl_access").is_ok_and(|length| length > 0) {
+        return Err(Distrust::AccessList { path: path() });
+    }
+    let trusted = gid == uid
         || gid == getegid().as_raw()
         || getgroups().is_ok_and(|groups| groups.iter().any(|group| group.as_raw() == gid));
-    if directory.mode & GROUP_WRITE != 0 && !trusted {
-        return Err(Distrust::GroupWritable { path: path(), gid });
-    }
-    Ok(())
+    if trusted { Ok(()) } else { Err(Distrust::GroupWritable { path: path(), gid }) }
 }

@@ -91,8 +91,25 @@ pub fn one_line(run: &Run) -> String {
     if parts.is_empty() {
         return String::new();
     }
-    let names: Vec<String> = run.attempts.iter().map(summary_of).collect();
+    // That somebody else was faster is no news.
+    let is_news = |attempt: &&Attempt| {
+        !matches!(attempt.result, AttemptResult::Done(Outcome::Vanished | Outcome::Changed))
+    };
+    let names: Vec<String> = run.attempts.iter().filter(is_news).map(summary_of).collect();
     format!("lockdoctor: {}: {}\n", parts.join(", "), names.join("; "))
+}
+
+/// Why the lock that `--id` names was not taken up.
+pub fn not_found(run: &Run, fingerprint: &str, scope: &str) -> String {
+    match run.survey.locks.iter().find(|lock| lock.fingerprint == fingerprint) {
+        Some(lock) => {
+            let (path, verdict) = (lock.path(), lock.judgement.verdict.as_str());
+            format!("{}: it is {verdict}, so it was left alone", words::path(&path))
+        }
+        None => format!(
+            "no lock has the fingerprint {fingerprint}: it was released, or is another one now; look again with `lockdoctor scan{scope}`"
+        ),
+    }
 }
 
 fn summary_of(attempt: &Attempt) -> String {

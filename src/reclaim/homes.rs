@@ -1,0 +1,52 @@
+//! Where journal and quarantine live: in the state directory, or in a sessions directory that lies elsewhere,
+//! because a swap needs both names on one mount and one owner for both.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::rc::Rc;
+
+use rustix::fs::{AtFlags, StatxFlags};
+
+use super::store::Store;
+use crate::evidence::directory::Directory;
+use crate::openclaw::install::Install;
+
+/// The home for locks in `directory`.
+pub fn home_for(install: Option<&Install>, directory: &Rc<Directory>) -> Rc<Directory> {
+    let state = install.map(|install| &install.root).filter(|root| {
+        root.dev == directory.dev
+            && root.uid == directory.uid
+            && mount_of(root) == mount_of(directory)
+            && directory.path.starts_with(&root.path)
+    });
+    Rc::clone(state.unwrap_or(directory))
+}
+
+/// A bind mount has the device number of what it shows; only the mount's own number tells them apart. `None`:
+/// this kernel does not say (before 5.8), and a failing swap will.
+fn mount_of(directory: &Directory) -> Option<u64> {
+    let stat = rustix::fs::statx(directory, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).ok()?;
+    (stat.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(stat.stx_mnt_id)
+}
+
+/// Every home of an install in which a lockdoctor has worked.
+pub fn of_install(install: &Install) -> Vec<Rc<Directory>> {
+    let mut homes = vec![Rc::clone(&install.root)];
+    let agents = install.agents().unwrap_or_default();
+    for agent in &agents {
+        let sessions = Path::new("agents").join(agent).join("sessions");
+        homes.extend(install.root.open_beneath(&sessions).ok().map(Rc::new));
+    }
+    for moved in install.moved_sessions(&agents) {
+        homes.extend(Directory::open_root(&moved.path).ok().map(Rc::new));
+    }
+    let mut seen = HashSet::new();
+    homes.retain(|home| Store::exists(home) && seen.insert((home.dev, home.ino)));
+    homes
+}
+
+/// The home of a sessions directory that was named alone, if a lockdoctor has worked in it.
+pub fn of_directory(path: &Path) -> Option<Rc<Directory>> {
+    let home = Rc::new(Directory::open_root(path).ok()?);
+    Store::exists(&home).then_some(home)
+}
