@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-pub const NOBODY: u32 = 65534;
+/// Before a command that is to run as the user `nobody`.
 pub const AS_NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
 /// A home directory with one state directory, `~/.openclaw`.
@@ -116,6 +116,15 @@ impl TestEnv {
 
     pub fn scan_as_nobody(&self) -> Run {
         self.scan_within(&AS_NOBODY)
+    }
+
+    /// sleep(1) under another name, as OpenClaw's processes set theirs.
+    pub fn named_like(&self, title: &str) -> PathBuf {
+        let path = self.tmp().join(title);
+        if !path.exists() {
+            std::fs::copy("/bin/sleep", &path).expect("sleep(1)");
+        }
+        path
     }
 
     /// A copy of the binary where every user may execute it.
@@ -280,6 +289,11 @@ impl Running {
 
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    pub fn tell(&mut self, line: &str) {
+        let input = self.child.stdin.as_mut().expect("piped");
+        writeln!(input, "{line}").expect("writable");
     }
 
     /// The next line it prints, which says that it is where the test wants it.
