@@ -6,7 +6,7 @@ use super::table::{BOLD, DIM, style, symbol};
 use super::words::{self, duration, owner, printable, rfc3339};
 use crate::evidence::process::Process;
 use crate::evidence::transcript::{LastLine, Transcript};
-use crate::evidence::{Content, Evidence, Owner, PidDomain, Writer, transcript};
+use crate::evidence::{Content, Evidence, Owner, PidDomain, Shape, Writer, transcript};
 use crate::openclaw::lock_kind::{LockKind, Management};
 use crate::openclaw::self_heal;
 use crate::redact::Redactor;
@@ -55,7 +55,7 @@ fn evidence_rows(
     rows.push(("pid domain", domain(&evidence.domain)));
     rows.push(("file system", evidence.filesystem.as_str().to_owned()));
     rows.push(("age", age(evidence)));
-    if let Some(limit) = &evidence.limit {
+    if let Some(limit) = evidence.limit.as_ref().filter(|_| evidence.shape == Shape::Regular) {
         rows.push(("limit", format!("{} ({})", duration(limit.after), limit.source)));
     }
     if lock.kind == LockKind::Session {
@@ -204,7 +204,7 @@ fn next_step(lock: &SurveyedLock) -> String {
                 .to_owned()
         }
         Verdict::Overdue => format!(
-            "lockdoctor diagnose {path}   (a gateway restart releases it; removing it forks the transcript)"
+            "lockdoctor diagnose {path}\n  A gateway restart releases it; removing it by hand forks the transcript."
         ),
         Verdict::Settling | Verdict::Initialising => "look again in a few seconds".to_owned(),
         Verdict::Foreign | Verdict::Indeterminate => "lockdoctor doctor".to_owned(),

@@ -68,7 +68,7 @@ pub fn scan(survey: &Survey, redaction: Redactor, listing: Listing, width: usize
         if !shown.is_empty() {
             let _ = writeln!(out, "\n{}", table(&shown, root, redaction, width));
         }
-        let _ = writeln!(out, "{}", summary(&healthy, shown.len(), listing));
+        out.push_str(&summary(&healthy, shown.len(), listing));
     }
     out
 }
@@ -183,13 +183,13 @@ fn why(lock: &SurveyedLock) -> String {
     match (reasons.is_empty(), judgement.verdict) {
         (false, _) => reasons.join(", "),
         (true, Verdict::Overdue) => "past its limit".to_owned(),
-        (true, _) => judgement.rule.as_str().to_owned(),
+        (true, _) => words::in_short(judgement.rule).to_owned(),
     }
 }
 
 fn summary(healthy: &[&SurveyedLock], shown: usize, listing: Listing) -> String {
     if healthy.is_empty() && shown == 0 {
-        return "  No locks.".to_owned();
+        return "  No locks.\n".to_owned();
     }
     if listing == Listing::All || healthy.is_empty() {
         return String::new();
@@ -200,5 +200,5 @@ fn summary(healthy: &[&SurveyedLock], shown: usize, listing: Listing) -> String 
         verdicts.chunk_by(|a, b| a == b).map(|same| format!("{} {}", same.len(), same[0].as_str())).collect();
     let other = if shown > 0 { "other lock" } else { "lock" };
     let green = AnsiColor::Green.on_default();
-    format!("  {green}✓{green:#} {}: {}.", count(healthy.len(), other), counts.join(", "))
+    format!("  {green}✓{green:#} {}: {}.\n", count(healthy.len(), other), counts.join(", "))
 }
