@@ -121,6 +121,9 @@ fn owner_at_length(evidence: &Evidence) -> String {
     let mut text = owner(evidence);
     if let Owner::Alive(process) = &evidence.owner {
         let _ = write!(text, ", {}", identity(evidence, process));
+        if evidence.number_is_anothers() {
+            return text;
+        }
         if let Some(facts) = crate::evidence::owner_display::read(process.pid) {
             let _ = write!(text, "\n{:15}{facts}", "");
         }
@@ -133,7 +136,9 @@ fn identity(evidence: &Evidence, process: &Process) -> String {
     let started = rfc3339(process.started_at(evidence.booted_at));
     match recorded {
         Some(ticks) if ticks == process.start_ticks => format!("the same process (start tick {ticks})"),
-        Some(_) => format!("another process: it started at tick {} ({started})", process.start_ticks),
+        Some(_) => {
+            format!("another process has that number here, from tick {} ({started})", process.start_ticks)
+        }
         None => format!("started {started}; the lock records no start tick"),
     }
 }

@@ -6,7 +6,6 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use tabled::builder::Builder;
 use tabled::settings::Padding;
-use unicode_width::UnicodeWidthStr;
 
 use super::words::{self, count, duration, owner, printable};
 use crate::openclaw::gateway::{Gateway, GatewayState};
@@ -157,22 +156,7 @@ fn naming(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor, width: 
     let limit = lock.evidence.limit.as_ref().filter(|_| lock.judgement.verdict == Verdict::Overdue);
     let limit = limit.map(|limit| format!("limit {}: {}", duration(limit.after), limit.source));
     for sentence in limit.into_iter().chain(lock.judgement.note.map(str::to_owned)) {
-        lines.extend(wrapped(&sentence, width.saturating_sub(4)));
-    }
-    lines
-}
-
-fn wrapped(sentence: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in sentence.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.width() + 1 + word.width() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
+        lines.extend(words::wrapped(&sentence, width.saturating_sub(4)));
     }
     lines
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use unicode_width::UnicodeWidthStr;
 
-use crate::evidence::{Evidence, Owner};
+use crate::evidence::{Evidence, Owner, Writer};
 use crate::verdict::Rule;
 
 /// Text from outside (a file's name, a process's) as it may stand in a terminal: control characters, which
@@ -58,6 +59,12 @@ pub fn owner(evidence: &Evidence) -> String {
         (Some(pid), Owner::Gone) => format!("pid {pid}, gone"),
         (Some(pid), Owner::Zombie(_)) => format!("pid {pid}, a zombie"),
         (Some(pid), Owner::Thread { leader }) => format!("pid {pid}, a thread of {leader}"),
+        (Some(pid), _) if evidence.number_is_anothers() && evidence.writer == Writer::Open => {
+            format!("pid {pid}, not of this namespace")
+        }
+        (Some(pid), Owner::Alive(process)) if evidence.number_is_anothers() => {
+            format!("pid {pid}, now {}", printable(&process.comm))
+        }
         (Some(pid), Owner::Alive(process)) => format!("pid {pid} ({})", printable(&process.comm)),
         (Some(pid), Owner::Hidden) => format!("pid {pid}, hidden"),
         (Some(pid), Owner::Lockdoctor | Owner::None | Owner::Unknown(_)) => format!("pid {pid}"),
@@ -85,12 +92,29 @@ pub fn in_short(rule: Rule) -> &'static str {
 }
 
 /// Whether the named process is there: yes, no, or not known.
-pub fn alive(owner: &Owner) -> Option<bool> {
-    match owner {
+pub fn alive(evidence: &Evidence) -> Option<bool> {
+    match &evidence.owner {
+        _ if evidence.number_is_anothers() => Some(evidence.writer == Writer::Open),
         Owner::Alive(_) | Owner::Hidden => Some(true),
         Owner::Gone | Owner::Zombie(_) | Owner::Thread { .. } => Some(false),
         Owner::None | Owner::Lockdoctor | Owner::Unknown(_) => None,
     }
+}
+
+/// Breaks a sentence between words into lines of at most `width` columns.
+pub fn wrapped(sentence: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in sentence.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// `1 lock`, `2 locks`.

@@ -129,7 +129,7 @@ impl TestEnv {
     }
 
     /// A copy of the binary where every user may execute it.
-    fn binary_for_all(&self) -> PathBuf {
+    pub fn binary_for_all(&self) -> PathBuf {
         let copy = self.home().join("lockdoctor");
         if !copy.exists() {
             std::fs::copy(binary(), &copy).expect("copy");
