@@ -7,6 +7,7 @@
 
 pub mod cli;
 pub mod clock;
+pub mod demo;
 pub mod diagnosis;
 pub mod doctor;
 pub mod evidence;

@@ -492,7 +492,7 @@ fn start_is_recorded(evidence: &Evidence) -> bool {
 fn identity(evidence: &Evidence) -> Identity {
     match &evidence.owner {
         Owner::Gone => Identity::Dead(Reason::DeadPid),
-        Owner::Zombie(process) if is_other_process(evidence, process) => Identity::Dead(Reason::RecycledPid),
+        Owner::Zombie(_) if evidence.number_is_anothers() => Identity::Dead(Reason::RecycledPid),
         Owner::Zombie(_) => Identity::Dead(Reason::ZombiePid),
         Owner::Thread { .. } => Identity::Dead(Reason::ThreadId),
         Owner::Alive(process) => compare(evidence, process),
@@ -503,21 +503,12 @@ fn identity(evidence: &Evidence) -> Identity {
     }
 }
 
-/// Its start tick differs from the recorded one, and both were counted from the same boot.
-fn is_other_process(evidence: &Evidence, process: &Process) -> bool {
-    evidence.start_ticks == StartTicks::Comparable
-        && evidence
-            .payload()
-            .and_then(|payload| payload.start_ticks)
-            .is_some_and(|ticks| ticks != process.start_ticks)
-}
-
 fn compare(evidence: &Evidence, process: &Process) -> Identity {
     let Some(payload) = evidence.payload() else { return Identity::Unknown("the lock names no process") };
     if payload.start_ticks == Some(process.start_ticks) {
         return Identity::Same;
     }
-    if is_other_process(evidence, process) {
+    if evidence.number_is_anothers() {
         return Identity::Dead(Reason::RecycledPid);
     }
     match payload.created_at {

@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod completions;
+pub mod demo;
 pub mod diagnose;
 pub mod doctor;
 pub mod explain;
@@ -127,6 +128,13 @@ pub enum Command {
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
+    /// Show every state of a lock, with real processes, in a directory that is thrown away.
+    ///
+    /// Needs no OpenClaw, no root and no network, and takes about two seconds.
+    Demo,
+    /// One process of the demo.
+    #[command(hide = true)]
+    DemoActor(demo::ActorArgs),
 }
 
 /// Carries out what was typed.
@@ -143,6 +151,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Doctor(args) => doctor::run(&cli.common, args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
+        Command::Demo => demo::run(&cli.common),
+        Command::DemoActor(args) => demo::play(args),
     }
 }
 

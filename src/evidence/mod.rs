@@ -21,7 +21,7 @@ pub use lease::{LeaseUnknown, Writer};
 pub use lockfile::{FileFacts, PinnedLock, Shape};
 pub use payload::{Content, Payload};
 pub use pid_domain::PidDomain;
-pub use process::Owner;
+pub use process::{Owner, Process};
 
 use crate::openclaw::limits::Limit;
 use crate::openclaw::lock_kind::LockKind;
@@ -54,6 +54,23 @@ impl Evidence {
             Content::Parsed(payload) => Some(payload),
             Content::Empty | Content::Malformed(_) | Content::NotRead => None,
         }
+    }
+}
+
+impl Evidence {
+    /// The process that carries the number here is not the one that took the lock: the number was given to
+    /// it later, or the owner counts in another PID namespace.
+    pub fn number_is_anothers(&self) -> bool {
+        let recorded = self.payload().and_then(|payload| payload.start_ticks);
+        match (self.start_ticks, recorded, self.owner.process()) {
+            (StartTicks::Comparable, Some(recorded), Some(process)) => recorded != process.start_ticks,
+            _ => false,
+        }
+    }
+
+    /// The process that took the lock, as far as it can be shown here.
+    pub fn owner_process(&self) -> Option<&Process> {
+        self.owner.process().filter(|_| !self.number_is_anothers())
     }
 }
 

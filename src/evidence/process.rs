@@ -54,6 +54,11 @@ pub struct Process {
 }
 
 impl Process {
+    /// This process itself, with the pid by which `/proc` knows it.
+    pub fn this() -> Option<Self> {
+        parse_stat(&read_file("/proc/self/stat")?)
+    }
+
     /// When the process started, on the wall clock; as exact as a clock tick (10 ms) and that clock allow.
     pub fn started_at(&self, booted_at: DateTime<Utc>) -> DateTime<Utc> {
         let ticks = rustix::param::clock_ticks_per_second();
@@ -123,7 +128,10 @@ fn leader_of(tid: u32) -> Option<u32> {
 
 /// Reads one small `/proc` file of a process; `None` if it is gone or hidden.
 pub fn read_proc(pid: u32, file: &str) -> Option<String> {
-    let path = format!("/proc/{pid}/{file}");
+    read_file(&format!("/proc/{pid}/{file}"))
+}
+
+fn read_file(path: &str) -> Option<String> {
     let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let mut bytes = vec![0; 4096];
     let read = rustix::io::read(&fd, &mut bytes).ok()?;

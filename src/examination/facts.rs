@@ -11,7 +11,7 @@ use crate::openclaw::gateway::GatewayState;
 use crate::openclaw::lock_kind;
 use crate::openclaw::self_heal::{self, SelfHeal};
 use crate::openclaw::version;
-use crate::report::words::{alive, millis};
+use crate::report::words::{alive, millis, process_alive};
 use crate::survey::{Survey, SurveyedLock, SurveyedRoot};
 use crate::verdict::{Reason, Verdict};
 
@@ -71,7 +71,7 @@ fn leases(survey: &Survey) -> Vec<LeaseFact> {
     let stuck = survey.leases.iter().filter(|lease| lease.needs_attention()).map(|lease| LeaseFact {
         agent: lease.agent.clone(),
         owner_pid: lease.owner.pid,
-        owner_alive: alive(&lease.process),
+        owner_alive: process_alive(&lease.process),
         since: lease.since,
         what: lease.explanation.state.clone(),
         ..LeaseFact::default()
@@ -131,7 +131,7 @@ fn lock_fact(lock: &SurveyedLock, root: &SurveyedRoot) -> LockFact {
         verdict: verdict(judgement.verdict),
         reasons: judgement.reasons.iter().copied().map(Reason::as_str).map(str::to_owned).collect(),
         owner_pid: payload.map(|payload| payload.pid),
-        owner_alive: alive(&evidence.owner),
+        owner_alive: alive(evidence),
         owner_command: evidence.owner.process().map(|process| process.comm.clone()),
         created_at: payload.and_then(|payload| payload.created_at),
         age_ms: evidence.age.map(millis),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::lock_kind::LockKind;
 use super::version::{Version, versions_writing};
-use crate::evidence::{Content, Evidence, Owner};
+use crate::evidence::{Content, Evidence, Owner, Shape};
 use crate::verdict::{Reason, Verdict};
 
 /// What the next acquirer does.
@@ -68,6 +68,9 @@ pub fn predict(
         return SelfHeal::Depends("The version of OpenClaw is not known, and its versions differ here.");
     };
     match evidence.kind {
+        _ if evidence.shape != Shape::Regular => {
+            SelfHeal::Depends("No version of OpenClaw puts such a thing here.")
+        }
         _ if verdict == Verdict::Freed => SelfHeal::Frees("its pid can belong to no process".to_owned()),
         LockKind::Session if version.at_least(8, 1) => {
             SelfHeal::Ignored("OpenClaw 2026.8.1 and later ignore this file: sessions live in SQLite.")

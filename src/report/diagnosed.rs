@@ -133,7 +133,7 @@ fn describe(out: &mut String, finding: &Finding, width: usize) {
 }
 
 fn indented(out: &mut String, text: &str, width: usize) {
-    for line in text.lines().flat_map(|line| super::table::wrapped(line, width.saturating_sub(4))) {
+    for line in text.lines().flat_map(|line| super::words::wrapped(line, width.saturating_sub(4))) {
         let _ = writeln!(out, "    {line}");
     }
 }

@@ -6,7 +6,7 @@ use super::table::{BOLD, DIM, style, symbol};
 use super::words::{self, duration, owner, printable, rfc3339};
 use crate::evidence::process::Process;
 use crate::evidence::transcript::{LastLine, Transcript};
-use crate::evidence::{Content, Evidence, Owner, PidDomain, Writer, transcript};
+use crate::evidence::{Content, Evidence, Owner, PidDomain, Shape, Writer, transcript};
 use crate::openclaw::lock_kind::{LockKind, Management};
 use crate::openclaw::self_heal;
 use crate::redact::Redactor;
@@ -55,7 +55,7 @@ fn evidence_rows(
     rows.push(("pid domain", domain(&evidence.domain)));
     rows.push(("file system", evidence.filesystem.as_str().to_owned()));
     rows.push(("age", age(evidence)));
-    if let Some(limit) = &evidence.limit {
+    if let Some(limit) = evidence.limit.as_ref().filter(|_| evidence.shape == Shape::Regular) {
         rows.push(("limit", format!("{} ({})", duration(limit.after), limit.source)));
     }
     if lock.kind == LockKind::Session {
@@ -121,6 +121,9 @@ fn owner_at_length(evidence: &Evidence) -> String {
     let mut text = owner(evidence);
     if let Owner::Alive(process) = &evidence.owner {
         let _ = write!(text, ", {}", identity(evidence, process));
+        if evidence.number_is_anothers() {
+            return text;
+        }
         if let Some(facts) = crate::evidence::owner_display::read(process.pid) {
             let _ = write!(text, "\n{:15}{facts}", "");
         }
@@ -133,7 +136,9 @@ fn identity(evidence: &Evidence, process: &Process) -> String {
     let started = rfc3339(process.started_at(evidence.booted_at));
     match recorded {
         Some(ticks) if ticks == process.start_ticks => format!("the same process (start tick {ticks})"),
-        Some(_) => format!("another process: it started at tick {} ({started})", process.start_ticks),
+        Some(_) => {
+            format!("another process has that number here, from tick {} ({started})", process.start_ticks)
+        }
         None => format!("started {started}; the lock records no start tick"),
     }
 }
@@ -204,7 +209,7 @@ fn next_step(lock: &SurveyedLock) -> String {
                 .to_owned()
         }
         Verdict::Overdue => format!(
-            "lockdoctor diagnose {path}   (a gateway restart releases it; removing it forks the transcript)"
+            "lockdoctor diagnose {path}\n  A gateway restart releases it; removing it by hand forks the transcript."
         ),
         Verdict::Settling | Verdict::Initialising => "look again in a few seconds".to_owned(),
         Verdict::Foreign | Verdict::Indeterminate => "lockdoctor doctor".to_owned(),

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::words::{alive, millis, rfc3339};
+use super::words::{alive, millis, process_alive, rfc3339};
 use crate::evidence::lockfile::Shape;
 use crate::evidence::{Content, Evidence, LeaseUnknown, Owner, PidDomain, Writer};
 use crate::openclaw::lock_kind::LockKind;
@@ -115,7 +115,7 @@ fn lease(lease: &SurveyedLease, survey: &Survey) -> Lock {
         session_key: None,
         owner: JsonOwner {
             pid: lease.owner.pid,
-            alive: alive(&lease.process),
+            alive: process_alive(&lease.process),
             command: process.map(|process| process.comm.clone()),
             started_at: process.map(|process| rfc3339(process.started_at(booted_at))),
         },
@@ -189,7 +189,7 @@ fn text(path: &Path) -> String {
 pub fn lock(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor) -> Lock {
     let evidence = &lock.evidence;
     let payload = evidence.payload();
-    let process = evidence.owner.process();
+    let process = evidence.owner_process();
     Lock {
         path: text(&lock.path()),
         kind: lock.kind.as_str(),
@@ -198,7 +198,7 @@ pub fn lock(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor) -> Lo
         session_key: lock.session_key.as_deref().map(|key| redaction.key(key).into_owned()),
         owner: JsonOwner {
             pid: payload.map(|payload| payload.pid),
-            alive: alive(&evidence.owner),
+            alive: alive(evidence),
             command: process.map(|process| process.comm.clone()),
             started_at: process.map(|process| rfc3339(process.started_at(evidence.booted_at))),
         },
@@ -238,6 +238,7 @@ fn evidence_of(lock: &SurveyedLock, root: &SurveyedRoot) -> Value {
         "writer_note": match writer { Writer::Unknown(why) => Some(why.sentence()), _ => None },
         "owner": owner_word(owner),
         "owner_start_ticks": owner.process().map(|process| process.start_ticks),
+        "number_now": lock.evidence.number_is_anothers().then(|| owner.process().map(|now| &now.comm)),
         "pid_domain": domain_word(domain),
         "pid_domain_note": domain_note(domain),
         "filesystem": filesystem.as_str(),

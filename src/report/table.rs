@@ -6,7 +6,6 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use tabled::builder::Builder;
 use tabled::settings::Padding;
-use unicode_width::UnicodeWidthStr;
 
 use super::words::{self, count, duration, owner, printable};
 use crate::openclaw::gateway::{Gateway, GatewayState};
@@ -68,7 +67,7 @@ pub fn scan(survey: &Survey, redaction: Redactor, listing: Listing, width: usize
         if !shown.is_empty() {
             let _ = writeln!(out, "\n{}", table(&shown, root, redaction, width));
         }
-        let _ = writeln!(out, "{}", summary(&healthy, shown.len(), listing));
+        out.push_str(&summary(&healthy, shown.len(), listing));
         out.push_str(&leases(survey, index, listing, width));
     }
     out
@@ -90,7 +89,7 @@ fn leases(survey: &Survey, root: usize, listing: Listing, width: usize) -> Strin
         let _ = writeln!(out, "    {DIM}{}{DIM:#}", lease.path);
         let advice = explanation.advice.iter().filter(|_| lease.needs_attention());
         for sentence in explanation.because.iter().chain([&explanation.openclaw]).chain(advice) {
-            for line in wrapped(sentence, width.saturating_sub(4)) {
+            for line in words::wrapped(sentence, width.saturating_sub(4)) {
                 let _ = writeln!(out, "    {line}");
             }
         }
@@ -189,23 +188,7 @@ fn naming(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor, width: 
     let limit = lock.evidence.limit.as_ref().filter(|_| lock.judgement.verdict == Verdict::Overdue);
     let limit = limit.map(|limit| format!("limit {}: {}", duration(limit.after), limit.source));
     for sentence in limit.into_iter().chain(lock.judgement.note.map(str::to_owned)) {
-        lines.extend(wrapped(&sentence, width.saturating_sub(4)));
-    }
-    lines
-}
-
-/// Breaks a sentence between words.
-pub fn wrapped(sentence: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in sentence.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.width() + 1 + word.width() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
+        lines.extend(words::wrapped(&sentence, width.saturating_sub(4)));
     }
     lines
 }
@@ -216,13 +199,13 @@ fn why(lock: &SurveyedLock) -> String {
     match (reasons.is_empty(), judgement.verdict) {
         (false, _) => reasons.join(", "),
         (true, Verdict::Overdue) => "past its limit".to_owned(),
-        (true, _) => judgement.rule.as_str().to_owned(),
+        (true, _) => words::in_short(judgement.rule).to_owned(),
     }
 }
 
 fn summary(healthy: &[&SurveyedLock], shown: usize, listing: Listing) -> String {
     if healthy.is_empty() && shown == 0 {
-        return "  No locks.".to_owned();
+        return "  No locks.\n".to_owned();
     }
     if listing == Listing::All || healthy.is_empty() {
         return String::new();
@@ -233,5 +216,5 @@ fn summary(healthy: &[&SurveyedLock], shown: usize, listing: Listing) -> String 
         verdicts.chunk_by(|a, b| a == b).map(|same| format!("{} {}", same.len(), same[0].as_str())).collect();
     let other = if shown > 0 { "other lock" } else { "lock" };
     let green = AnsiColor::Green.on_default();
-    format!("  {green}✓{green:#} {}: {}.", count(healthy.len(), other), counts.join(", "))
+    format!("  {green}✓{green:#} {}: {}.\n", count(healthy.len(), other), counts.join(", "))
 }

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use unicode_width::UnicodeWidthStr;
 
-use crate::evidence::{Evidence, Owner};
+use crate::evidence::{Evidence, Owner, Writer};
+use crate::verdict::Rule;
 
 /// Text from outside (a file's name, a process's) as it may stand in a terminal: control characters, which
 /// could move the cursor or forge a line, and those that turn the writing direction are spelt out.
@@ -31,15 +33,17 @@ pub fn rfc3339(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// At most two units: `4m 12s`, `3h 5m`, `2days 1h`, `850ms`.
+/// At most two units, the smaller one cut off: `850ms`, `4m 12s`, `3h 5m`, `291d 13h`.
 pub fn duration(duration: Duration) -> String {
-    let whole = match duration.as_secs() {
-        0 => Duration::from_millis(duration.as_millis() as u64),
-        1..3600 => Duration::from_secs(duration.as_secs()),
-        3600..86_400 => Duration::from_secs(duration.as_secs() / 60 * 60),
-        _ => Duration::from_secs(duration.as_secs() / 3600 * 3600),
+    let seconds = duration.as_secs();
+    let (whole, unit, rest, smaller) = match seconds {
+        0 => return format!("{}ms", duration.as_millis()),
+        1..60 => (seconds, "s", 0, ""),
+        60..3600 => (seconds / 60, "m", seconds % 60, "s"),
+        3600..86_400 => (seconds / 3600, "h", seconds % 3600 / 60, "m"),
+        _ => (seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
     };
-    humantime::format_duration(whole).to_string()
+    if rest == 0 { format!("{whole}{unit}") } else { format!("{whole}{unit} {rest}{smaller}") }
 }
 
 /// Milliseconds as JSON carries them.
@@ -55,14 +59,47 @@ pub fn owner(evidence: &Evidence) -> String {
         (Some(pid), Owner::Gone) => format!("pid {pid}, gone"),
         (Some(pid), Owner::Zombie(_)) => format!("pid {pid}, a zombie"),
         (Some(pid), Owner::Thread { leader }) => format!("pid {pid}, a thread of {leader}"),
+        (Some(pid), _) if evidence.number_is_anothers() && evidence.writer == Writer::Open => {
+            format!("pid {pid}, not of this namespace")
+        }
+        (Some(pid), Owner::Alive(process)) if evidence.number_is_anothers() => {
+            format!("pid {pid}, now {}", printable(&process.comm))
+        }
         (Some(pid), Owner::Alive(process)) => format!("pid {pid} ({})", printable(&process.comm)),
         (Some(pid), Owner::Hidden) => format!("pid {pid}, hidden"),
         (Some(pid), Owner::Lockdoctor | Owner::None | Owner::Unknown(_)) => format!("pid {pid}"),
     }
 }
 
-/// Whether the named process is there: yes, no, or not known.
-pub fn alive(owner: &Owner) -> Option<bool> {
+/// The rule that decided, in a few words.
+pub fn in_short(rule: Rule) -> &'static str {
+    match rule {
+        Rule::Shape => "not an ordinary file",
+        Rule::Tombstone => "lockdoctor's own tombstone",
+        Rule::Guard => "a reclaim guard",
+        Rule::Coordinator => "lies there for ever",
+        Rule::DirectoryLock => "a directory that its holder touches",
+        Rule::WriterOpen => "open for writing",
+        Rule::Unfinished => "being written",
+        Rule::NoWriterDeadOwner | Rule::OwnerDead => "its owner is gone",
+        Rule::NoWriterLiveOwner => "closed by its owner, who lives",
+        Rule::NoWriterUnknownOwner => "open in no process",
+        Rule::OwnerAlive => "its owner lives",
+        Rule::OtherKernel => "another machine may have it",
+        Rule::OtherPidNamespace => "its owner is in another container",
+        Rule::EvidenceMissing => "evidence is missing",
+    }
+}
+
+/// Whether the process that a lock names is there: yes, no, or not known.
+pub fn alive(evidence: &Evidence) -> Option<bool> {
+    if evidence.number_is_anothers() {
+        return Some(evidence.writer == Writer::Open);
+    }
+    process_alive(&evidence.owner)
+}
+
+pub fn process_alive(owner: &Owner) -> Option<bool> {
     match owner {
         Owner::Alive(_) | Owner::Hidden => Some(true),
         Owner::Gone | Owner::Zombie(_) | Owner::Thread { .. } => Some(false),
@@ -70,7 +107,43 @@ pub fn alive(owner: &Owner) -> Option<bool> {
     }
 }
 
+/// Breaks a sentence between words into lines of at most `width` columns.
+pub fn wrapped(sentence: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in sentence.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// `1 lock`, `2 locks`.
 pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_two_units_at_most() {
+        let text = |ms| duration(Duration::from_millis(ms));
+        assert_eq!([text(0), text(850), text(1_999)], ["0ms", "850ms", "1s"]);
+        assert_eq!([text(60_000), text(252_000), text(3_599_999)], ["1m", "4m 12s", "59m 59s"]);
+        assert_eq!([text(11_100_000), text(86_400_000)], ["3h 5m", "1d"]);
+        assert_eq!(text(25_189_200_000), "291d 13h");
+    }
+
+    #[test]
+    fn control_characters_are_spelt_out() {
+        assert_eq!(printable("a\u{1b}[2J\nb\u{202e}"), "a\\u{1b}[2J\\nb\\u{202e}");
+        assert_eq!(printable("Käfer 🦞"), "Käfer 🦞");
+    }
 }

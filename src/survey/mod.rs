@@ -20,7 +20,7 @@ use crate::evidence::view::SystemView;
 use crate::openclaw::install::Install;
 use crate::openclaw::lock_kind::LockKind;
 use crate::openclaw::sessions::SessionStore;
-use crate::verdict::{Judgement, Settle, Sighting, StaleProof, Verdict, judge};
+use crate::verdict::{Judgement, Rule, Settle, Sighting, StaleProof, Verdict, judge};
 
 pub use gather::settle_of;
 pub use scope::{Scope, ScopeError};
@@ -169,7 +169,10 @@ pub fn second_look(survey: &mut Survey, view: &mut SystemView, settle: Settle) {
         view.refresh();
         for at in waiting {
             let lock = &mut survey.locks[at];
-            gather::see_owner_again(lock, survey.roots[lock.root].install.as_ref(), view);
+            // Where the file's own answer decides, who took it only names the reason.
+            if lock.judgement.rule == Rule::OwnerDead {
+                gather::see_owner_again(lock, survey.roots[lock.root].install.as_ref(), view);
+            }
             look_again(lock, view, wait, settle);
         }
     }

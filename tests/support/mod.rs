@@ -10,12 +10,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-pub const NOBODY: u32 = 65534;
+/// Before a command that is to run as the user `nobody`.
 pub const AS_NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
 /// A home directory with one state directory, `~/.openclaw`.
@@ -118,8 +119,17 @@ impl TestEnv {
         self.scan_within(&AS_NOBODY)
     }
 
+    /// sleep(1) under another name, as OpenClaw's processes set theirs.
+    pub fn named_like(&self, title: &str) -> PathBuf {
+        let path = self.tmp().join(title);
+        if !path.exists() {
+            std::fs::copy("/bin/sleep", &path).expect("sleep(1)");
+        }
+        path
+    }
+
     /// A copy of the binary where every user may execute it.
-    fn binary_for_all(&self) -> PathBuf {
+    pub fn binary_for_all(&self) -> PathBuf {
         let copy = self.home().join("lockdoctor");
         if !copy.exists() {
             std::fs::copy(binary(), &copy).expect("copy");
@@ -131,6 +141,15 @@ impl TestEnv {
 
 pub fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_lockdoctor"))
+}
+
+pub fn scan_schema() -> &'static jsonschema::Validator {
+    static SCHEMA: OnceLock<jsonschema::Validator> = OnceLock::new();
+    SCHEMA.get_or_init(|| {
+        let text = include_str!("../../schemas/scan.schema.json");
+        let schema = serde_json::from_str(text).expect("the schema is JSON");
+        jsonschema::validator_for(&schema).expect("the schema is one")
+    })
 }
 
 /// What one run of the binary gave.
@@ -163,9 +182,17 @@ impl Run {
         self
     }
 
+    /// Its standard output, which keeps the promises of the schema.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+        let json: Value =
+            serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
+        let errors: Vec<String> = scan_schema()
+            .iter_errors(&json)
+            .map(|error| format!("{}: {error}", error.instance_path))
+            .collect();
+        assert!(errors.is_empty(), "{errors:#?} in {self:#?}");
+        json
     }
 
     /// The lock at `path`, which was listed exactly once.
@@ -280,6 +307,11 @@ impl Running {
 
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    pub fn tell(&mut self, line: &str) {
+        let input = self.child.stdin.as_mut().expect("piped");
+        writeln!(input, "{line}").expect("writable");
     }
 
     /// The next line it prints, which says that it is where the test wants it.
