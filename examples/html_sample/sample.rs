@@ -37,7 +37,7 @@ impl Dice {
     }
 }
 
-pub fn day() -> ReportModel {
+pub(crate) fn day() -> ReportModel {
     let end = clock(18, 41, 0);
     ReportModel {
         headline: Headline {
@@ -458,7 +458,7 @@ fn environment() -> Vec<Fact> {
     .to_vec()
 }
 
-pub fn healthy() -> ReportModel {
+pub(crate) fn healthy() -> ReportModel {
     let mut model = day();
     model.headline = Headline {
         sentence: "Nothing holds a session up: 3 locks, all held by live runs within their limits.".to_owned(),
@@ -473,7 +473,7 @@ pub fn healthy() -> ReportModel {
 }
 
 /// A whole day of `events` spans on four lanes and sixty sessions, most with labels of their own.
-pub fn large(events: usize) -> ReportModel {
+pub(crate) fn large(events: usize) -> ReportModel {
     let mut model = day();
     let mut dice = Dice(3);
     let day_ms = 86_400_000;
@@ -514,7 +514,7 @@ pub fn large(events: usize) -> ReportModel {
 }
 
 /// What a log, a file name or a session key could bring along.
-pub const HOSTILE: [&str; 8] = [
+pub(crate) const HOSTILE: [&str; 8] = [
     "<script>window.owned = 1</script>",
     "</script><script>window.owned = 2</script><!--",
     "\"><img src=x onerror=\"window.owned=3\">",
@@ -526,7 +526,7 @@ pub const HOSTILE: [&str; 8] = [
 ];
 
 /// Every string of the model is hostile, and some are 10 kB long.
-pub fn hostile() -> ReportModel {
+pub(crate) fn hostile() -> ReportModel {
     let mut model = day();
     let long: String = "abcdefgh<&>".chars().cycle().take(10_000).collect();
     let mut nth = 0;

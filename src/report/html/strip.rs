@@ -18,7 +18,7 @@ pub(super) const HOLD: u32 = 3;
 const WIDTH: f64 = 1000.0;
 
 /// The narrowest shape: about a pixel for what is ordinary, more for what must not be missed.
-const NARROWEST: [f64; 3] = [1.0, 2.5, 3.5];
+const NARROWEST: [f64; 3] = [1.5, 2.5, 3.5];
 
 /// Timeouts nearer together than this share one cross.
 const CROSS_APART: f64 = 5.0;

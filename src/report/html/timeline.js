@@ -11,13 +11,14 @@ const timeline = (() => {
   const RUN = 0, WAIT = 1, HOLD = 2, MODEL = 3, DELAY = 4, TIMEOUT = 5, RESTART = 6;
   const NOUNS = ["run", "wait", "lock hold", "model call", "event loop blocked", "timeout", "restart"];
   const SEVERITIES = ["", "warning", "critical"];
-  const NARROWEST = [1, 2.5, 3.5];
+  const NARROWEST = [1.5, 2.5, 3.5];
   const LEVELS = 4; // of density, from sparse to solid
   const TRACKS = 4;
   const CLUSTER = 4; // pixels over which density is averaged
   const REACH = 5; // pixels around the pointer
   const SHORTEST_VIEW = 20;
-  const BUFFER = 400; // pixels of rows drawn above and below the window, so that scrolling needs no frame
+  const WHOLE = 2000; // a plot up to this height is drawn whole
+  const BUFFER = 400; // of a taller one, so much is drawn above and below the window, so that scrolling needs no frame
 
   const rows = data.rows.map(decode);
   const elements = new Map();
@@ -40,7 +41,7 @@ const timeline = (() => {
   const axis = document.getElementById("axis");
   const tools = document.getElementById("tools");
   const view = { from: 0, to: data.length };
-  let colours, left = 0, width = 1, top = 0, height = 0, plotHeight = 0, density = 1, shown = [];
+  let colours, left = 0, width = 1, top = 0, height = 0, plotHeight = 0, axisHeight = 0, density = 1, shown = [];
   let pending = 0, selected = null, pinned = false;
 
   function decode(row, index) {
@@ -107,6 +108,7 @@ const timeline = (() => {
       shown.push(row);
     }
     plotHeight = frame.height;
+    axisHeight = axis.parentElement.offsetHeight;
     density = Math.min(window.devicePixelRatio || 1, 3);
     canvas.style.left = `${left}px`;
     place(true);
@@ -115,9 +117,9 @@ const timeline = (() => {
   // Keeps the canvas over what can be seen of a plot that may be much taller than the window.
   function place(force) {
     const offset = -plot.getBoundingClientRect().top;
-    const seen = [Math.max(0, offset), Math.min(plotHeight, offset + window.innerHeight)];
-    if (!force && seen[0] >= top && seen[1] <= top + height) return;
-    top = Math.max(0, Math.floor(seen[0] - BUFFER));
+    const seen = plotHeight <= WHOLE ? [0, plotHeight] : [offset, Math.min(plotHeight, offset + window.innerHeight)];
+    if (!force && Math.max(axisHeight, seen[0]) >= top && seen[1] <= top + height) return;
+    top = Math.max(axisHeight, Math.floor(seen[0] - BUFFER));
     height = Math.max(1, Math.ceil(Math.min(plotHeight, seen[1] + BUFFER) - top));
     canvas.style.top = `${top}px`;
     canvas.style.width = `${width}px`;
@@ -150,6 +152,7 @@ const timeline = (() => {
   const openFrom = new Float64Array(5 * 3 * TRACKS);
   const openTo = new Float64Array(5 * 3 * TRACKS);
   const openFill = new Float64Array(5 * 3 * TRACKS);
+  const openCount = new Uint32Array(5 * 3 * TRACKS);
 
   function request() {
     if (!pending) pending = requestAnimationFrame(draw);
@@ -219,19 +222,20 @@ const timeline = (() => {
         if (!sparse || openTo[key] - openFrom[key] < CLUSTER) {
           openTo[key] = Math.max(openTo[key], to);
           openFill[key] += real - x;
+          openCount[key]++;
           continue;
         }
         const seam = Math.max(x, openTo[key]);
         close(row, key);
         openFrom[key] = seam;
         openTo[key] = Math.max(to, seam + 0.5);
-        openFill[key] = real - x;
-        continue;
+      } else {
+        if (openTo[key] >= 0) close(row, key);
+        openFrom[key] = x;
+        openTo[key] = to;
       }
-      if (openTo[key] >= 0) close(row, key);
-      openFrom[key] = x;
-      openTo[key] = to;
-      openFill[key] = to - x > 1.5 ? to - x : Math.max(real - x, 0.25);
+      openFill[key] = real - x;
+      openCount[key] = 1;
     }
     for (let key = 0; key < openTo.length; key++) {
       if (openTo[key] >= 0) close(row, key);
@@ -241,8 +245,8 @@ const timeline = (() => {
   function close(row, key) {
     const track = key % TRACKS, kind = Math.floor(key / TRACKS / 3), severity = Math.floor(key / TRACKS) % 3;
     const length = openTo[key] - openFrom[key];
-    const filled = Math.min(1, openFill[key] / length);
-    const level = severity > 0 ? LEVELS - 1 : Math.min(LEVELS - 1, Math.floor(filled * LEVELS));
+    const crowd = severity === 0 && openCount[key] > 1;
+    const level = crowd ? Math.min(LEVELS - 1, Math.floor((openFill[key] / length) * LEVELS)) : LEVELS - 1;
     const y = row.y + data.shape.pad + track * data.shape.pitch;
     batches[(kind * 3 + severity) * LEVELS + level].push(openFrom[key], kind === HOLD ? row.y + data.shape.pad + row.tracks * data.shape.pitch - 1 : y, length);
   }
@@ -256,7 +260,7 @@ const timeline = (() => {
       for (let level = 0; level < LEVELS; level++) {
         const batch = batches[(kind * 3 + severity) * LEVELS + level];
         if (batch.length === 0) continue;
-        context.globalAlpha = 0.4 + (0.6 * (level + 1)) / LEVELS;
+        context.globalAlpha = 0.45 + (0.55 * (level + 1)) / LEVELS;
         context.fillStyle = context.strokeStyle = colour;
         if (kind === DELAY) {
           // A comb, as dashes of a thick line.

@@ -12,6 +12,9 @@ use super::strip::{self, Backdrop, Scale, severity_class};
 /// The weightiest spans, as a table.
 const TABLE_ROWS: usize = 50;
 
+/// So many characters at the end of a row's label are always shown.
+const TAIL: usize = 12;
+
 const STEPS_S: [i64; 20] = [
     1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800,
     604_800,
@@ -100,7 +103,9 @@ fn group_rows(out: &mut Html, rows: &[DrawnRow], group: Group, backdrop: &Backdr
     for (index, row) in own {
         out.raw(if row.at_first { r#"<li class="row" data-row=""# } else { r#"<li class="row quiet" data-row=""# });
         out.integer(index as u64).raw(r#""><span class="label" title=""#).clipped(&row.label, 300).raw(r#"">"#);
-        out.clipped(&row.label, 120).raw(r#"</span><span class="sr">: "#).text(&summary(&row.spans)).raw("</span>");
+        let (head, tail) = halves(&row.label);
+        out.raw(r#"<span class="head">"#).clipped(head, 100).raw("</span>").text(tail);
+        out.raw(r#"</span><span class="sr">: "#).text(&summary(&row.spans)).raw("</span>");
         if row.at_first {
             strip::draw(out, row, backdrop, scale);
         } else {
@@ -111,6 +116,13 @@ fn group_rows(out: &mut Html, rows: &[DrawnRow], group: Group, backdrop: &Backdr
         out.raw("</li>");
     }
     out.raw("</ul>");
+}
+
+/// Where a label is too long for its place, the middle is cut: what tells session keys apart is their end.
+fn halves(label: &str) -> (&str, &str) {
+    let at = label.char_indices().rev().nth(TAIL - 1).map_or(0, |(at, _)| at);
+    let at = label[at..].rfind(':').map_or(at, |colon| at + colon);
+    label.split_at(at)
 }
 
 /// `41 runs, longest 10m; 3 waits, longest 1m 42s; 1 timeout`.
@@ -200,6 +212,14 @@ fn table(out: &mut Html, timeline: &Timeline, rows: &[DrawnRow], clock: Clock) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_label_is_kept() {
+        assert_eq!(halves("agent:main:telegram:direct:…3f9c"), ("agent:main:telegram:direct", ":…3f9c"));
+        assert_eq!(halves("agent:main:cron:5dd6c97c-7d95-47ad-b732-080840c144ca").1, "080840c144ca");
+        assert_eq!(halves("main"), ("", "main"));
+        assert_eq!(halves(""), ("", ""));
+    }
 
     #[test]
     fn ticks_stay_few_and_round() {
