@@ -38,9 +38,9 @@ fn lane_head(out: &mut Html, before: &'static str, after: &'static str) {
     out.raw("<tr>").raw(before);
     out.raw(
         r#"<th scope="col" rowspan="2" class="n">Runs</th><th scope="col" rowspan="2" class="n">Errors</th>
-<th scope="colgroup" colspan="3" class="n">Run time</th><th scope="col" rowspan="2" class="n">Waits</th>
-<th scope="colgroup" colspan="3" class="n">Wait time</th>
-<th scope="col" rowspan="2" class="n">Longest queue</th>"#,
+<th scope="colgroup" colspan="3">Run time</th><th scope="col" rowspan="2" class="n">Waits</th>
+<th scope="colgroup" colspan="3">Wait time</th>
+<th scope="col" rowspan="2" class="n">Queue max</th>"#,
     );
     out.raw(after);
     out.raw("</tr><tr>");
@@ -129,20 +129,21 @@ pub(super) fn locks(out: &mut Html, locks: &[Lock]) {
         return;
     }
     out.raw(r#"<div class="scroll" role="region" aria-labelledby="h-locks" tabindex="0"><table><thead><tr>"#);
-    for head in [r#"<th scope="col">Verdict"#, r#"<th scope="col">Reasons"#, r#"<th scope="col">Session"#] {
-        out.raw(head).raw("</th>");
-    }
+    out.raw(r#"<th scope="col">Verdict</th><th scope="col">Reasons</th><th scope="col">Session and file</th>"#);
     out.raw(r#"<th scope="col">Owner</th><th scope="col" class="n">Age</th><th scope="col" class="n">Limit</th>"#);
-    out.raw(r#"<th scope="col">File</th></tr></thead><tbody>"#);
+    out.raw("</tr></thead><tbody>");
     for lock in locks {
         out.raw(r#"<tr class=""#).raw(lock.severity.map_or("ok", severity_class)).raw(r#""><th scope="row">"#);
-        out.raw(r#"<span class="badge">"#).clipped(&lock.verdict, 40).raw("</span></th><td>");
-        out.clipped(&lock.reasons.join(", "), 200).raw(r#"</td><td class="k">"#);
-        out.clipped(lock.session.as_deref().unwrap_or("–"), 200).raw("</td><td>");
+        out.raw(r#"<span class="badge">"#).clipped(&lock.verdict, 40).raw(r#"</span></th><td class="w">"#);
+        out.clipped(&lock.reasons.join(", "), 60).raw(r#"</td><td class="k">"#);
+        if let Some(session) = &lock.session {
+            out.clipped(session, 200).raw("<br>");
+        }
+        out.raw(r#"<span class="path">"#).clipped(&lock.path, 500).raw("</span></td><td>");
         out.clipped(lock.owner.as_deref().unwrap_or("–"), 200).raw("</td>");
         cell(out, lock.age_ms.map(duration));
         cell(out, lock.limit_ms.map(duration));
-        out.raw(r#"<td class="k d">"#).clipped(&lock.path, 500).raw("</td></tr>");
+        out.raw("</tr>");
     }
     out.raw("</tbody></table></div></section>");
 }

@@ -637,7 +637,10 @@ const timeline = (() => {
   tool("Reset", "Reset the view", reset);
   const range = add(tools, "span", "", "range");
   range.setAttribute("role", "status");
-  const help = add(tools, "p", "Drag or ← → to move, Ctrl+wheel, pinch or + − to zoom, ↑ ↓ N P from event to event, 0 for everything.", "help");
+  const touch = matchMedia("(hover: none)").matches;
+  const help = add(tools, "p", touch
+    ? "Drag to move, pinch to zoom, tap for details."
+    : "Drag or ← → to move, Ctrl+wheel or + − to zoom, ↑ ↓ N P from event to event, 0 for everything.", "help");
   help.id = "plot-help";
   tools.hidden = false;
 

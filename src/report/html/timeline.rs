@@ -4,13 +4,13 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::markup::Html;
-use super::model::{Group, ReportModel, SpanKind, Timeline};
+use super::model::{Group, ReportModel, Severity, SpanKind, Timeline};
 use super::quantity::{Clock, count, duration};
 use super::rows::{DrawnRow, Placed};
 use super::strip::{self, Backdrop, Scale, severity_class};
 
 /// The weightiest spans, as a table.
-const TABLE_ROWS: usize = 50;
+const TABLE_ROWS: usize = 40;
 
 /// So many characters at the end of a row's label are always shown.
 const TAIL: usize = 12;
@@ -186,8 +186,13 @@ fn legend(out: &mut Html, rows: &[DrawnRow], timeline: &Timeline) {
 }
 
 fn table(out: &mut Html, timeline: &Timeline, rows: &[DrawnRow], clock: Clock) {
+    // An ordinary run says all there is to say of the lock it held and the model it called.
+    let tells = |span: &Placed| {
+        span.severity > Severity::Info || !matches!(span.kind, SpanKind::Hold | SpanKind::ModelCall)
+    };
     let mut spans: Vec<(&DrawnRow, &Placed)> =
         rows.iter().flat_map(|row| row.spans.iter().map(move |span| (row, span))).collect();
+    spans.retain(|(_, span)| tells(span));
     spans.sort_by_key(|(_, span)| (span.severity, span.length()));
     let mut spans = spans.split_off(spans.len().saturating_sub(TABLE_ROWS));
     spans.sort_by_key(|(row, span)| (span.start, row.ids.first().copied()));
@@ -199,7 +204,11 @@ fn table(out: &mut Html, timeline: &Timeline, rows: &[DrawnRow], clock: Clock) {
     for (row, span) in spans {
         let at = timeline.start + TimeDelta::milliseconds(span.start);
         out.raw(r#"<tr class=""#).raw(severity_class(span.severity)).raw(r#""><td class="t">"#).text(&clock.time(at));
-        out.raw(r#"</td><td class="k">"#).clipped(&row.label, 120).raw("</td><td>").raw(noun(span.kind));
+        out.raw(r#"</td><td class="k">"#).clipped(&row.label, 120).raw(r#"</td><td class="w">"#);
+        out.raw(noun(span.kind));
+        if span.severity > Severity::Info {
+            out.raw(r#", <span class="badge">"#).raw(span.severity.as_str()).raw("</span>");
+        }
         out.raw(r#"</td><td class="n">"#);
         if span.length() > 0 {
             out.text(&duration(span.length()));
