@@ -61,7 +61,9 @@ pub(super) fn draw(out: &mut Html, row: &DrawnRow, backdrop: &Backdrop, scale: S
         for severity in Severity::ALL {
             let shapes = merged(row, kind, severity, scale);
             bars(out, &shapes, kind, severity, row);
-            overlines(out, &shapes, severity);
+            if kind != SpanKind::Hold {
+                overlines(out, &shapes, severity);
+            }
         }
     }
     let own = row.spans.iter().filter(|span| span.kind == SpanKind::Restart).map(|span| span.start);
@@ -178,7 +180,7 @@ fn crosses(out: &mut Html, row: &DrawnRow, height: u32, scale: Scale) {
             continue;
         }
         last = x;
-        out.raw(r#"<text class="timeout" x=""#).coordinate(x / 10.0).raw(r#"%" y=""#);
+        out.raw(r#"<text class="timeout "#).raw(severity_class(span.severity)).raw(r#"" x=""#).coordinate(x / 10.0).raw(r#"%" y=""#);
         out.integer((height / 2 + 5).into()).raw(r#"">×</text>"#);
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn lanes(out: &mut Html, lanes: &[Lane]) {
         out.raw(r#"<p class="quiet-note">No log told of lanes.</p></section>"#);
         return;
     }
-    out.raw(r#"<div class="scroll" role="region" aria-labelledby="h-lanes" tabindex="0"><table><thead>"#);
+    out.raw(r#"<div class="scroll" role="region" aria-label="Lane statistics" tabindex="0"><table><thead>"#);
     lane_head(out, r#"<th scope="col" rowspan="2">Lane</th>"#, r#"<th scope="col" rowspan="2">Runs by the hour</th>"#);
     for lane in lanes {
         out.raw(r#"<tr><th scope="row" class="k">"#).clipped(&lane.lane, 200).raw("</th>");
@@ -128,7 +128,7 @@ pub(super) fn locks(out: &mut Html, locks: &[Lock]) {
         out.raw(r#"<p class="quiet-note">No lock was found.</p></section>"#);
         return;
     }
-    out.raw(r#"<div class="scroll" role="region" aria-labelledby="h-locks" tabindex="0"><table><thead><tr>"#);
+    out.raw(r#"<div class="scroll" role="region" aria-label="Judged locks" tabindex="0"><table><thead><tr>"#);
     out.raw(r#"<th scope="col">Verdict</th><th scope="col">Reasons</th><th scope="col">Session and file</th>"#);
     out.raw(r#"<th scope="col">Owner</th><th scope="col" class="n">Age</th><th scope="col" class="n">Limit</th>"#);
     out.raw("</tr></thead><tbody>");

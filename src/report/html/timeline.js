@@ -316,7 +316,8 @@ const timeline = (() => {
     MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR,
     DAY, 2 * DAY, 7 * DAY, 30 * DAY, 365 * DAY];
   const labels = [];
-  const thumb = document.createElementNS(axis.namespaceURI, "rect");
+  const living = axis.appendChild(document.createElementNS(axis.namespaceURI, "g"));
+  const thumb = living.appendChild(document.createElementNS(axis.namespaceURI, "rect"));
 
   function ticks(scale) {
     const apart = manyDays ? 120 : 84;
@@ -331,7 +332,7 @@ const timeline = (() => {
     let used = 0;
     for (let at = firstTick(step); at <= view.to; at += step, used++) {
       if (used === labels.length) {
-        labels.push(axis.appendChild(document.createElementNS(axis.namespaceURI, "text")));
+        labels.push(living.appendChild(document.createElementNS(axis.namespaceURI, "text")));
         labels[used].setAttribute("y", "13");
       }
       const x = (at - view.from) * scale;
@@ -656,7 +657,7 @@ const timeline = (() => {
   box.className = "box";
   thumb.setAttribute("y", "18");
   thumb.setAttribute("height", "2");
-  axis.replaceChildren(thumb);
+  living.setAttribute("class", "living");
   plot.append(canvas, box, tip);
   plot.classList.add("live");
 

@@ -51,7 +51,7 @@ pub(super) fn section(out: &mut Html, model: &ReportModel, rows: &[DrawnRow], sc
 }
 
 fn axis(out: &mut Html, timeline: &Timeline, scale: Scale) {
-    out.raw(r#"<div class="axis"><svg id="axis" height="20" aria-hidden="true">"#);
+    out.raw(r#"<div class="axis"><svg id="axis" height="20" aria-hidden="true"><g class="still">"#);
     let step = tick_step(scale.length);
     let start_ms = timeline.start.timestamp_millis();
     let mut at = start_ms + (-start_ms).rem_euclid(step);
@@ -68,7 +68,7 @@ fn axis(out: &mut Html, timeline: &Timeline, scale: Scale) {
         }
         at += step;
     }
-    out.raw("</svg></div>");
+    out.raw("</g></svg></div>");
 }
 
 fn tick_step(length_ms: i64) -> i64 {
