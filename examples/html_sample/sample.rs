@@ -502,7 +502,7 @@ pub(crate) fn large(events: usize) -> ReportModel {
             1..12 => Severity::Warning,
             _ => Severity::Info,
         };
-        let start = dice.roll(day_ms);
+        let start = dice.roll(24 * 3600) * 1000 + dice.roll(1000);
         let end = start + 80 + dice.roll(9_000) + if dice.roll(60) == 0 { dice.roll(400_000) } else { 0 };
         let label = format!("runId={nth:08x}-9be4-4c53 durationMs={}", end - start);
         rows[row].spans.push(Span { kind, start: at_ms(start), end: at_ms(end), label, severity });

@@ -41,8 +41,8 @@ const timeline = (() => {
   const axis = document.getElementById("axis");
   const tools = document.getElementById("tools");
   const view = { from: 0, to: data.length };
-  let colours, left = 0, width = 1, top = 0, height = 0, plotHeight = 0, axisHeight = 0, density = 1, shown = [];
-  let pending = 0, selected = null, pinned = false;
+  let colours, left = 0, width = 1, top = 0, height = 0, plotHeight = 0, axisHeight = 0, offset = 0, density = 1, shown = [];
+  let pending = 0, settling = 0, selected = null, pinned = false;
 
   function decode(row, index) {
     const n = row.starts.length;
@@ -85,7 +85,7 @@ const timeline = (() => {
     return two(Math.floor(seconds / 86400), "d", Math.floor((seconds % 86400) / 3600), "h");
   }
 
-  const manyDays = new Date(data.start).getUTCDate() !== new Date(data.start + data.length).getUTCDate();
+  const manyDays = new Date(data.start).getUTCDate() !== new Date(data.start + data.length - 1).getUTCDate();
 
   function clock(at, finest) {
     const iso = new Date(data.start + at).toISOString();
@@ -116,8 +116,9 @@ const timeline = (() => {
 
   // Keeps the canvas over what can be seen of a plot that may be much taller than the window.
   function place(force) {
-    const offset = -plot.getBoundingClientRect().top;
+    offset = -plot.getBoundingClientRect().top;
     const seen = plotHeight <= WHOLE ? [0, plotHeight] : [offset, Math.min(plotHeight, offset + window.innerHeight)];
+    if (settling) settle();
     if (!force && Math.max(axisHeight, seen[0]) >= top && seen[1] <= top + height) return;
     top = Math.max(axisHeight, Math.floor(seen[0] - BUFFER));
     height = Math.max(1, Math.ceil(Math.min(plotHeight, seen[1] + BUFFER) - top));
@@ -126,7 +127,7 @@ const timeline = (() => {
     canvas.style.height = `${height}px`;
     canvas.width = Math.round(width * density);
     canvas.height = Math.round(height * density);
-    draw();
+    draw(top, top + height);
   }
 
   function readColours() {
@@ -146,38 +147,68 @@ const timeline = (() => {
 
   // Drawing ----------------------------------------------------------------------------------------------------
 
-  // Shapes of one kind, severity and density, as x, y, width, height.
-  const batches = Array.from({ length: 5 * 3 * LEVELS }, () => []);
-  const crosses = [[], [], []];
+  // Numbers that are kept from frame to frame, so that drawing leaves nothing to collect.
+  class Batch {
+    numbers = new Float32Array(3 * 256);
+    length = 0;
+
+    push(a, b, c) {
+      if (this.length + 3 > this.numbers.length) {
+        const more = new Float32Array(this.numbers.length * 2);
+        more.set(this.numbers);
+        this.numbers = more;
+      }
+      this.numbers[this.length++] = a;
+      this.numbers[this.length++] = b;
+      this.numbers[this.length++] = c;
+    }
+  }
+
+  // Shapes of one kind, severity and density: x, y, width. Crosses: x, y, nothing.
+  const batches = Array.from({ length: 5 * 3 * LEVELS }, () => new Batch());
+  const crosses = Array.from({ length: 3 }, () => new Batch());
   const openFrom = new Float64Array(5 * 3 * TRACKS);
   const openTo = new Float64Array(5 * 3 * TRACKS);
   const openFill = new Float64Array(5 * 3 * TRACKS);
   const openCount = new Uint32Array(5 * 3 * TRACKS);
 
   function request() {
-    if (!pending) pending = requestAnimationFrame(draw);
+    if (!pending) pending = requestAnimationFrame(frame);
   }
 
-  function draw() {
+  // While it moves, only what is in the window; the rest when it has come to rest.
+  function frame() {
     pending = 0;
+    draw(Math.max(top, offset), Math.min(top + height, offset + window.innerHeight));
+    clearTimeout(settling);
+    settling = setTimeout(settle, 150);
+  }
+
+  function settle() {
+    clearTimeout(settling);
+    settling = 0;
+    draw(top, top + height);
+  }
+
+  function draw(low, high) {
     const scale = width / (view.to - view.from);
     context.setTransform(density, 0, 0, density, 0, -top * density);
-    context.clearRect(0, top, width, height);
+    context.clearRect(0, low, width, high - low);
     const step = ticks(scale);
     context.fillStyle = colours.grid;
     for (let at = firstTick(step); at <= view.to; at += step) {
-      context.fillRect(Math.round((at - view.from) * scale), top, 1, height);
+      context.fillRect(Math.round((at - view.from) * scale), low, 1, high - low);
     }
     context.fillStyle = colours.stall;
     for (const [from, to] of stalls) {
       if (to < view.from || from > view.to) continue;
       const x = Math.max(0, (from - view.from) * scale);
-      context.fillRect(x, top, Math.max(1, Math.min(width, (to - view.from) * scale) - x), height);
+      context.fillRect(x, low, Math.max(1, Math.min(width, (to - view.from) * scale) - x), high - low);
     }
     for (const batch of batches) batch.length = 0;
     for (const batch of crosses) batch.length = 0;
     for (const row of shown) {
-      if (row.y + row.height >= top && row.y <= top + height) collect(row, scale);
+      if (row.y + row.height >= low && row.y <= high) collect(row, scale);
     }
     for (const kind of [RUN, MODEL, WAIT, DELAY, HOLD]) paint(kind);
     context.strokeStyle = colours.restart;
@@ -187,8 +218,8 @@ const timeline = (() => {
     for (const mark of data.marks) {
       if (mark.at < view.from || mark.at > view.to) continue;
       const x = (mark.at - view.from) * scale;
-      context.moveTo(x, top);
-      context.lineTo(x, top + height);
+      context.moveTo(x, low);
+      context.lineTo(x, high);
     }
     context.stroke();
     context.setLineDash([]);
@@ -209,7 +240,7 @@ const timeline = (() => {
       const x = Math.max(-2, (start[i] - view.from) * scale);
       if (kind[i] >= TIMEOUT) {
         if (kind[i] === TIMEOUT && (x - lastCross > 4 || severity[i] > 0)) {
-          crosses[severity[i]].push(x, row.y + row.height / 2);
+          crosses[severity[i]].push(x, row.y + row.height / 2, 0);
           lastCross = x;
         }
         continue;
@@ -247,8 +278,12 @@ const timeline = (() => {
     const length = openTo[key] - openFrom[key];
     const crowd = severity === 0 && openCount[key] > 1;
     const level = crowd ? Math.min(LEVELS - 1, Math.floor((openFill[key] / length) * LEVELS)) : LEVELS - 1;
-    const y = row.y + data.shape.pad + track * data.shape.pitch;
-    batches[(kind * 3 + severity) * LEVELS + level].push(openFrom[key], kind === HOLD ? row.y + data.shape.pad + row.tracks * data.shape.pitch - 1 : y, length);
+    const below = kind === HOLD ? row.tracks * data.shape.pitch - 1 : track * data.shape.pitch;
+    const y = Math.round(row.y) + data.shape.pad + below;
+    // On whole pixels: sharp, and cheap to paint.
+    const from = Math.round(openFrom[key] * density) / density;
+    const to = Math.max(from + 1 / density, Math.round(openTo[key] * density) / density);
+    batches[(kind * 3 + severity) * LEVELS + level].push(from, y, to - from);
   }
 
   const OFFSET = { [RUN]: 0, [MODEL]: 3, [WAIT]: 4, [HOLD]: 0, [DELAY]: 0 };
@@ -266,9 +301,9 @@ const timeline = (() => {
           // A comb, as dashes of a thick line.
           line(batch, data.shape.bar / 2, data.shape.bar, [1.5, 1.5]);
         } else {
-          const offset = OFFSET[kind], thickness = THICKNESS[kind];
-          for (let i = 0; i < batch.length; i += 3) {
-            context.fillRect(batch[i], batch[i + 1] + offset, batch[i + 2], thickness);
+          const offset = OFFSET[kind], thickness = THICKNESS[kind], { numbers, length } = batch;
+          for (let i = 0; i < length; i += 3) {
+            context.fillRect(numbers[i], numbers[i + 1] + offset, numbers[i + 2], thickness);
           }
         }
         context.globalAlpha = 1;
@@ -284,9 +319,10 @@ const timeline = (() => {
     context.lineWidth = thickness;
     context.setLineDash(dash);
     context.beginPath();
-    for (let i = 0; i < batch.length; i += 3) {
-      context.moveTo(batch[i], batch[i + 1] + dy);
-      context.lineTo(batch[i] + batch[i + 2], batch[i + 1] + dy);
+    const { numbers, length } = batch;
+    for (let i = 0; i < length; i += 3) {
+      context.moveTo(numbers[i], numbers[i + 1] + dy);
+      context.lineTo(numbers[i] + numbers[i + 2], numbers[i + 1] + dy);
     }
     context.stroke();
     context.setLineDash([]);
@@ -295,11 +331,11 @@ const timeline = (() => {
   function paintCrosses() {
     context.lineWidth = 2;
     for (let severity = 0; severity < 3; severity++) {
-      const batch = crosses[severity];
+      const { numbers, length } = crosses[severity];
       context.strokeStyle = colours[TIMEOUT][severity];
       context.beginPath();
-      for (let i = 0; i < batch.length; i += 2) {
-        const x = batch[i], y = batch[i + 1];
+      for (let i = 0; i < length; i += 3) {
+        const x = numbers[i], y = numbers[i + 1];
         context.moveTo(x - 4, y - 4);
         context.lineTo(x + 4, y + 4);
         context.moveTo(x - 4, y + 4);
@@ -673,5 +709,5 @@ const timeline = (() => {
     });
   }
 
-  return { show, view, origin: data.start, length: data.length, draw };
+  return { show, view, origin: data.start, length: data.length, frame };
 })();
