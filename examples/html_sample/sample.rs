@@ -37,7 +37,7 @@ impl Dice {
     }
 }
 
-pub fn day() -> ReportModel {
+pub(crate) fn day() -> ReportModel {
     let end = clock(18, 41, 0);
     ReportModel {
         headline: Headline {
@@ -560,7 +560,7 @@ fn environment() -> Vec<Fact> {
     .to_vec()
 }
 
-pub fn healthy() -> ReportModel {
+pub(crate) fn healthy() -> ReportModel {
     let mut model = day();
     model.headline = Headline {
         sentence: "Nothing holds a session up: 3 locks, all held by live runs within their limits."
@@ -576,7 +576,7 @@ pub fn healthy() -> ReportModel {
 }
 
 /// A whole day of `events` spans on four lanes and sixty sessions, most with labels of their own.
-pub fn large(events: usize) -> ReportModel {
+pub(crate) fn large(events: usize) -> ReportModel {
     let mut model = day();
     let mut dice = Dice(3);
     let day_ms = 86_400_000;
@@ -605,7 +605,7 @@ pub fn large(events: usize) -> ReportModel {
             1..12 => Severity::Warning,
             _ => Severity::Info,
         };
-        let start = dice.roll(day_ms);
+        let start = dice.roll(24 * 3600) * 1000 + dice.roll(1000);
         let end = start + 80 + dice.roll(9_000) + if dice.roll(60) == 0 { dice.roll(400_000) } else { 0 };
         let label = format!("runId={nth:08x}-9be4-4c53 durationMs={}", end - start);
         rows[row].spans.push(Span { kind, start: at_ms(start), end: at_ms(end), label, severity });
@@ -617,7 +617,7 @@ pub fn large(events: usize) -> ReportModel {
 }
 
 /// What a log, a file name or a session key could bring along.
-pub const HOSTILE: [&str; 8] = [
+pub(crate) const HOSTILE: [&str; 8] = [
     "<script>window.owned = 1</script>",
     "</script><script>window.owned = 2</script><!--",
     "\"><img src=x onerror=\"window.owned=3\">",
@@ -629,7 +629,7 @@ pub const HOSTILE: [&str; 8] = [
 ];
 
 /// Every string of the model is hostile, and some are 10 kB long.
-pub fn hostile() -> ReportModel {
+pub(crate) fn hostile() -> ReportModel {
     let mut model = day();
     let long: String = "abcdefgh<&>".chars().cycle().take(10_000).collect();
     let mut nth = 0;

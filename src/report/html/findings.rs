@@ -77,19 +77,18 @@ fn place(out: &mut Html, finding: &Finding, rows: &[DrawnRow], clock: Clock) {
         }
         out.raw("</li>");
     }
-    out.raw("</ul>");
     let row = place.row.as_ref().and_then(|id| rows.iter().position(|row| row.ids.contains(&id.as_str())));
     if let Some(row) = row {
-        out.raw(r#"<button type="button" class="show" data-row=""#).integer(row as u64);
+        out.raw(r#"<li><button type="button" class="show" data-row=""#).integer(row as u64);
         for (name, at) in [(r#"" data-from=""#, finding.first_seen), (r#"" data-to=""#, finding.last_seen)] {
             out.raw(name);
             if let Some(at) = at {
                 out.text(&at.timestamp_millis().to_string());
             }
         }
-        out.raw(r#"" hidden>Show on the timeline</button>"#);
+        out.raw(r#"" hidden>Show on the timeline</button></li>"#);
     }
-    out.raw("</dd>");
+    out.raw("</ul></dd>");
 }
 
 fn evidence(out: &mut Html, lines: &[String]) {

@@ -16,6 +16,7 @@ mod timeline;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
 
 use self::findings::severity_word;
@@ -70,9 +71,10 @@ fn source_hash(source: &str) -> String {
 }
 
 fn clock(model: &ReportModel) -> Clock {
-    let period = model.period.iter().flat_map(|period| [period.start, period.end]);
     let seen = model.findings.iter().flat_map(|finding| [finding.first_seen, finding.last_seen]).flatten();
-    Clock::new([model.timeline.start, model.timeline.end].into_iter().chain(period).chain(seen))
+    // A day ends at midnight of the next.
+    let last = model.timeline.end - TimeDelta::milliseconds(1);
+    Clock::new([model.timeline.start, last.max(model.timeline.start)].into_iter().chain(seen))
 }
 
 fn head(out: &mut Html, model: &ReportModel) {

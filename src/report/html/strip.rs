@@ -18,7 +18,7 @@ pub(super) const HOLD: u32 = 3;
 const WIDTH: f64 = 1000.0;
 
 /// The narrowest shape: about a pixel for what is ordinary, more for what must not be missed.
-const NARROWEST: [f64; 3] = [1.0, 2.5, 3.5];
+const NARROWEST: [f64; 3] = [1.5, 2.5, 3.5];
 
 /// Timeouts nearer together than this share one cross.
 const CROSS_APART: f64 = 5.0;
@@ -62,7 +62,9 @@ pub(super) fn draw(out: &mut Html, row: &DrawnRow, backdrop: &Backdrop, scale: S
         for severity in Severity::ALL {
             let shapes = merged(row, kind, severity, scale);
             bars(out, &shapes, kind, severity, row);
-            overlines(out, &shapes, severity);
+            if kind != SpanKind::Hold {
+                overlines(out, &shapes, severity);
+            }
         }
     }
     let own = row.spans.iter().filter(|span| span.kind == SpanKind::Restart).map(|span| span.start);
@@ -180,7 +182,7 @@ fn crosses(out: &mut Html, row: &DrawnRow, height: u32, scale: Scale) {
             continue;
         }
         last = x;
-        out.raw(r#"<text class="timeout" x=""#).coordinate(x / 10.0).raw(r#"%" y=""#);
+        out.raw(r#"<text class="timeout "#).raw(severity_class(span.severity)).raw(r#"" x=""#).coordinate(x / 10.0).raw(r#"%" y=""#);
         out.integer((height / 2 + 5).into()).raw(r#"">×</text>"#);
     }
 }

@@ -20,12 +20,8 @@ pub(super) fn lanes(out: &mut Html, lanes: &[Lane]) {
         out.raw(r#"<p class="quiet-note">No log told of lanes.</p></section>"#);
         return;
     }
-    out.raw(r#"<div class="scroll" role="region" aria-labelledby="h-lanes" tabindex="0"><table><thead>"#);
-    lane_head(
-        out,
-        r#"<th scope="col" rowspan="2">Lane</th>"#,
-        r#"<th scope="col" rowspan="2">Runs by the hour</th>"#,
-    );
+    out.raw(r#"<div class="scroll" role="region" aria-label="Lane statistics" tabindex="0"><table><thead>"#);
+    lane_head(out, r#"<th scope="col" rowspan="2">Lane</th>"#, r#"<th scope="col" rowspan="2">Runs by the hour</th>"#);
     for lane in lanes {
         out.raw(r#"<tr><th scope="row" class="k">"#).clipped(&lane.lane, 200).raw("</th>");
         statistics(out, &lane.whole);
@@ -42,9 +38,9 @@ fn lane_head(out: &mut Html, before: &'static str, after: &'static str) {
     out.raw("<tr>").raw(before);
     out.raw(
         r#"<th scope="col" rowspan="2" class="n">Runs</th><th scope="col" rowspan="2" class="n">Errors</th>
-<th scope="colgroup" colspan="3" class="n">Run time</th><th scope="col" rowspan="2" class="n">Waits</th>
-<th scope="colgroup" colspan="3" class="n">Wait time</th>
-<th scope="col" rowspan="2" class="n">Longest queue</th>"#,
+<th scope="colgroup" colspan="3">Run time</th><th scope="col" rowspan="2" class="n">Waits</th>
+<th scope="colgroup" colspan="3">Wait time</th>
+<th scope="col" rowspan="2" class="n">Queue max</th>"#,
     );
     out.raw(after);
     out.raw("</tr><tr>");
@@ -76,9 +72,7 @@ fn quantiles(out: &mut Html, quantiles: Option<Quantiles>) {
 fn cell(out: &mut Html, text: Option<String>) {
     match text {
         Some(text) => out.raw(r#"<td class="n">"#).text(&text).raw("</td>"),
-        None => out.raw(
-            r#"<td class="n none"><span aria-hidden="true">–</span><span class="sr">not known</span></td>"#,
-        ),
+        None => out.raw(r#"<td class="n none"><span aria-hidden="true">–</span><span class="sr">not known</span></td>"#),
     };
 }
 
@@ -123,11 +117,7 @@ fn by_the_hour(out: &mut Html, lanes: &[Lane]) {
     }
     out.raw("</tbody></table></div>");
     if hours.len() > HOURS_MAX {
-        out.raw("<p>The first ")
-            .integer(HOURS_MAX as u64)
-            .raw(" of ")
-            .text(&grouped(hours.len() as u64))
-            .raw(" lines.</p>");
+        out.raw("<p>The first ").integer(HOURS_MAX as u64).raw(" of ").text(&grouped(hours.len() as u64)).raw(" lines.</p>");
     }
     out.raw("</details>");
 }
@@ -138,25 +128,22 @@ pub(super) fn locks(out: &mut Html, locks: &[Lock]) {
         out.raw(r#"<p class="quiet-note">No lock was found.</p></section>"#);
         return;
     }
-    out.raw(r#"<div class="scroll" role="region" aria-labelledby="h-locks" tabindex="0"><table><thead><tr>"#);
-    for head in [r#"<th scope="col">Verdict"#, r#"<th scope="col">Reasons"#, r#"<th scope="col">Session"#] {
-        out.raw(head).raw("</th>");
-    }
-    out.raw(
-        r#"<th scope="col">Owner</th><th scope="col" class="n">Age</th><th scope="col" class="n">Limit</th>"#,
-    );
-    out.raw(r#"<th scope="col">File</th></tr></thead><tbody>"#);
+    out.raw(r#"<div class="scroll" role="region" aria-label="Judged locks" tabindex="0"><table><thead><tr>"#);
+    out.raw(r#"<th scope="col">Verdict</th><th scope="col">Reasons</th><th scope="col">Session and file</th>"#);
+    out.raw(r#"<th scope="col">Owner</th><th scope="col" class="n">Age</th><th scope="col" class="n">Limit</th>"#);
+    out.raw("</tr></thead><tbody>");
     for lock in locks {
-        out.raw(r#"<tr class=""#)
-            .raw(lock.severity.map_or("ok", severity_class))
-            .raw(r#""><th scope="row">"#);
-        out.raw(r#"<span class="badge">"#).clipped(&lock.verdict, 40).raw("</span></th><td>");
-        out.clipped(&lock.reasons.join(", "), 200).raw(r#"</td><td class="k">"#);
-        out.clipped(lock.session.as_deref().unwrap_or("–"), 200).raw("</td><td>");
+        out.raw(r#"<tr class=""#).raw(lock.severity.map_or("ok", severity_class)).raw(r#""><th scope="row">"#);
+        out.raw(r#"<span class="badge">"#).clipped(&lock.verdict, 40).raw(r#"</span></th><td class="w">"#);
+        out.clipped(&lock.reasons.join(", "), 60).raw(r#"</td><td class="k">"#);
+        if let Some(session) = &lock.session {
+            out.clipped(session, 200).raw("<br>");
+        }
+        out.raw(r#"<span class="path">"#).clipped(&lock.path, 500).raw("</span></td><td>");
         out.clipped(lock.owner.as_deref().unwrap_or("–"), 200).raw("</td>");
         cell(out, lock.age_ms.map(duration));
         cell(out, lock.limit_ms.map(duration));
-        out.raw(r#"<td class="k d">"#).clipped(&lock.path, 500).raw("</td></tr>");
+        out.raw("</tr>");
     }
     out.raw("</tbody></table></div></section>");
 }
@@ -168,11 +155,7 @@ pub(super) fn environment(out: &mut Html, facts: &[Fact]) {
     out.raw(r#"<section id="environment" aria-labelledby="h-environment"><h2 id="h-environment">Environment</h2>"#);
     out.raw(r#"<dl class="environment">"#);
     for fact in facts {
-        out.raw("<div><dt>")
-            .clipped(&fact.key, 100)
-            .raw("</dt><dd>")
-            .clipped(&fact.value, 1_000)
-            .raw("</dd></div>");
+        out.raw("<div><dt>").clipped(&fact.key, 100).raw("</dt><dd>").clipped(&fact.value, 1_000).raw("</dd></div>");
     }
     out.raw("</dl></section>");
 }

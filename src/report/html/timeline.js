@@ -11,13 +11,14 @@ const timeline = (() => {
   const RUN = 0, WAIT = 1, HOLD = 2, MODEL = 3, DELAY = 4, TIMEOUT = 5, RESTART = 6;
   const NOUNS = ["run", "wait", "lock hold", "model call", "event loop blocked", "timeout", "restart"];
   const SEVERITIES = ["", "warning", "critical"];
-  const NARROWEST = [1, 2.5, 3.5];
+  const NARROWEST = [1.5, 2.5, 3.5];
   const LEVELS = 4; // of density, from sparse to solid
   const TRACKS = 4;
   const CLUSTER = 4; // pixels over which density is averaged
   const REACH = 5; // pixels around the pointer
   const SHORTEST_VIEW = 20;
-  const BUFFER = 400; // pixels of rows drawn above and below the window, so that scrolling needs no frame
+  const WHOLE = 2000; // a plot up to this height is drawn whole
+  const BUFFER = 400; // of a taller one, so much is drawn above and below the window, so that scrolling needs no frame
 
   const rows = data.rows.map(decode);
   const elements = new Map();
@@ -40,8 +41,8 @@ const timeline = (() => {
   const axis = document.getElementById("axis");
   const tools = document.getElementById("tools");
   const view = { from: 0, to: data.length };
-  let colours, left = 0, width = 1, top = 0, height = 0, plotHeight = 0, density = 1, shown = [];
-  let pending = 0, selected = null, pinned = false;
+  let colours, left = 0, width = 1, top = 0, height = 0, plotHeight = 0, axisHeight = 0, offset = 0, density = 1, shown = [];
+  let pending = 0, settling = 0, selected = null, pinned = false;
 
   function decode(row, index) {
     const n = row.starts.length;
@@ -84,7 +85,7 @@ const timeline = (() => {
     return two(Math.floor(seconds / 86400), "d", Math.floor((seconds % 86400) / 3600), "h");
   }
 
-  const manyDays = new Date(data.start).getUTCDate() !== new Date(data.start + data.length).getUTCDate();
+  const manyDays = new Date(data.start).getUTCDate() !== new Date(data.start + data.length - 1).getUTCDate();
 
   function clock(at, finest) {
     const iso = new Date(data.start + at).toISOString();
@@ -107,6 +108,7 @@ const timeline = (() => {
       shown.push(row);
     }
     plotHeight = frame.height;
+    axisHeight = axis.parentElement.offsetHeight;
     density = Math.min(window.devicePixelRatio || 1, 3);
     canvas.style.left = `${left}px`;
     place(true);
@@ -114,17 +116,18 @@ const timeline = (() => {
 
   // Keeps the canvas over what can be seen of a plot that may be much taller than the window.
   function place(force) {
-    const offset = -plot.getBoundingClientRect().top;
-    const seen = [Math.max(0, offset), Math.min(plotHeight, offset + window.innerHeight)];
-    if (!force && seen[0] >= top && seen[1] <= top + height) return;
-    top = Math.max(0, Math.floor(seen[0] - BUFFER));
+    offset = -plot.getBoundingClientRect().top;
+    const seen = plotHeight <= WHOLE ? [0, plotHeight] : [offset, Math.min(plotHeight, offset + window.innerHeight)];
+    if (settling) settle();
+    if (!force && Math.max(axisHeight, seen[0]) >= top && seen[1] <= top + height) return;
+    top = Math.max(axisHeight, Math.floor(seen[0] - BUFFER));
     height = Math.max(1, Math.ceil(Math.min(plotHeight, seen[1] + BUFFER) - top));
     canvas.style.top = `${top}px`;
     canvas.style.width = `${width}px`;
     canvas.style.height = `${height}px`;
     canvas.width = Math.round(width * density);
     canvas.height = Math.round(height * density);
-    draw();
+    draw(top, top + height);
   }
 
   function readColours() {
@@ -144,37 +147,68 @@ const timeline = (() => {
 
   // Drawing ----------------------------------------------------------------------------------------------------
 
-  // Shapes of one kind, severity and density, as x, y, width, height.
-  const batches = Array.from({ length: 5 * 3 * LEVELS }, () => []);
-  const crosses = [[], [], []];
+  // Numbers that are kept from frame to frame, so that drawing leaves nothing to collect.
+  class Batch {
+    numbers = new Float32Array(3 * 256);
+    length = 0;
+
+    push(a, b, c) {
+      if (this.length + 3 > this.numbers.length) {
+        const more = new Float32Array(this.numbers.length * 2);
+        more.set(this.numbers);
+        this.numbers = more;
+      }
+      this.numbers[this.length++] = a;
+      this.numbers[this.length++] = b;
+      this.numbers[this.length++] = c;
+    }
+  }
+
+  // Shapes of one kind, severity and density: x, y, width. Crosses: x, y, nothing.
+  const batches = Array.from({ length: 5 * 3 * LEVELS }, () => new Batch());
+  const crosses = Array.from({ length: 3 }, () => new Batch());
   const openFrom = new Float64Array(5 * 3 * TRACKS);
   const openTo = new Float64Array(5 * 3 * TRACKS);
   const openFill = new Float64Array(5 * 3 * TRACKS);
+  const openCount = new Uint32Array(5 * 3 * TRACKS);
 
   function request() {
-    if (!pending) pending = requestAnimationFrame(draw);
+    if (!pending) pending = requestAnimationFrame(frame);
   }
 
-  function draw() {
+  // While it moves, only what is in the window; the rest when it has come to rest.
+  function frame() {
     pending = 0;
+    draw(Math.max(top, offset), Math.min(top + height, offset + window.innerHeight));
+    clearTimeout(settling);
+    settling = setTimeout(settle, 150);
+  }
+
+  function settle() {
+    clearTimeout(settling);
+    settling = 0;
+    draw(top, top + height);
+  }
+
+  function draw(low, high) {
     const scale = width / (view.to - view.from);
     context.setTransform(density, 0, 0, density, 0, -top * density);
-    context.clearRect(0, top, width, height);
+    context.clearRect(0, low, width, high - low);
     const step = ticks(scale);
     context.fillStyle = colours.grid;
     for (let at = firstTick(step); at <= view.to; at += step) {
-      context.fillRect(Math.round((at - view.from) * scale), top, 1, height);
+      context.fillRect(Math.round((at - view.from) * scale), low, 1, high - low);
     }
     context.fillStyle = colours.stall;
     for (const [from, to] of stalls) {
       if (to < view.from || from > view.to) continue;
       const x = Math.max(0, (from - view.from) * scale);
-      context.fillRect(x, top, Math.max(1, Math.min(width, (to - view.from) * scale) - x), height);
+      context.fillRect(x, low, Math.max(1, Math.min(width, (to - view.from) * scale) - x), high - low);
     }
     for (const batch of batches) batch.length = 0;
     for (const batch of crosses) batch.length = 0;
     for (const row of shown) {
-      if (row.y + row.height >= top && row.y <= top + height) collect(row, scale);
+      if (row.y + row.height >= low && row.y <= high) collect(row, scale);
     }
     for (const kind of [RUN, MODEL, WAIT, DELAY, HOLD]) paint(kind);
     context.strokeStyle = colours.restart;
@@ -184,8 +218,8 @@ const timeline = (() => {
     for (const mark of data.marks) {
       if (mark.at < view.from || mark.at > view.to) continue;
       const x = (mark.at - view.from) * scale;
-      context.moveTo(x, top);
-      context.lineTo(x, top + height);
+      context.moveTo(x, low);
+      context.lineTo(x, high);
     }
     context.stroke();
     context.setLineDash([]);
@@ -206,7 +240,7 @@ const timeline = (() => {
       const x = Math.max(-2, (start[i] - view.from) * scale);
       if (kind[i] >= TIMEOUT) {
         if (kind[i] === TIMEOUT && (x - lastCross > 4 || severity[i] > 0)) {
-          crosses[severity[i]].push(x, row.y + row.height / 2);
+          crosses[severity[i]].push(x, row.y + row.height / 2, 0);
           lastCross = x;
         }
         continue;
@@ -219,19 +253,20 @@ const timeline = (() => {
         if (!sparse || openTo[key] - openFrom[key] < CLUSTER) {
           openTo[key] = Math.max(openTo[key], to);
           openFill[key] += real - x;
+          openCount[key]++;
           continue;
         }
         const seam = Math.max(x, openTo[key]);
         close(row, key);
         openFrom[key] = seam;
         openTo[key] = Math.max(to, seam + 0.5);
-        openFill[key] = real - x;
-        continue;
+      } else {
+        if (openTo[key] >= 0) close(row, key);
+        openFrom[key] = x;
+        openTo[key] = to;
       }
-      if (openTo[key] >= 0) close(row, key);
-      openFrom[key] = x;
-      openTo[key] = to;
-      openFill[key] = to - x > 1.5 ? to - x : Math.max(real - x, 0.25);
+      openFill[key] = real - x;
+      openCount[key] = 1;
     }
     for (let key = 0; key < openTo.length; key++) {
       if (openTo[key] >= 0) close(row, key);
@@ -241,10 +276,14 @@ const timeline = (() => {
   function close(row, key) {
     const track = key % TRACKS, kind = Math.floor(key / TRACKS / 3), severity = Math.floor(key / TRACKS) % 3;
     const length = openTo[key] - openFrom[key];
-    const filled = Math.min(1, openFill[key] / length);
-    const level = severity > 0 ? LEVELS - 1 : Math.min(LEVELS - 1, Math.floor(filled * LEVELS));
-    const y = row.y + data.shape.pad + track * data.shape.pitch;
-    batches[(kind * 3 + severity) * LEVELS + level].push(openFrom[key], kind === HOLD ? row.y + data.shape.pad + row.tracks * data.shape.pitch - 1 : y, length);
+    const crowd = severity === 0 && openCount[key] > 1;
+    const level = crowd ? Math.min(LEVELS - 1, Math.floor((openFill[key] / length) * LEVELS)) : LEVELS - 1;
+    const below = kind === HOLD ? row.tracks * data.shape.pitch - 1 : track * data.shape.pitch;
+    const y = Math.round(row.y) + data.shape.pad + below;
+    // On whole pixels: sharp, and cheap to paint.
+    const from = Math.round(openFrom[key] * density) / density;
+    const to = Math.max(from + 1 / density, Math.round(openTo[key] * density) / density);
+    batches[(kind * 3 + severity) * LEVELS + level].push(from, y, to - from);
   }
 
   const OFFSET = { [RUN]: 0, [MODEL]: 3, [WAIT]: 4, [HOLD]: 0, [DELAY]: 0 };
@@ -256,15 +295,15 @@ const timeline = (() => {
       for (let level = 0; level < LEVELS; level++) {
         const batch = batches[(kind * 3 + severity) * LEVELS + level];
         if (batch.length === 0) continue;
-        context.globalAlpha = 0.4 + (0.6 * (level + 1)) / LEVELS;
+        context.globalAlpha = 0.45 + (0.55 * (level + 1)) / LEVELS;
         context.fillStyle = context.strokeStyle = colour;
         if (kind === DELAY) {
           // A comb, as dashes of a thick line.
           line(batch, data.shape.bar / 2, data.shape.bar, [1.5, 1.5]);
         } else {
-          const offset = OFFSET[kind], thickness = THICKNESS[kind];
-          for (let i = 0; i < batch.length; i += 3) {
-            context.fillRect(batch[i], batch[i + 1] + offset, batch[i + 2], thickness);
+          const offset = OFFSET[kind], thickness = THICKNESS[kind], { numbers, length } = batch;
+          for (let i = 0; i < length; i += 3) {
+            context.fillRect(numbers[i], numbers[i + 1] + offset, numbers[i + 2], thickness);
           }
         }
         context.globalAlpha = 1;
@@ -280,9 +319,10 @@ const timeline = (() => {
     context.lineWidth = thickness;
     context.setLineDash(dash);
     context.beginPath();
-    for (let i = 0; i < batch.length; i += 3) {
-      context.moveTo(batch[i], batch[i + 1] + dy);
-      context.lineTo(batch[i] + batch[i + 2], batch[i + 1] + dy);
+    const { numbers, length } = batch;
+    for (let i = 0; i < length; i += 3) {
+      context.moveTo(numbers[i], numbers[i + 1] + dy);
+      context.lineTo(numbers[i] + numbers[i + 2], numbers[i + 1] + dy);
     }
     context.stroke();
     context.setLineDash([]);
@@ -291,11 +331,11 @@ const timeline = (() => {
   function paintCrosses() {
     context.lineWidth = 2;
     for (let severity = 0; severity < 3; severity++) {
-      const batch = crosses[severity];
+      const { numbers, length } = crosses[severity];
       context.strokeStyle = colours[TIMEOUT][severity];
       context.beginPath();
-      for (let i = 0; i < batch.length; i += 2) {
-        const x = batch[i], y = batch[i + 1];
+      for (let i = 0; i < length; i += 3) {
+        const x = numbers[i], y = numbers[i + 1];
         context.moveTo(x - 4, y - 4);
         context.lineTo(x + 4, y + 4);
         context.moveTo(x - 4, y + 4);
@@ -312,7 +352,8 @@ const timeline = (() => {
     MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR,
     DAY, 2 * DAY, 7 * DAY, 30 * DAY, 365 * DAY];
   const labels = [];
-  const thumb = document.createElementNS(axis.namespaceURI, "rect");
+  const living = axis.appendChild(document.createElementNS(axis.namespaceURI, "g"));
+  const thumb = living.appendChild(document.createElementNS(axis.namespaceURI, "rect"));
 
   function ticks(scale) {
     const apart = manyDays ? 120 : 84;
@@ -327,7 +368,7 @@ const timeline = (() => {
     let used = 0;
     for (let at = firstTick(step); at <= view.to; at += step, used++) {
       if (used === labels.length) {
-        labels.push(axis.appendChild(document.createElementNS(axis.namespaceURI, "text")));
+        labels.push(living.appendChild(document.createElementNS(axis.namespaceURI, "text")));
         labels[used].setAttribute("y", "13");
       }
       const x = (at - view.from) * scale;
@@ -633,7 +674,10 @@ const timeline = (() => {
   tool("Reset", "Reset the view", reset);
   const range = add(tools, "span", "", "range");
   range.setAttribute("role", "status");
-  const help = add(tools, "p", "Drag or ← → to move, Ctrl+wheel, pinch or + − to zoom, ↑ ↓ N P from event to event, 0 for everything.", "help");
+  const touch = matchMedia("(hover: none)").matches;
+  const help = add(tools, "p", touch
+    ? "Drag to move, pinch to zoom, tap for details."
+    : "Drag or ← → to move, Ctrl+wheel or + − to zoom, ↑ ↓ N P from event to event, 0 for everything.", "help");
   help.id = "plot-help";
   tools.hidden = false;
 
@@ -649,7 +693,7 @@ const timeline = (() => {
   box.className = "box";
   thumb.setAttribute("y", "18");
   thumb.setAttribute("height", "2");
-  axis.replaceChildren(thumb);
+  living.setAttribute("class", "living");
   plot.append(canvas, box, tip);
   plot.classList.add("live");
 
@@ -665,5 +709,5 @@ const timeline = (() => {
     });
   }
 
-  return { show, view, origin: data.start, length: data.length, draw };
+  return { show, view, origin: data.start, length: data.length, frame };
 })();

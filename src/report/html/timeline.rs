@@ -4,13 +4,16 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::markup::Html;
-use super::model::{Group, ReportModel, SpanKind, Timeline};
+use super::model::{Group, ReportModel, Severity, SpanKind, Timeline};
 use super::quantity::{Clock, count, duration};
 use super::rows::{DrawnRow, Placed};
 use super::strip::{self, Backdrop, Scale, severity_class};
 
 /// The weightiest spans, as a table.
-const TABLE_ROWS: usize = 50;
+const TABLE_ROWS: usize = 40;
+
+/// So many characters at the end of a row's label are always shown.
+const TAIL: usize = 12;
 
 const STEPS_S: [i64; 20] = [
     1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800,
@@ -48,7 +51,7 @@ pub(super) fn section(out: &mut Html, model: &ReportModel, rows: &[DrawnRow], sc
 }
 
 fn axis(out: &mut Html, timeline: &Timeline, scale: Scale) {
-    out.raw(r#"<div class="axis"><svg id="axis" height="20" aria-hidden="true">"#);
+    out.raw(r#"<div class="axis"><svg id="axis" height="20" aria-hidden="true"><g class="still">"#);
     let step = tick_step(scale.length);
     let start_ms = timeline.start.timestamp_millis();
     let mut at = start_ms + (-start_ms).rem_euclid(step);
@@ -65,7 +68,7 @@ fn axis(out: &mut Html, timeline: &Timeline, scale: Scale) {
         }
         at += step;
     }
-    out.raw("</svg></div>");
+    out.raw("</g></svg></div>");
 }
 
 fn tick_step(length_ms: i64) -> i64 {
@@ -98,19 +101,11 @@ fn group_rows(out: &mut Html, rows: &[DrawnRow], group: Group, backdrop: &Backdr
         Group::Session => r#"<h3 class="group">Sessions</h3><ul class="rows" data-group="session">"#,
     });
     for (index, row) in own {
-        out.raw(if row.at_first {
-            r#"<li class="row" data-row=""#
-        } else {
-            r#"<li class="row quiet" data-row=""#
-        });
-        out.integer(index as u64)
-            .raw(r#""><span class="label" title=""#)
-            .clipped(&row.label, 300)
-            .raw(r#"">"#);
-        out.clipped(&row.label, 120)
-            .raw(r#"</span><span class="sr">: "#)
-            .text(&summary(&row.spans))
-            .raw("</span>");
+        out.raw(if row.at_first { r#"<li class="row" data-row=""# } else { r#"<li class="row quiet" data-row=""# });
+        out.integer(index as u64).raw(r#""><span class="label" title=""#).clipped(&row.label, 300).raw(r#"">"#);
+        let (head, tail) = halves(&row.label);
+        out.raw(r#"<span class="head">"#).clipped(head, 100).raw("</span>").text(tail);
+        out.raw(r#"</span><span class="sr">: "#).text(&summary(&row.spans)).raw("</span>");
         if row.at_first {
             strip::draw(out, row, backdrop, scale);
         } else {
@@ -121,6 +116,13 @@ fn group_rows(out: &mut Html, rows: &[DrawnRow], group: Group, backdrop: &Backdr
         out.raw("</li>");
     }
     out.raw("</ul>");
+}
+
+/// Where a label is too long for its place, the middle is cut: what tells session keys apart is their end.
+fn halves(label: &str) -> (&str, &str) {
+    let at = label.char_indices().rev().nth(TAIL - 1).map_or(0, |(at, _)| at);
+    let at = label[at..].rfind(':').map_or(at, |colon| at + colon);
+    label.split_at(at)
 }
 
 /// `41 runs, longest 10m; 3 waits, longest 1m 42s; 1 timeout`.
@@ -164,38 +166,33 @@ fn legend(out: &mut Html, rows: &[DrawnRow], timeline: &Timeline) {
         let (shape, said) = match kind {
             SpanKind::Run => (r#"<path class="run s0" d="M1 3h24v9h-24z"/>"#, "run"),
             SpanKind::Wait => (r#"<path class="wait s0" d="M1 7h24v2h-24z"/>"#, "waits for its turn"),
-            SpanKind::Hold => (
-                r#"<path class="run s0" d="M1 1h24v9h-24z"/><path class="hold s0" d="M1 13h24v2h-24z"/>"#,
-                "holds its lock",
-            ),
-            SpanKind::ModelCall => (
-                r#"<path class="run s0" d="M1 3h24v9h-24z"/><path class="model s0" d="M5 6h14v3h-14z"/>"#,
-                "model call",
-            ),
+            SpanKind::Hold => {
+                (r#"<path class="run s0" d="M1 1h24v9h-24z"/><path class="hold s0" d="M1 13h24v2h-24z"/>"#, "holds its lock")
+            }
+            SpanKind::ModelCall => {
+                (r#"<path class="run s0" d="M1 3h24v9h-24z"/><path class="model s0" d="M5 6h14v3h-14z"/>"#, "model call")
+            }
             SpanKind::EventLoopDelay => (r#"<path class="delay s0" d="M1 7.5h24"/>"#, "event loop blocked"),
             SpanKind::Timeout => (r#"<text class="timeout s2" x="13" y="13">×</text>"#, "timeout"),
             SpanKind::Restart => (r#"<path class="restart" d="M13 0v16"/>"#, "restart"),
         };
-        out.raw(r#"<li><svg width="26" height="16" aria-hidden="true">"#)
-            .raw(shape)
-            .raw("</svg>")
-            .raw(said)
-            .raw("</li>");
+        out.raw(r#"<li><svg width="26" height="16" aria-hidden="true">"#).raw(shape).raw("</svg>").raw(said).raw("</li>");
     }
     for (class, said) in [("over s1", "warning"), ("over s2", "critical")] {
         out.raw(r#"<li><svg width="26" height="16" aria-hidden="true"><path class="run "#).raw(&class[5..]);
-        out.raw(r#"" d="M1 5h24v9h-24z"/><path class=""#)
-            .raw(class)
-            .raw(r#"" d="M1 3h24"/></svg>"#)
-            .raw(said)
-            .raw("</li>");
+        out.raw(r#"" d="M1 5h24v9h-24z"/><path class=""#).raw(class).raw(r#"" d="M1 3h24"/></svg>"#).raw(said).raw("</li>");
     }
     out.raw("</ul>");
 }
 
 fn table(out: &mut Html, timeline: &Timeline, rows: &[DrawnRow], clock: Clock) {
+    // An ordinary run says all there is to say of the lock it held and the model it called.
+    let tells = |span: &Placed| {
+        span.severity > Severity::Info || !matches!(span.kind, SpanKind::Hold | SpanKind::ModelCall)
+    };
     let mut spans: Vec<(&DrawnRow, &Placed)> =
         rows.iter().flat_map(|row| row.spans.iter().map(move |span| (row, span))).collect();
+    spans.retain(|(_, span)| tells(span));
     spans.sort_by_key(|(_, span)| (span.severity, span.length()));
     let mut spans = spans.split_off(spans.len().saturating_sub(TABLE_ROWS));
     spans.sort_by_key(|(row, span)| (span.start, row.ids.first().copied()));
@@ -206,11 +203,12 @@ fn table(out: &mut Html, timeline: &Timeline, rows: &[DrawnRow], clock: Clock) {
     out.raw(r#"<th scope="col" class="n">Lasted</th><th scope="col">Detail</th></tr></thead><tbody>"#);
     for (row, span) in spans {
         let at = timeline.start + TimeDelta::milliseconds(span.start);
-        out.raw(r#"<tr class=""#)
-            .raw(severity_class(span.severity))
-            .raw(r#""><td class="t">"#)
-            .text(&clock.time(at));
-        out.raw(r#"</td><td class="k">"#).clipped(&row.label, 120).raw("</td><td>").raw(noun(span.kind));
+        out.raw(r#"<tr class=""#).raw(severity_class(span.severity)).raw(r#""><td class="t">"#).text(&clock.time(at));
+        out.raw(r#"</td><td class="k">"#).clipped(&row.label, 120).raw(r#"</td><td class="w">"#);
+        out.raw(noun(span.kind));
+        if span.severity > Severity::Info {
+            out.raw(r#", <span class="badge">"#).raw(span.severity.as_str()).raw("</span>");
+        }
         out.raw(r#"</td><td class="n">"#);
         if span.length() > 0 {
             out.text(&duration(span.length()));
@@ -225,9 +223,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_end_of_a_label_is_kept() {
+        assert_eq!(halves("agent:main:telegram:direct:…3f9c"), ("agent:main:telegram:direct", ":…3f9c"));
+        assert_eq!(halves("agent:main:cron:5dd6c97c-7d95-47ad-b732-080840c144ca").1, "080840c144ca");
+        assert_eq!(halves("main"), ("", "main"));
+        assert_eq!(halves(""), ("", ""));
+    }
+
+    #[test]
     fn ticks_stay_few_and_round() {
-        let steps =
-            [1_000, 60_000, 600_000, 86_400_000, 30 * 86_400_000_i64, 3650 * 86_400_000].map(tick_step);
+        let steps = [1_000, 60_000, 600_000, 86_400_000, 30 * 86_400_000_i64, 3650 * 86_400_000].map(tick_step);
         assert_eq!(steps[..4], [1_000, 10_000, 120_000, 10_800_000]);
         for (length, step) in [(30 * 86_400_000_i64, steps[4]), (3650 * 86_400_000, steps[5])] {
             assert!(length / step <= TICKS_MAX && step % 86_400_000 == 0, "{length} {step}");
