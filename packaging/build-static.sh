@@ -1,0 +1,25 @@
+#!/bin/sh
+# Builds the one binary that every package, image and archive carries: static, reproducible, for any Linux of its
+# architecture. Prints its path.
+#
+#   packaging/build-static.sh                 # x86_64
+#   TARGET=aarch64-unknown-linux-gnu packaging/build-static.sh
+#   PROFILE=quick packaging/build-static.sh   # faster to build, larger; for trying things out
+set -eu
+cd "$(dirname "$0")/.."
+
+target=${TARGET:-x86_64-unknown-linux-gnu}
+profile=${PROFILE:-release}
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
+export SOURCE_DATE_EPOCH
+
+# Paths of this machine must not end up in panic messages.
+cargo_home=${CARGO_HOME:-$HOME/.cargo}
+rust_src=$(rustc --print sysroot)/lib/rustlib/src/rust
+remap="--remap-path-prefix=$PWD=. --remap-path-prefix=$cargo_home=cargo --remap-path-prefix=$rust_src=rust"
+
+# --target even for the host's own: without it crt-static would apply to build scripts and macros too.
+RUSTFLAGS="-C target-feature=+crt-static $remap" \
+    cargo build --locked --profile "$profile" --target "$target" >&2
+
+echo "${CARGO_TARGET_DIR:-$PWD/target}/$target/$profile/lockdoctor"
