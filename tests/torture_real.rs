@@ -77,6 +77,7 @@ fn rounds(key: &str, besieger: Besieger, rounds: u64) -> Count {
         let mut contender = Node::spawn("contender.mjs", &[key, transcript, &batch, dead]);
         let done = contender.expect("done");
         assert!(siege.stands(), "{besieger:?} did not last");
+        eprintln!("{besieger:?} {key}: {:?}", siege.results.lock().unwrap());
         let n = |name: &str| done[name].as_u64().unwrap();
         all += Count {
             rounds: n("rounds"),
