@@ -7,7 +7,7 @@ mod real;
 use std::fs;
 
 use real::siege::{Besieger, Count, Siege};
-use real::{Node, StateDir, killed_owners_lock, packages, setting};
+use real::{Node, Session, StateDir, killed_owners_lock, packages, setting};
 
 /// One of each protocol: release by path without a look (to 5.7), with start times (from 3.2), non-reentrant
 /// (from 4.22), by the shared lock manager (from 5.12), which re-checks before it removes (from 5.22), and
@@ -21,6 +21,8 @@ const BESIEGED: [&str; 7] = [
     "openclaw-2026.5.22",
     "openclaw-2026.7.35",
 ];
+/// Besieged at once, by one owner each: `watch` lets a new lock be for a moment before it looks.
+const SESSIONS: usize = 16;
 /// After so many rounds the dead owner is a fresh one, lest its pid be handed out again.
 const BATCH: u64 = 2000;
 
@@ -68,15 +70,18 @@ fn rounds(key: &str, besieger: Besieger, rounds: u64) -> Count {
     let mut all = Count::default();
     while all.rounds < rounds {
         let state = StateDir::for_torture(key);
-        let session = state.session(0);
+        let sessions: Vec<Session> = (0..SESSIONS).map(|n| state.session(n)).collect();
         let dead = state.path().join("killed-owner");
         fs::write(&dead, killed_owners_lock(key)).unwrap();
-        let mut siege = Siege::lay(besieger, state.path(), vec![session.lock()]);
+        let locks = sessions.iter().map(Session::lock).collect();
+        let mut siege = Siege::lay(besieger, state.path(), locks);
         let batch = BATCH.min(rounds - all.rounds).to_string();
-        let [transcript, dead] = [&session.transcript, &dead].map(|p| p.to_str().unwrap());
-        let mut contender = Node::spawn("contender.mjs", &[key, transcript, &batch, dead]);
+        let mut args = vec![key, &batch, dead.to_str().unwrap()];
+        args.extend(sessions.iter().map(|s| s.transcript.to_str().unwrap()));
+        let mut contender = Node::spawn("contender.mjs", &args);
         let done = contender.expect("done");
         assert!(siege.stands(), "{besieger:?} did not last");
+        eprintln!("{besieger:?} {key}: {:?}", siege.results.lock().unwrap());
         let n = |name: &str| done[name].as_u64().unwrap();
         all += Count {
             rounds: n("rounds"),

@@ -1,13 +1,16 @@
 //! Who besieges the owners in a torture: lockdoctor at its fastest, or, as the control that shows what the
 //! torture can see, a cleaner that judges right and then unlinks by path.
 
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use super::{Guarded, binary, command};
 
@@ -40,9 +43,13 @@ while :; do for lock; do
     [ -z "$pid" ] || kill -0 "$pid" 2>/dev/null || rm -f "$lock"
 done; done"#;
 
+pub(crate) type Tally = Arc<Mutex<BTreeMap<String, u64>>>;
+
 /// A besieger at work on a state directory, until it is dropped.
 pub(crate) struct Siege {
     over: Arc<AtomicBool>,
+    /// What `reclaim` said became of the locks; `watch` is not asked.
+    pub(crate) results: Tally,
     thread: Option<JoinHandle<()>>,
     process: Option<Guarded>,
 }
@@ -50,8 +57,9 @@ pub(crate) struct Siege {
 impl Siege {
     pub(crate) fn lay(besieger: Besieger, state_dir: &Path, locks: Vec<PathBuf>) -> Self {
         let over = Arc::new(AtomicBool::new(false));
-        let (stop, dir) = (Arc::clone(&over), state_dir.to_owned());
-        let mut siege = Self { over, thread: None, process: None };
+        let results = Tally::default();
+        let (stop, tally, dir) = (Arc::clone(&over), Arc::clone(&results), state_dir.to_owned());
+        let mut siege = Self { over, results, thread: None, process: None };
         let going = move || !stop.load(Ordering::Relaxed);
         match besieger {
             Besieger::Watch => {
@@ -64,7 +72,13 @@ impl Siege {
                 siege.thread = Some(std::thread::spawn(move || {
                     while going() {
                         let mut reclaim = command(&["reclaim", "--yes", "--settle", "0s", "--json"], &dir);
-                        reclaim.args(extra_arguments()).output().unwrap();
+                        let output = reclaim.args(extra_arguments()).output().unwrap();
+                        let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+                        for lock in said["locks"].as_array().into_iter().flatten() {
+                            if let Some(result) = lock["result"].as_str() {
+                                *tally.lock().unwrap().entry(result.to_owned()).or_default() += 1;
+                            }
+                        }
                     }
                 }));
             }
