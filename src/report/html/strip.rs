@@ -182,7 +182,11 @@ fn crosses(out: &mut Html, row: &DrawnRow, height: u32, scale: Scale) {
             continue;
         }
         last = x;
-        out.raw(r#"<text class="timeout "#).raw(severity_class(span.severity)).raw(r#"" x=""#).coordinate(x / 10.0).raw(r#"%" y=""#);
+        out.raw(r#"<text class="timeout "#)
+            .raw(severity_class(span.severity))
+            .raw(r#"" x=""#)
+            .coordinate(x / 10.0)
+            .raw(r#"%" y=""#);
         out.integer((height / 2 + 5).into()).raw(r#"">×</text>"#);
     }
 }
