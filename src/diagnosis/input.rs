@@ -53,6 +53,7 @@ pub struct LockFact {
     pub max_hold_ms: Option<u64>,
     /// Would OpenClaw of this version free it by itself at the next message?
     pub frees_itself: Option<bool>,
+    pub transcript_bytes: Option<u64>,
     /// Last change of the transcript beside it.
     pub transcript_changed: Option<DateTime<Utc>>,
 }
