@@ -54,6 +54,7 @@ pub struct LockFact {
     /// Would OpenClaw of this version free it by itself at the next message?
     pub frees_itself: Option<bool>,
     pub transcript_bytes: Option<u64>,
+    /// Last change of the transcript beside it.
     pub transcript_changed: Option<DateTime<Utc>>,
 }
 
@@ -88,10 +89,8 @@ pub enum Verdict {
 pub struct SessionFact {
     pub key: String,
     pub id: Option<String>,
-    pub agent: Option<String>,
     pub status: Option<String>,
     pub started_at: Option<DateTime<Utc>>,
-    pub updated_at: Option<DateTime<Utc>>,
     pub transcript_bytes: Option<u64>,
     /// The transcript's tree has a branch that no later message continues.
     pub forked: bool,
@@ -103,7 +102,6 @@ pub struct GatewayFact {
     pub state: GatewayState,
     pub pid: Option<u32>,
     pub started_at: Option<DateTime<Utc>>,
-    pub version: Option<String>,
     pub load: Option<LoadSample>,
     /// Did its port answer within the time that was given?
     pub answers: Option<bool>,
@@ -131,7 +129,6 @@ pub struct LoadSample {
 #[derive(Debug, Clone, Default)]
 pub struct StoreFact {
     pub path: String,
-    pub agent: Option<String>,
     pub bytes: u64,
 }
 

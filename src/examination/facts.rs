@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{deleted, forks, gateway};
 use crate::diagnosis::input::{
-    Era, Facts, GatewayFact, LeaseFact, LockFact, LockKind, SessionFact, StoreFact, Verdict as FactVerdict,
+    Era, Facts, LeaseFact, LockFact, LockKind, SessionFact, StoreFact, Verdict as FactVerdict,
 };
 use crate::evidence::transcript::{self, Transcript};
 use crate::openclaw::gateway::GatewayState;
@@ -37,28 +37,20 @@ pub fn facts(survey: &Survey, sample: Sample) -> Facts {
 
 fn add_root(facts: &mut Facts, root: &SurveyedRoot, sample: Sample) {
     if let Some(install) = &root.install {
-        facts.gateways.push(GatewayFact {
-            version: install.version.as_ref().map(ToString::to_string),
-            ..gateway::fact(&install.gateway, install.config.gateway_port, sample)
-        });
+        facts.gateways.push(gateway::fact(&install.gateway, install.config.gateway_port, sample));
         facts.deleted.extend(deleted::held_by(install.gateway.pid, &root.path));
     }
     for (directory, store) in &root.stores {
-        let agent =
-            directory.parent().and_then(|agent| agent.file_name()).map(|n| n.to_string_lossy().into_owned());
         facts.stores.push(StoreFact {
             path: directory.join("sessions.json").display().to_string(),
-            agent: agent.clone(),
             bytes: store.bytes,
         });
         let time = |ms: Option<i64>| ms.and_then(DateTime::from_timestamp_millis);
         facts.sessions.extend(store.entries.iter().map(|(key, entry)| SessionFact {
             key: key.clone(),
             id: entry.session_id.clone(),
-            agent: agent.clone(),
             status: entry.status.clone(),
             started_at: time(entry.started_at),
-            updated_at: time(entry.updated_at),
             transcript_bytes: None,
             forked: entry.session_id.as_deref().is_some_and(|id| forks::has_fork(directory, id)),
         }));

@@ -15,7 +15,11 @@ pub fn discovered(survey: &Survey) -> Vec<Source> {
     let places = Places {
         homes: home(&environment).into_iter().collect(),
         uid,
-        temp_dir: environment.get("TMPDIR").map(PathBuf::from),
+        temp_dirs: [Some("/tmp"), environment.get("TMPDIR")]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::from)
+            .collect(),
         state_dirs: survey.roots.iter().map(|root| root.path.clone()).collect(),
         configured: installs().filter_map(|install| install.config.logging_file.clone()).collect(),
     };

@@ -10,8 +10,8 @@ pub struct Places {
     /// Home directories whose gateways are of interest.
     pub homes: Vec<PathBuf>,
     pub uid: u32,
-    /// `$TMPDIR` as the gateway sees it; `/tmp` is always looked at.
-    pub temp_dir: Option<PathBuf>,
+    /// `/tmp` (fixed up to 2.9, and preferred later), and `$TMPDIR` as the gateway sees it.
+    pub temp_dirs: Vec<PathBuf>,
     pub state_dirs: Vec<PathBuf>,
     /// `logging.file` of each config, `~` expanded.
     pub configured: Vec<PathBuf>,
@@ -24,8 +24,7 @@ impl Places {
     /// The directories to list (and to watch): each with what a log's name in it begins with.
     pub fn directories(&self) -> Vec<(PathBuf, String)> {
         let mut dirs = BTreeSet::new();
-        let temp = [Some(PathBuf::from("/tmp")), self.temp_dir.clone()];
-        for base in temp.into_iter().flatten() {
+        for base in &self.temp_dirs {
             for name in NAMES {
                 dirs.insert((base.join(name), name.to_owned()));
                 dirs.insert((base.join(format!("{name}-{}", self.uid)), name.to_owned()));
@@ -118,8 +117,7 @@ mod tests {
             std::fs::write(dir.join(format!("openclaw-{day}.log")), "").unwrap();
         }
         std::os::unix::fs::symlink("/etc/passwd", dir.join("openclaw-2026-11-19.log")).unwrap();
-        let places = Places { uid: 4242, temp_dir: Some(temp.path().to_owned()), ..Places::default() };
-        let found: Vec<_> = places.logs().into_iter().filter(|path| path.starts_with(temp.path())).collect();
-        assert_eq!(found.len(), 3, "{found:?}");
+        let places = Places { uid: 4242, temp_dirs: vec![temp.path().to_owned()], ..Places::default() };
+        assert_eq!(places.logs().len(), 3, "{:?}", places.logs());
     }
 }

@@ -9,6 +9,7 @@ mod ansi;
 mod discover;
 mod event;
 mod fields;
+mod follow;
 mod journal;
 mod json;
 mod merge;
@@ -26,6 +27,7 @@ pub use event::{
     Attention, Cause, Event, Interruption, Label, LaneCounts, Liveness, LockOwner, LogLoss, Recovery,
     SessionRef, SlowSqlite, TimeoutPhase,
 };
+pub use follow::{Advance, Follower};
 pub use journal::{Journal, JournalTail, KNOWN_UNITS, Manager};
 pub use merge::{Merged, SourceSummary};
 pub use recognise::recognise;

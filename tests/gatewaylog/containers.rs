@@ -2,7 +2,7 @@
 
 use super::catalogue::{Message, messages};
 use chrono::{DateTime, FixedOffset, Utc};
-use lockdoctor::gatewaylog::{Dating, Event, read_line, recognise};
+use lockdoctor::gatewaylog::{Dating, Event, Scanner, read_line, recognise};
 use serde_json::json;
 
 pub(crate) const AT: &str = "2026-11-22T14:07:28.500Z";
@@ -176,6 +176,10 @@ fn every_message_in_every_container_is_the_same_event_at_the_same_time() {
                 "{}: {line}\n{record:?}",
                 container.name
             );
+            // The prefilter lets it through.
+            let mut scanner = Scanner::new(line.as_bytes(), Some(dating()));
+            let event = scanner.next_entry().unwrap().map(|entry| entry.event);
+            assert_eq!(event.as_ref(), Some(&message.event), "{}: {line}", container.name);
             match (container.exact_ms, record.at) {
                 (Some(exact), Some(found)) => {
                     assert!(

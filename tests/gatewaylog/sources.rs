@@ -1,7 +1,9 @@
 //! Files, gzip, several sources at once, following across rotation.
 
 use chrono::{DateTime, FixedOffset, Utc};
-use lockdoctor::gatewaylog::{Begin, Entry, Event, Journal, Merged, Reading, Source, Stream, Tail};
+use lockdoctor::gatewaylog::{
+    Begin, Dating, Entry, Event, Follower, Journal, Merged, Places, Reading, Source, Stream, Tail,
+};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -175,4 +177,40 @@ fn a_tail_survives_rotation_truncation_and_half_lines() {
 fn a_unit_is_named_with_its_manager() {
     assert_eq!(Journal::named("openclaw-gateway").to_string(), "journal:user:openclaw-gateway");
     assert_eq!(Journal::named("system:openclaw.service").to_string(), "journal:system:openclaw.service");
+}
+
+#[test]
+fn a_follower_takes_new_days_and_leaves_rotated_parts_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("openclaw-4242");
+    fs::create_dir(&logs).unwrap();
+    let today = logs.join("openclaw-2026-11-22.log");
+    let append = |path: &Path, text: &str| {
+        fs::File::options().append(true).create(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
+    };
+    append(&today, &wait("2026-11-22T10:00:00.000Z", 1));
+    append(&logs.join("openclaw-2026-11-21.log.gz"), "packed");
+    let places = Places { uid: 4242, temp_dirs: vec![dir.path().to_owned()], ..Places::default() };
+    let dating = Dating::of(now());
+    let seconds =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().cast_signed();
+    let mut follower = Follower::new(places, dating, seconds);
+    let mut look = || {
+        let advance = follower.advance(dating);
+        assert!(advance.errors.is_empty(), "{:?}", advance.errors);
+        waits(advance.entries)
+    };
+    assert!(look().is_empty());
+    append(&today, &wait("2026-11-22T10:00:01.000Z", 2));
+    // 4.25 and later: `.log` becomes `.1.log`, and a new `.log` begins.
+    fs::rename(&today, logs.join("openclaw-2026-11-22.1.log")).unwrap();
+    append(&today, &wait("2026-11-22T10:00:02.000Z", 3));
+    assert_eq!(look(), [2, 3]);
+    let tomorrow = logs.join("openclaw-2026-11-23.log");
+    append(&tomorrow, &wait("2026-11-23T00:00:00.000Z", 4));
+    assert_eq!(look(), [4]);
+    append(&today, &wait("2026-11-22T23:59:59.000Z", 5));
+    fs::remove_file(logs.join("openclaw-2026-11-22.1.log")).unwrap();
+    assert_eq!(look(), [5]);
+    assert!(look().is_empty());
 }

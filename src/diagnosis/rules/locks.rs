@@ -6,7 +6,10 @@ use super::super::input::{GatewayState, LockFact, LockKind, Verdict};
 use super::super::sessions::id_of_lock;
 use super::super::trouble::LockTrouble;
 use super::{View, clock, count, human};
+use chrono::{DateTime, TimeDelta, Utc};
 use std::fmt::Write as _;
+
+const SETTLE: TimeDelta = TimeDelta::seconds(30);
 
 /// One finding for each lock whose verdict calls for one.
 pub(super) fn judged(view: &View<'_>) -> Vec<Finding> {
@@ -395,14 +398,16 @@ fn timed_out(view: &View<'_>, lock: &LockFact) -> Option<String> {
     Some(format!("The run ended at its time limit of {} ({})", human(timeout.timeout_ms), clock(timeout.at)))
 }
 
-/// Longer ago than the abort (10 s) and its settling (15 s) may take.
+/// Longer ago than the abort (10 s) and its settling (15 s) may take, and nothing was written since.
 fn settled(view: &View<'_>, lock: &LockFact) -> bool {
     let timeout = lock
         .session_id
         .as_deref()
         .zip(lock.created_at)
         .and_then(|(id, created)| view.model.run_timed_out(id, created));
-    timeout.is_some_and(|timeout| (view.now - timeout.at).num_seconds() > 30)
+    let written =
+        |since: DateTime<Utc>| lock.transcript_changed.is_some_and(|changed| changed > since + SETTLE);
+    timeout.is_some_and(|timeout| view.now - timeout.at > SETTLE && !written(timeout.at))
 }
 
 fn trouble_of<'a>(view: &View<'a>, path: &str) -> Option<&'a LockTrouble> {
@@ -418,7 +423,8 @@ fn reasons(lock: &LockFact) -> String {
 }
 
 fn owner(lock: &LockFact) -> String {
-    lock.owner_pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
+    let command = lock.owner_command.as_deref().map(|command| format!(", {command}")).unwrap_or_default();
+    lock.owner_pid.map(|pid| format!(" (pid {pid}{command})")).unwrap_or_default()
 }
 
 fn owners(trouble: &LockTrouble) -> String {

@@ -90,7 +90,11 @@ fn big(view: &View<'_>) -> Vec<String> {
         let bytes = session.transcript_bytes.filter(|bytes| *bytes > BIG_TRANSCRIPT)?;
         Some((bytes, format!("transcript of sessionKey={}: {:.1} MB", session.key, bytes as f64 / 1e6)))
     });
-    let mut big: Vec<(u64, String)> = stores.chain(transcripts).collect();
+    let beside = view.facts.locks.iter().filter_map(|lock| {
+        let bytes = lock.transcript_bytes.filter(|bytes| *bytes > BIG_TRANSCRIPT)?;
+        Some((bytes, format!("transcript beside {}: {:.1} MB", lock.path, bytes as f64 / 1e6)))
+    });
+    let mut big: Vec<(u64, String)> = stores.chain(transcripts).chain(beside).collect();
     big.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
     big.into_iter().take(4).map(|(_, text)| text).collect()
 }

@@ -112,9 +112,10 @@ fn complaint(view: &View<'_>, track: &Track) -> Option<Finding> {
         .as_deref()
         .and_then(|id| view.lock_of(id))
         .is_some_and(|lock| matches!(lock.verdict, Verdict::Held | Verdict::Overdue));
+    let running = lock_held || running(view, track);
     let finding = if complaints.classified() {
         classified(view, track, last, &age, &waiting)
-    } else if complaints.run_known || lock_held || run_half(last, complaints.age_ms) {
+    } else if complaints.run_known || running || run_half(last, complaints.age_ms) {
         let text = format!(
             "A run has been at work for {age}: a slow model or tool; {waiting}. In this version `stuck session` means no more than two minutes without a queue or state event."
         );
@@ -140,6 +141,16 @@ fn complaint(view: &View<'_>, track: &Track) -> Option<Finding> {
             .advise(format!("If messages to it hang: `{}` empties all lanes.", view.restart()))
     };
     Some(finding.about_track(track).backed_by(&complaints.lines))
+}
+
+/// The store says so (5.x and later), for this life of the gateway: the status survives a crash.
+fn running(view: &View<'_>, track: &Track) -> bool {
+    let session =
+        view.facts.sessions.iter().find(|session| track.key.as_deref() == Some(session.key.as_str()));
+    let started = view.facts.gateways.iter().filter_map(|gateway| gateway.started_at).min();
+    session.is_some_and(|session| {
+        session.status.as_deref() == Some("running") && session.started_at > started && started.is_some()
+    })
 }
 
 /// Up to 3.13 one run makes two entries, and the embedded run's own has an id and no key: it is there from run start to

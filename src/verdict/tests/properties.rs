@@ -117,7 +117,7 @@ prop_compose! {
         Evidence {
             kind, shape, content, writer, owner, domain, filesystem, untouched_for, age, booted_at,
             start_ticks, limit, run_timed_out,
-            relevance: crate::evidence::Relevance::Current,
+            relevance: Relevance::Current,
         }
     }
 }
