@@ -7,9 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use support::{
-    NOBODY, TestEnv, dead_pid, fifo, hold, is_root, own_pid, payload, set_age, skipped, start_ticks,
-};
+use support::{TestEnv, dead_pid, fifo, hold, is_root, own_pid, payload, set_age, skipped, start_ticks};
 
 #[test]
 fn what_is_not_an_ordinary_file_is_refused() {
