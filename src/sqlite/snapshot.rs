@@ -56,7 +56,11 @@ pub struct Sizes {
 
 /// Runs `look` on a consistent view. `look` may run several times, and may see nonsense in the runs that are
 /// thrown away; its last result, error or not, is about a view that was true.
-pub(crate) fn read<T>(place: &Place, name: &str, mut look: impl FnMut(&mut Snapshot) -> Result<T>) -> Result<T> {
+pub(crate) fn read<T>(
+    place: &Place,
+    name: &str,
+    mut look: impl FnMut(&mut Snapshot) -> Result<T>,
+) -> Result<T> {
     let path = place.path_of(name);
     let mut journal = false;
     for attempt in 0..ATTEMPTS {

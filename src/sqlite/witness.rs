@@ -64,7 +64,9 @@ impl Witness {
     pub(crate) fn is_quiet(&self) -> bool {
         const ROLLBACK_MODE: u8 = 1;
         let settled = |stamp: &Option<Stamp>| {
-            stamp.is_none_or(|stamp| self.taken_at.0.duration_since(stamp.changed()).map_or(true, |age| age > TICK))
+            stamp.is_none_or(|stamp| {
+                self.taken_at.0.duration_since(stamp.changed()).map_or(true, |age| age > TICK)
+            })
         };
         self.header[0] == ROLLBACK_MODE || self.shm.is_some() || settled(&self.main) && settled(&self.wal)
     }
