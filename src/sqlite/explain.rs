@@ -22,9 +22,9 @@ pub struct Explanation {
 pub fn explain(claim: &Claim, verdict: &LeaseVerdict, facts: &OwnerFacts, now: DateTime<Utc>) -> Explanation {
     Explanation {
         state: state(claim, verdict, now),
-        because: because(claim, verdict, facts, now),
+        because: because(claim, verdict, *facts, now),
         openclaw: openclaw(claim, verdict, now),
-        advice: advice(claim, verdict, facts),
+        advice: advice(claim, verdict, *facts),
     }
 }
 
@@ -45,7 +45,7 @@ fn state(claim: &Claim, verdict: &LeaseVerdict, now: DateTime<Utc>) -> String {
     format!("{}: {what}{age}, taken by {whose}", verdict.verdict.as_str())
 }
 
-fn because(claim: &Claim, verdict: &LeaseVerdict, facts: &OwnerFacts, now: DateTime<Utc>) -> Vec<String> {
+fn because(claim: &Claim, verdict: &LeaseVerdict, facts: OwnerFacts, now: DateTime<Utc>) -> Vec<String> {
     let pid = claim.owner.pid.map_or_else(|| "its pid".to_owned(), |pid| format!("pid {pid}"));
     let mut lines: Vec<String> = verdict
         .reasons
@@ -68,10 +68,10 @@ fn because(claim: &Claim, verdict: &LeaseVerdict, facts: &OwnerFacts, now: DateT
             lines.push("its owner has gateway.state.lock open, so the kernel says".into());
         }
         Verdict::Held if verdict.reasons.is_empty() => {
-            lines.extend(renewed(claim, now).or(Some(format!("{pid} lives"))))
+            lines.extend(renewed(claim, now).or(Some(format!("{pid} lives"))));
         }
         Verdict::Foreign => {
-            lines.push(format!("{pid} counts in another PID namespace, and nothing else answers"))
+            lines.push(format!("{pid} counts in another PID namespace, and nothing else answers"));
         }
         Verdict::Indeterminate => lines.extend(missing(claim, facts)),
         _ => {}
@@ -94,7 +94,7 @@ fn renewed(claim: &Claim, now: DateTime<Utc>) -> Option<String> {
     claim.heartbeat_at.map(|at| format!("it was renewed {} ago", span(now - at)))
 }
 
-fn missing(claim: &Claim, facts: &OwnerFacts) -> Vec<String> {
+fn missing(claim: &Claim, facts: OwnerFacts) -> Vec<String> {
     let mut lines = Vec::new();
     match claim.owner.pid {
         None => lines.push("it names no process, so only its expiry can be judged".to_owned()),
@@ -133,7 +133,7 @@ fn openclaw(claim: &Claim, verdict: &LeaseVerdict, now: DateTime<Utc>) -> String
     }
 }
 
-fn advice(claim: &Claim, verdict: &LeaseVerdict, facts: &OwnerFacts) -> Vec<String> {
+fn advice(claim: &Claim, verdict: &LeaseVerdict, facts: OwnerFacts) -> Vec<String> {
     let scope = match &claim.kind {
         ClaimKind::Lease(scope) => Some(scope),
         _ => None,
@@ -152,7 +152,7 @@ fn advice(claim: &Claim, verdict: &LeaseVerdict, facts: &OwnerFacts) -> Vec<Stri
             }
         }
         (Verdict::Stale, Clears::At(_), _) => {
-            advice.push("wait for it to expire, then repeat the operation".into())
+            advice.push("wait for it to expire, then repeat the operation".into());
         }
         (Verdict::Stale, Clears::Never, _) if claim.kind == ClaimKind::MemoryLock => {
             advice.push("update OpenClaw to 2026.9 or later, and restart the gateway".into());

@@ -220,13 +220,13 @@ pub fn judge_lease(lease: &Lease, facts: &OwnerFacts, now: DateTime<Utc>) -> Lea
 }
 
 pub fn judge(claim: &Claim, facts: &OwnerFacts, now: DateTime<Utc>) -> LeaseVerdict {
+    let facts = *facts;
     let expired = claim.expired(now);
     let (verdict, mut reasons) = match life(claim, facts, now) {
-        Life::Alive if expired => (Verdict::Overdue, vec![]),
-        Life::Alive => (Verdict::Held, vec![]),
         Life::Dead(reason) => (Verdict::Stale, vec![reason]),
-        Life::Unknown | Life::Elsewhere if expired => (Verdict::Overdue, vec![]),
-        Life::Unknown | Life::Elsewhere if claim.renewed(now) => (Verdict::Held, vec![]),
+        _ if expired => (Verdict::Overdue, vec![]),
+        Life::Alive => (Verdict::Held, vec![]),
+        _ if claim.renewed(now) => (Verdict::Held, vec![]),
         Life::Elsewhere => (Verdict::Foreign, vec![]),
         Life::Unknown => (Verdict::Indeterminate, vec![]),
     };
@@ -252,12 +252,15 @@ enum Life {
     Unknown,
 }
 
-fn alive(claim: &Claim, facts: &OwnerFacts, now: DateTime<Utc>) -> bool {
+fn alive(claim: &Claim, facts: OwnerFacts, now: DateTime<Utc>) -> bool {
     matches!(life(claim, facts, now), Life::Alive)
 }
 
-fn life(claim: &Claim, facts: &OwnerFacts, now: DateTime<Utc>) -> Life {
-    use {PidState as Pid, StartTime as Start, Tri::*};
+fn life(claim: &Claim, facts: OwnerFacts, now: DateTime<Utc>) -> Life {
+    use {
+        PidState as Pid, StartTime as Start,
+        Tri::{No, Unknown, Yes},
+    };
     let gateway = claim.is_gateway();
     if gateway && facts.gateway_lock_held == Yes && facts.gateway_lock_is_owners == Yes {
         return Life::Alive;
@@ -282,7 +285,7 @@ fn life(claim: &Claim, facts: &OwnerFacts, now: DateTime<Utc>) -> Life {
 }
 
 /// What OpenClaw itself will do about the row (rules of 9.6; older versions know fewer dead owners).
-fn clears(claim: &Claim, facts: &OwnerFacts, verdict: Verdict, now: DateTime<Utc>) -> Clears {
+fn clears(claim: &Claim, facts: OwnerFacts, verdict: Verdict, now: DateTime<Utc>) -> Clears {
     if claim.expired(now) {
         return Clears::AtNextUse;
     }

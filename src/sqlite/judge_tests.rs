@@ -31,8 +31,8 @@ fn gateway_lease(beat_s: i64) -> Lease {
     }
 }
 
-fn judged(lease: &Lease, facts: &OwnerFacts) -> (Verdict, Vec<Reason>, Action, Clears) {
-    let v = judge_lease(lease, facts, now());
+fn judged(lease: &Lease, facts: OwnerFacts) -> (Verdict, Vec<Reason>, Action, Clears) {
+    let v = judge_lease(lease, &facts, now());
     (v.verdict, v.reasons, v.action, v.clears)
 }
 
@@ -47,7 +47,7 @@ fn a_healthy_gateway_on_this_host() {
         gateway_lock_is_owners: Tri::Yes,
     };
     let lease = gateway_lease(-12);
-    assert_eq!(judged(&lease, &facts), (Verdict::Held, vec![], Action::None, Clears::At(at(288))));
+    assert_eq!(judged(&lease, facts), (Verdict::Held, vec![], Action::None, Clears::At(at(288))));
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn killed_and_restarted_on_the_same_host_is_untidy_not_a_blockage() {
     };
     let lease = gateway_lease(-12);
     assert_eq!(
-        judged(&lease, &facts),
+        judged(&lease, facts),
         (Verdict::Stale, vec![Reason::DeadPid], Action::None, Clears::AtNextUse)
     );
 }
@@ -80,12 +80,12 @@ fn a_container_that_came_back_under_another_name() {
     let lease = gateway_lease(-40);
     let refused_until = Clears::At(at(260));
     assert_eq!(
-        judged(&lease, &facts),
+        judged(&lease, facts),
         (Verdict::Stale, vec![Reason::NoWriter], Action::Report, refused_until)
     );
     // The same, while the next gateway may just be between its lease and its lock file.
     let young = Lease { created_at: at(-5), ..gateway_lease(-5) };
-    assert_eq!(judged(&young, &facts).0, Verdict::Held);
+    assert_eq!(judged(&young, facts).0, Verdict::Held);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn the_lock_of_somebody_else_is_no_sign_of_life() {
         same_pid_domain: Tri::No,
         ..OwnerFacts::default()
     };
-    assert_eq!(judged(&gateway_lease(-12), &facts).1, [Reason::NoWriter]);
+    assert_eq!(judged(&gateway_lease(-12), facts).1, [Reason::NoWriter]);
 }
 
 #[test]
@@ -107,9 +107,9 @@ fn a_lease_that_names_nobody_is_judged_by_its_heartbeat() {
         ..gateway_lease(beat_s)
     };
     let nothing = OwnerFacts::default();
-    assert_eq!(judged(&plain(-20), &nothing).0, Verdict::Held);
-    assert_eq!(judged(&plain(-200), &nothing).0, Verdict::Indeterminate);
-    let (verdict, reasons, action, clears) = judged(&plain(-301), &nothing);
+    assert_eq!(judged(&plain(-20), nothing).0, Verdict::Held);
+    assert_eq!(judged(&plain(-200), nothing).0, Verdict::Indeterminate);
+    let (verdict, reasons, action, clears) = judged(&plain(-301), nothing);
     assert_eq!((verdict, action, clears), (Verdict::Overdue, Action::None, Clears::AtNextUse));
     assert_eq!(reasons, [Reason::Expired]);
 }
@@ -117,7 +117,7 @@ fn a_lease_that_names_nobody_is_judged_by_its_heartbeat() {
 #[test]
 fn a_live_owner_that_stopped_renewing_is_reported() {
     let facts = OwnerFacts { pid: PidState::Alive, start_time: StartTime::Equal, ..OwnerFacts::default() };
-    let (verdict, reasons, action, _) = judged(&gateway_lease(-400), &facts);
+    let (verdict, reasons, action, _) = judged(&gateway_lease(-400), facts);
     assert_eq!((verdict, reasons, action), (Verdict::Overdue, vec![Reason::Expired], Action::Report));
 }
 
@@ -125,7 +125,7 @@ fn a_live_owner_that_stopped_renewing_is_reported() {
 fn a_heartbeat_from_the_future_proves_nothing() {
     let lease = gateway_lease(3600);
     let facts = OwnerFacts { same_pid_domain: Tri::No, ..OwnerFacts::default() };
-    assert_eq!(judged(&lease, &facts).0, Verdict::Foreign);
+    assert_eq!(judged(&lease, facts).0, Verdict::Foreign);
 }
 
 #[test]

@@ -57,6 +57,7 @@ prop_compose! {
 fn made(setup: &Setup, path: &std::path::Path) -> rusqlite::Result<Connection> {
     let db = Connection::open(path)?;
     db.pragma_update(None, "page_size", setup.page_size)?;
+    db.pragma_update(None, "synchronous", "OFF")?;
     db.pragma_update(None, "journal_mode", if setup.wal { "WAL" } else { "DELETE" })?;
     db.execute_batch(
         "CREATE TABLE other (x); CREATE TABLE t (name TEXT NOT NULL, a, v AS (name || 'x') VIRTUAL, b);

@@ -68,7 +68,7 @@ fn race(mode: &str, enough: u64, pause: Duration) {
         });
         let _stop = StopOnDrop(&stop);
         let start = Instant::now();
-        while written.load(Ordering::Relaxed) < enough && start.elapsed() < Duration::from_secs(60) {
+        while written.load(Ordering::Relaxed) < enough && start.elapsed() < Duration::from_mins(1) {
             match survey(state.path(), Sessions::Running).state {
                 Ok(seen) => {
                     looks += 1;

@@ -92,10 +92,10 @@ fn damage_is_said() {
 
 #[test]
 fn no_byte_of_damage_makes_it_panic_or_write() {
-    let state = StateDir::new().with_state("state-2026.9.6-midrun.sql", Left::Closed);
+    let state = StateDir::new().with_state("state-2026.9.6-midrun.sql", Left::Rollback);
     let sound = fs::read(state.state_db()).expect("read");
-    for at in (0..sound.len()).step_by(13) {
-        for change in [0x00, 0xff, sound[at] ^ 0x01, sound[at].wrapping_add(1)] {
+    for at in (0..sound.len()).step_by(29) {
+        for change in [0xff, sound[at] ^ 0x01] {
             let mut bytes = sound.clone();
             bytes[at] = change;
             fs::write(state.state_db(), bytes).expect("written");

@@ -83,13 +83,13 @@ pub(crate) fn rebuild(dump: &str, at: &Path, left: Left) {
     let dir = at.parent().expect("a parent");
     fs::create_dir_all(dir).expect("created");
     let scratch = tempfile::tempdir().expect("a temporary directory");
-    let made = scratch.path().join("made.sqlite");
+    let original = scratch.path().join("made.sqlite");
     let sql =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sqlite").join(dump))
             .expect("the dump");
-    let connection = Connection::open(&made).expect("opened");
-    let mode = if left == Left::Rollback { "DELETE" } else { "WAL" };
-    connection.pragma_update(None, "journal_mode", mode).expect("set");
+    let connection = Connection::open(&original).expect("opened");
+    let journal_mode = if left == Left::Rollback { "DELETE" } else { "WAL" };
+    connection.pragma_update(None, "journal_mode", journal_mode).expect("set");
     // The dumps hold the tables that are read, not all that those refer to.
     connection.pragma_update(None, "foreign_keys", false).expect("set");
     connection.execute_batch(&sql).expect("a dump that SQLite accepts");
