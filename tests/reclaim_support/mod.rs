@@ -6,14 +6,14 @@
 pub mod strace;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Run, TestEnv, binary, dead_pid, payload};
+use crate::support::{Run, TestEnv, binary, dead_pid, hold, own_pid, payload, start_ticks};
 
 /// A pid that no Linux kernel hands out (`PID_MAX_LIMIT`, `include/linux/threads.h`).
 pub const TOMBSTONE_PID: u64 = (1 << 22) + 1;
@@ -24,6 +24,15 @@ pub fn dead_lock(env: &TestEnv, id: &str) -> (PathBuf, Vec<u8>) {
     let bytes = payload(dead_pid(), Some(1));
     fs::write(&lock, &bytes).expect("lock");
     (lock, bytes)
+}
+
+/// A gateway that holds its own lock, as far as anybody can see. Found there, it is not looked for among all
+/// processes, so that every run makes the same calls.
+pub fn gateway(env: &TestEnv) -> File {
+    let uid = rustix::process::geteuid().as_raw();
+    let directory = env.state().join(format!("tmp/openclaw-{uid}"));
+    fs::create_dir_all(&directory).expect("directory");
+    hold(&directory.join("gateway.state.lock"), &payload(own_pid(), Some(start_ticks(own_pid()))))
 }
 
 /// `lockdoctor reclaim --state-dir …` with these options.
