@@ -7,7 +7,7 @@ pub mod strace;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -73,10 +73,15 @@ pub fn command_within(env: &TestEnv, wrapper: &[&str], arguments: &[&str]) -> Co
 pub fn binary_for_all(env: &TestEnv) -> PathBuf {
     let copy = env.home().join("lockdoctor");
     if !copy.exists() {
-        fs::copy(binary(), &copy).expect("copy");
-        fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).expect("chmod");
+        install(&binary(), &copy);
     }
     copy
+}
+
+/// Copies a program so that everybody may execute it. By another process: if this one had it open for writing
+/// while another thread starts a child, it could not be executed at once (ETXTBSY).
+pub fn install(program: &Path, at: &Path) {
+    run(Command::new("install").args(["-m", "755"]).arg(program).arg(at)).expect("install(1)");
 }
 
 pub trait Results {
