@@ -6,14 +6,14 @@
 pub mod strace;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Run, TestEnv, binary, dead_pid, payload};
+use crate::support::{Run, TestEnv, binary, dead_pid, hold, own_pid, payload, start_ticks};
 
 /// A pid that no Linux kernel hands out (`PID_MAX_LIMIT`, `include/linux/threads.h`).
 pub const TOMBSTONE_PID: u64 = (1 << 22) + 1;
@@ -24,6 +24,15 @@ pub fn dead_lock(env: &TestEnv, id: &str) -> (PathBuf, Vec<u8>) {
     let bytes = payload(dead_pid(), Some(1));
     fs::write(&lock, &bytes).expect("lock");
     (lock, bytes)
+}
+
+/// A gateway that holds its own lock, as far as anybody can see. Found there, it is not looked for among all
+/// processes, so that every run makes the same calls.
+pub fn gateway(env: &TestEnv) -> File {
+    let uid = rustix::process::geteuid().as_raw();
+    let directory = env.state().join(format!("tmp/openclaw-{uid}"));
+    fs::create_dir_all(&directory).expect("directory");
+    hold(&directory.join("gateway.state.lock"), &payload(own_pid(), Some(start_ticks(own_pid()))))
 }
 
 /// `lockdoctor reclaim --state-dir …` with these options.
@@ -64,10 +73,15 @@ pub fn command_within(env: &TestEnv, wrapper: &[&str], arguments: &[&str]) -> Co
 pub fn binary_for_all(env: &TestEnv) -> PathBuf {
     let copy = env.home().join("lockdoctor");
     if !copy.exists() {
-        fs::copy(binary(), &copy).expect("copy");
-        fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).expect("chmod");
+        install(&binary(), &copy);
     }
     copy
+}
+
+/// Copies a program so that everybody may execute it. By another process: if this one had it open for writing
+/// while another thread starts a child, it could not be executed at once (ETXTBSY).
+pub fn install(program: &Path, at: &Path) {
+    run(Command::new("install").args(["-m", "755"]).arg(program).arg(at)).expect("install(1)");
 }
 
 pub trait Results {

@@ -1,0 +1,375 @@
+//! SIGKILL at every system call of a reclaim, by strace(1): whatever step was the last, the next lockdoctor
+//! finds its way. `LOCKDOCTOR_CRASH=all` kills at every call of the process, not only from the first that
+//! concerns lockdoctor's own directory.
+
+mod reclaim_support;
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use reclaim_support::strace::{Call, Traced, trace};
+use reclaim_support::{
+    act, command_within, dead_lock, events, gateway, journal, quarantined, reclaim, tombstone,
+};
+use serde_json::Value;
+use support::{Run, TestEnv, hold, own_pid, payload, set_age, skipped, start_ticks};
+
+const RECLAIM: [&str; 5] = ["reclaim", "--yes", "--settle", "0s", "--no-breaker"];
+
+fn cannot_trace() -> bool {
+    skipped(reclaim_support::strace::works(), "strace(1) is missing or may not trace")
+}
+
+/// An install whose gateway runs.
+struct Install {
+    env: TestEnv,
+    _gateway: File,
+}
+
+impl std::ops::Deref for Install {
+    type Target = TestEnv;
+
+    fn deref(&self) -> &TestEnv {
+        &self.env
+    }
+}
+
+impl Install {
+    fn new() -> Self {
+        let env = TestEnv::new("2026.5.22");
+        let _gateway = gateway(&env);
+        Self { env, _gateway }
+    }
+
+    /// The same with a lock that no process is behind.
+    fn with_lock() -> (Self, PathBuf) {
+        let install = Self::new();
+        let lock = install.session("a");
+        // No pid in it that would have to be looked for among all processes.
+        fs::write(&lock, b"{\"pid\": 12").expect("lock");
+        set_age(&lock, Duration::from_mins(1));
+        (install, lock)
+    }
+
+    /// The same with that lock reclaimed; its quarantine id.
+    fn with_kept_lock() -> (Self, PathBuf, String) {
+        let (install, lock) = Self::with_lock();
+        let id = act(&install).exits(0).lock(&lock)["quarantine_id"].as_str().expect("id").to_owned();
+        (install, lock, id)
+    }
+}
+
+const BYTES: &[u8] = b"{\"pid\": 12";
+
+/// The steps to be killed at: those from the first that concerns lockdoctor's directory.
+fn steps(traced: &Traced) -> Vec<Call> {
+    if std::env::var("LOCKDOCTOR_CRASH").is_ok_and(|how| how == "all") {
+        return traced.calls.clone();
+    }
+    traced.calls.iter().skip_while(|call| !call.line.contains(", \"lockdoctor\"")).cloned().collect()
+}
+
+/// Every lock whose bytes were judged is at its name or in the quarantine; nothing of ours but whole
+/// tombstones has its name; no draft is left; every act has an end.
+#[track_caller]
+fn assert_sound(env: &TestEnv, lock: &Path, bytes: &[u8], context: &str) {
+    let at_name = fs::read(lock).unwrap_or_default();
+    let kept: Vec<Vec<u8>> = quarantined(&env.state()).into_values().collect();
+    let copies = kept.iter().chain([&at_name]).filter(|found| *found == bytes).count();
+    assert_eq!(copies, 1, "{context}: the lock is there exactly once");
+    assert!(at_name == bytes || tombstone(lock).is_some(), "{context}: {at_name:?}");
+    assert!(quarantined(&env.state()).keys().all(|name| !name.ends_with(".new")), "{context}");
+    let entries = journal(&env.state());
+    for entry in &entries {
+        let last = entries.iter().rev().find(|other| other["id"] == entry["id"]).expect("itself");
+        let beginning = last["event"] == "intent" || last["event"] == "restoring";
+        assert!(!beginning, "{context}: no end: {entry}");
+    }
+}
+
+#[test]
+fn a_reclaim_can_be_killed_at_any_step() {
+    if cannot_trace() {
+        return;
+    }
+    let (dry, _) = Install::with_lock();
+    let plan = steps(&trace(&dry, &RECLAIM, &[]));
+    assert!(plan.iter().any(|call| call.name == "renameat2"), "{plan:#?}");
+
+    let mut where_killed = BTreeSet::new();
+    let mut ends: Vec<String> = Vec::new();
+    for call in &plan {
+        let (env, lock) = Install::with_lock();
+        let killed = trace(&env, &RECLAIM, &[call.inject("signal=KILL")]);
+        let context = format!("killed at {}", call.line);
+        assert!(killed.killed, "{context}: it ran to its end");
+        where_killed.insert(killed.calls.len());
+
+        // At no moment is the name free: a waiter could take it, and its owner's lock would be gone.
+        assert!(lock.exists(), "{context}: the name is free");
+        let swapped = tombstone(&lock).is_some();
+        let next = act(&env).exits(0);
+        assert_sound(&env, &lock, BYTES, &context);
+        assert!(tombstone(&lock).is_some(), "{context}: {next:#?}");
+        let told = events(&env.state());
+        let completed = told.iter().filter(|event| *event == "completed").count();
+        let reclaimed = told.iter().filter(|event| *event == "reclaimed").count();
+        assert_eq!(completed + reclaimed, 1, "{context}: {told:?}");
+        assert!(!swapped || next.paths().is_empty(), "{context}: done already, so not done again");
+        ends.push(told.join(" "));
+        // And once more: nothing is left to do.
+        act(&env).exits(0);
+        assert_eq!(events(&env.state()), told, "{context}");
+    }
+    assert_eq!(where_killed.len(), plan.len(), "each at another call");
+    let seen: BTreeSet<String> = ends.into_iter().collect();
+    eprintln!("killed at {} calls; the journal told {} stories:", plan.len(), seen.len());
+    seen.iter().for_each(|story| eprintln!("  {story}"));
+    for story in ["intent reclaimed", "intent undone intent reclaimed", "intent completed"] {
+        assert!(seen.contains(story), "{story:?} was never told: {seen:#?}");
+    }
+}
+
+/// lockdoctor under strace, held up in the instant before the swap, while a new owner takes the lock.
+struct Met {
+    child: Child,
+    owner: File,
+    inode: u64,
+    bytes: Vec<u8>,
+}
+
+const DELAY: &str = "inject=renameat2:delay_enter=400000:when=2";
+
+impl Met {
+    fn at_the_swap(env: &TestEnv, lock: &Path, more: &[String]) -> Self {
+        let mut words = vec!["strace", "-f", "-o", "/dev/null", "-e", DELAY];
+        for inject in more {
+            words.extend(["-e", inject.as_str()]);
+        }
+        let mut command = command_within(env, &words, &RECLAIM);
+        let child =
+            command.arg("--json").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("strace");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        // Once the tombstone has its name, nothing but the swap is left.
+        while !quarantined(&env.state()).keys().any(|name| !name.ends_with(".new")) {
+            assert!(Instant::now() < deadline, "no tombstone was made");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        fs::remove_file(lock).expect("a waiter removes the dead lock");
+        let bytes = payload(own_pid(), Some(start_ticks(own_pid())));
+        let owner = hold(lock, &bytes);
+        let inode = owner.metadata().expect("held").ino();
+        Self { child, owner, inode, bytes }
+    }
+
+    /// The owner's very file has the name again.
+    #[track_caller]
+    fn assert_in_place(&self, lock: &Path, context: &str) {
+        let metadata = fs::metadata(lock).unwrap_or_else(|error| panic!("{context}: {error}"));
+        assert_eq!(metadata.ino(), self.inode, "{context}: not the live owner's lock");
+        assert_eq!(fs::read(lock).expect("lock"), self.bytes, "{context}");
+    }
+}
+
+#[test]
+fn a_live_lock_met_in_the_instant_of_the_swap_is_put_back() {
+    if cannot_trace() {
+        return;
+    }
+    let (env, lock) = Install::with_lock();
+    let met = Met::at_the_swap(&env, &lock, &[]);
+    let inode = met.inode;
+    let output = met.child.wait_with_output().expect("strace");
+    assert!(output.status.success(), "{output:?}");
+    let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(json["locks"][0]["result"], "changed");
+    assert_eq!(fs::metadata(&lock).expect("lock").ino(), inode);
+    assert_eq!(events(&env.state()), ["intent", "live-put-back"]);
+    assert!(quarantined(&env.state()).is_empty());
+    drop(met.owner);
+}
+
+#[test]
+fn a_live_lock_comes_back_after_a_kill_at_any_step() {
+    if cannot_trace() {
+        return;
+    }
+    let (dry, lock) = Install::with_lock();
+    let traced = trace_meeting(&dry, &lock);
+    // From the swap on. The call that swaps back changes nothing before it runs: the step before stands for it.
+    let swap = traced.calls.iter().position(|call| call.name == "renameat2" && call.nth == 2);
+    let plan: Vec<Call> = traced.calls[swap.expect("a swap")..]
+        .iter()
+        .filter(|call| call.name != "renameat2")
+        .cloned()
+        .collect();
+    assert!(plan.len() > 5, "{plan:#?}");
+    let mut put_back_by_recovery = 0;
+    for call in &plan {
+        let (env, lock) = Install::with_lock();
+        let mut met = Met::at_the_swap(&env, &lock, &[call.inject("signal=KILL")]);
+        met.child.wait().expect("strace");
+        let context = format!("killed at {}", call.line);
+        assert!(lock.exists(), "{context}: the name is free");
+        let away = tombstone(&lock).is_some();
+        act(&env).exits(0);
+        met.assert_in_place(&lock, &context);
+        assert!(quarantined(&env.state()).is_empty(), "{context}: {:?}", quarantined(&env.state()));
+        put_back_by_recovery += usize::from(away);
+        env.scan().exits(0).says(&lock, "held");
+    }
+    eprintln!(
+        "killed at {} calls after the swap; {put_back_by_recovery} times recovery put it back",
+        plan.len()
+    );
+    assert!(put_back_by_recovery > 0, "it was never killed between the two swaps");
+}
+
+/// What a run calls when it meets a live lock.
+fn trace_meeting(env: &TestEnv, lock: &Path) -> Traced {
+    let file = env.tmp().join("meeting");
+    let words = ["strace", "-f", "-o", file.to_str().expect("UTF-8"), "-e", DELAY];
+    let mut command = command_within(env, &words, &RECLAIM);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("strace");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !quarantined(&env.state()).keys().any(|name| !name.ends_with(".new")) {
+        assert!(Instant::now() < deadline, "no tombstone was made");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(Duration::from_millis(50));
+    fs::remove_file(lock).expect("remove");
+    let owner = hold(lock, &payload(own_pid(), Some(start_ticks(own_pid()))));
+    child.wait().expect("strace");
+    drop(owner);
+    Traced::read(&file)
+}
+
+/// Leaves lockdoctor killed between the two swaps: our tombstone has the name, the live lock is aside.
+fn killed_between_the_swaps(env: &TestEnv, lock: &Path) -> Met {
+    let stat_after_swap = {
+        let (dry, lock) = Install::with_lock();
+        let calls = trace_meeting(&dry, &lock).calls;
+        let swap = calls.iter().position(|call| call.name == "renameat2" && call.nth == 2).expect("swap");
+        calls[swap + 1].clone()
+    };
+    let mut met = Met::at_the_swap(env, lock, &[stat_after_swap.inject("signal=KILL")]);
+    met.child.wait().expect("strace");
+    assert!(tombstone(lock).is_some(), "killed at {}", stat_after_swap.line);
+    met
+}
+
+#[test]
+fn what_the_owner_let_go_after_the_crash_is_not_raised_from_the_dead() {
+    if cannot_trace() {
+        return;
+    }
+    for unchecked_release in [true, false] {
+        let (env, lock) = Install::with_lock();
+        let met = killed_between_the_swaps(&env, &lock);
+        drop(met.owner);
+        if unchecked_release {
+            // Up to 2026.5.7 the owner removes whatever has the name; later ones leave our tombstone alone.
+            fs::remove_file(&lock).expect("release");
+        }
+        act(&env).exits(0);
+        assert_eq!(lock.exists(), !unchecked_release);
+        assert!(unchecked_release || tombstone(&lock).is_some());
+        assert_eq!(events(&env.state()), ["intent", "released-meanwhile"]);
+        assert_eq!(quarantined(&env.state()).into_values().collect::<Vec<_>>(), [met.bytes]);
+    }
+}
+
+#[test]
+fn two_holders_after_a_crash_are_told_and_the_newer_keeps_the_name() {
+    if cannot_trace() {
+        return;
+    }
+    let (env, lock) = Install::with_lock();
+    let met = killed_between_the_swaps(&env, &lock);
+    fs::remove_file(&lock).expect("a waiter finds our tombstone's owner dead");
+    let newer = hold(&lock, &payload(1, None));
+    act(&env).exits(0);
+    assert_eq!(fs::metadata(&lock).expect("lock").ino(), newer.metadata().expect("newer").ino());
+    assert_eq!(events(&env.state()), ["intent", "double-holder"]);
+    assert_eq!(quarantined(&env.state()).into_values().collect::<Vec<_>>(), [met.bytes.clone()]);
+    drop(met.owner);
+}
+
+#[test]
+fn putting_a_lock_back_can_be_killed_at_any_step() {
+    if cannot_trace() {
+        return;
+    }
+    let (dry, _, id) = Install::with_kept_lock();
+    let plan = steps(&trace(&dry, &["quarantine", "restore", &id], &[]));
+    assert!(plan.iter().any(|call| call.name == "renameat2"), "{plan:#?}");
+    for call in &plan {
+        let (env, lock, id) = Install::with_kept_lock();
+        let killed = trace(&env, &["quarantine", "restore", &id], &[call.inject("signal=KILL")]);
+        let context = format!("killed at {}", call.line);
+        assert!(killed.killed, "{context}: it ran to its end");
+        assert!(lock.exists(), "{context}: the name is free");
+        // The next lockdoctor with something to do; not this lock.
+        dead_lock(&env, "b");
+        reclaim(&env, &["--yes", "--settle", "0s", "--max", "0"]).exits(1);
+        assert_sound(&env, &lock, BYTES, &context);
+    }
+    eprintln!("killed at {} calls of a restore", plan.len());
+}
+
+#[test]
+fn dropping_a_lock_can_be_killed_at_any_step() {
+    if cannot_trace() {
+        return;
+    }
+    let purge = ["quarantine", "purge", "--older-than", "0s"];
+    let plan = steps(&trace(&Install::with_kept_lock().0, &purge, &[]));
+    for call in &plan {
+        let (env, _, _) = Install::with_kept_lock();
+        trace(&env, &purge, &[call.inject("signal=KILL")]);
+        let gone = quarantined(&env.state()).is_empty();
+        let told = events(&env.state()).contains(&"purged".to_owned());
+        assert!(told || !gone, "killed at {}: dropped, and nobody said so", call.line);
+        let mut command = env.command(&purge);
+        Run::of({
+            command.arg("--state-dir").arg(env.state());
+            command
+        })
+        .exits(0);
+        assert!(quarantined(&env.state()).is_empty());
+    }
+}
+
+/// A descriptor that the killed process left is closed by the kernel, and with it every lock it had.
+#[test]
+fn a_killed_lockdoctor_keeps_nobody_waiting() {
+    let env = TestEnv::new("2026.5.22");
+    dead_lock(&env, "a");
+    act(&env).exits(0);
+    let directory = env.state().join("lockdoctor");
+    let mut holder = Command::new("flock");
+    let holder = holder.arg(&directory).args(["sleep", "1000"]).spawn();
+    if skipped(holder.is_ok(), "flock(1) is missing") {
+        return;
+    }
+    let mut holder = holder.expect("flock");
+    std::thread::sleep(Duration::from_millis(300));
+    let (lock, bytes) = dead_lock(&env, "b");
+    let busy = act(&env).exits(2);
+    assert!(busy.took >= Duration::from_secs(10) && busy.stderr.contains("another lockdoctor"), "{busy:#?}");
+    assert_eq!(fs::read(&lock).expect("lock"), bytes);
+    // flock(1) holds it by a child, which outlives a killed parent.
+    let sleep = fs::read_to_string(format!("/proc/{0}/task/{0}/children", holder.id())).unwrap_or_default();
+    for pid in sleep.split_whitespace() {
+        Command::new("kill").args(["-KILL", pid]).status().expect("kill(1)");
+    }
+    holder.wait().expect("flock");
+    assert!(act(&env).exits(0).took < Duration::from_secs(5));
+    assert!(tombstone(&lock).is_some());
+}
