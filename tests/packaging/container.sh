@@ -24,7 +24,7 @@ jq -e '.process.user.uid == 1000 and .process.args == ["/lockdoctor", "watch", "
 # The gateway's image: this machine's own root, with the real lock code if npm has it.
 lab=$work/lab
 mkdir "$lab" "$work/tests"
-versions="clawdbot-2026.1.24-3 openclaw-2026.5.22"
+versions=${VERSIONS:-clawdbot-2026.1.24-3 openclaw-2026.5.22}
 real=${LOCKDOCTOR_LAB:-$HOME/.cache/lockdoctor-lab}
 code=real
 if ! command -v node >/dev/null; then
@@ -80,16 +80,25 @@ if namespace != "own":
 json.dump(spec, open(path, "w"))
 PYTHON
 }
-pid_of() { run state "$1" 2>/dev/null | jq -e .pid; }
-running() { run state "$1" 2>/dev/null | jq -e '.status == "running" and .pid > 0'; }
+running() { run state "$1" 2>>"$work/runc.log" | jq 'select(.status == "running" and .pid > 0) | .pid' | grep .; }
+# Waits until it runs: `runc state` fails for a moment while cgroups come and go.
+pid_of() {
+    eventually 20 running "$1" || return 1
+    until running "$1"; do sleep 0.1; done
+}
 gone() { [ "$(run state "$1" 2>/dev/null | jq -r .status)" != running ]; }
-remove() { run delete --force "$1" >/dev/null 2>&1 || true; }
+# Waits for the runc that runs it: that would else clean up after its successor of the same name.
+remove() {
+    run delete --force "$1" >/dev/null 2>&1 || true
+    [ ! -s "$work/$1.runc" ] || wait "$(cat "$work/$1.runc")" 2>/dev/null || true
+    rm -f "$work/$1.runc"
+}
 
 # gateway NAME VERSION UID NAMESPACE SESSION: takes the session's lock and holds it; `took NAME` once it has it.
 gateway() {
     local name=$1 version=$2 uid=$3 namespace=$4 session=/state/agents/main/sessions/$5.jsonl
     remove "$name"
-    rm -f "$work/$name.in"
+    rm -f "$work/$name.in" "$work/$name.out"
     mkfifo "$work/$name.in"
     if [ "$version" = imitated ]; then
         bundle "$name" "$work/upper/root" "$uid" "$namespace" bash /mnt/holder "$session.lock"
@@ -97,10 +106,11 @@ gateway() {
         bundle "$name" "$work/upper/root" "$uid" "$namespace" node /mnt/holder.mjs "$version" "$session"
     fi
     run run --bundle "$work/$name" "$name" <>"$work/$name.in" >"$work/$name.out" 2>&1 &
+    echo $! >"$work/$name.runc"
     began=$(date +%s%N)
 }
 took() {
-    if [ "$1" = imitated ]; then sleep 1; else grep -q '"event":"held"' "$work/$2.out"; fi
+    if [ "$1" = imitated ]; then sleep 1; else grep -qs '"event":"held"' "$work/$2.out"; fi
 }
 # sidecar UID NAMESPACE COMMAND…
 sidecar() {
@@ -149,7 +159,6 @@ for version in $versions; do
             run kill first KILL
             eventually 10 gone first
             gateway second "$version" "$uid" own s
-            eventually 20 running second
             namespace=own
             [ $sharing = apart ] || namespace=$(pid_of second)
             sidecar "$uid" "$namespace" reclaim --yes || true
@@ -197,6 +206,7 @@ for version in $versions; do
     remove sidecar
     bundle sidecar-run "$work/sidecar/rootfs" 1000 "$pause" /lockdoctor watch --reclaim
     run run --bundle "$work/sidecar-run" sidecar </dev/null >"$work/sidecar.out" 2>&1 &
+    echo $! >"$work/sidecar.runc"
     eventually 20 running sidecar
     sleep 1
     run kill first KILL
