@@ -99,7 +99,7 @@ boot() {
         *) tail -n 20 "$work/console.log" >&2; skip "systemd does not come up in a container here ($state)" ;;
     esac
 }
-inside() { nsenter -t "$leader" -m -u -i -n -p -C env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 "$@"; }
+inside() { nsenter -t "$leader" -m -u -i -n -p -C env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 "$@"; }
 
 # The commands of a documentation page that stand between `<!-- test: NAME -->` and the end of the next block.
 commands_of() {
