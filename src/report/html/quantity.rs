@@ -1,4 +1,4 @@
-//! Durations, times and counts as the page writes them. `timeline.js` has the same `duration`.
+//! Durations, times and counts as the page writes them. `spans.js` has the same `duration`.
 
 use chrono::{DateTime, Utc};
 
