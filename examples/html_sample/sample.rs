@@ -3,8 +3,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use lockdoctor::report::html::model::{
-    Advice, Fact, Finding, Group, Headline, Lane, LaneHour, LaneStatistics, Lock, Mark, MarkKind, Period, Place,
-    Quantiles, ReportModel, Row, Severity, Span, SpanKind, Timeline,
+    Advice, Fact, Finding, Group, Headline, Lane, LaneHour, LaneStatistics, Lock, Mark, MarkKind, Period,
+    Place, Quantiles, ReportModel, Row, Severity, Span, SpanKind, Timeline,
 };
 
 const SESSION: &str = "agent:main:telegram:direct:…3f9c";
@@ -114,8 +114,12 @@ fn findings() -> Vec<Finding> {
                 "lock: created 17:49:47, pid 5012 (openclaw-gateway) is alive, same process; nobody has the file open for writing (seen twice, 5 s apart)",
             ]),
             advice: vec![
-                Advice::from("Free the lock; the next message to the session then goes through:\n    lockdoctor reclaim --id 7c1e09d4a2 --yes"),
-                Advice::from("If messages to this session still wait after that, its lane is stuck in memory, and only a restart empties it:\n    systemctl --user restart openclaw-gateway"),
+                Advice::from(
+                    "Free the lock; the next message to the session then goes through:\n    lockdoctor reclaim --id 7c1e09d4a2 --yes",
+                ),
+                Advice::from(
+                    "If messages to this session still wait after that, its lane is stuck in memory, and only a restart empties it:\n    systemctl --user restart openclaw-gateway",
+                ),
             ],
             removing_lock_helps: true,
             ..finding(
@@ -127,7 +131,11 @@ fn findings() -> Vec<Finding> {
             )
         },
         Finding {
-            place: Place { lane: Some("main".to_owned()), row: Some("gateway".to_owned()), ..Place::default() },
+            place: Place {
+                lane: Some("main".to_owned()),
+                row: Some("gateway".to_owned()),
+                ..Place::default()
+            },
             first_seen: Some(at(clock(16, 2, 10))),
             last_seen: Some(at(clock(16, 6, 40))),
             count: 4,
@@ -137,7 +145,9 @@ fn findings() -> Vec<Finding> {
                 "2026-11-22T16:05:02.930Z WARN ws ⇄ res ✓ sessions.list 8122ms conn=4f1a…90 id=77…",
                 "pid 5012: 0.99 core over 250 ms, state R, 41 min of CPU time",
             ]),
-            advice: vec![Advice::from("sessions.json of agent main has 14.2 MB and is parsed at every message. Prune old sessions:\n    openclaw sessions cleanup --agent main")],
+            advice: vec![Advice::from(
+                "sessions.json of agent main has 14.2 MB and is parsed at every message. Prune old sessions:\n    openclaw sessions cleanup --agent main",
+            )],
             ..finding(
                 "event-loop-blocked",
                 Severity::Warning,
@@ -150,7 +160,10 @@ fn findings() -> Vec<Finding> {
             place: Place {
                 agent: Some("main".to_owned()),
                 session: Some("agent:main:discord:channel:…81d0".to_owned()),
-                lock: Some("~/.openclaw/agents/main/sessions/4ce01f77-51a2-4b0e-9c1d-20b7f6a1d9aa.jsonl.lock".to_owned()),
+                lock: Some(
+                    "~/.openclaw/agents/main/sessions/4ce01f77-51a2-4b0e-9c1d-20b7f6a1d9aa.jsonl.lock"
+                        .to_owned(),
+                ),
                 row: Some("s:discord".to_owned()),
                 ..Place::default()
             },
@@ -160,7 +173,9 @@ fn findings() -> Vec<Finding> {
                 "lock: pid 4417 is gone (this PID namespace), created 09:12:30, nobody has the file open",
                 "2026-11-22T09:14:02.551Z INFO gateway listening on ws://127.0.0.1:18789 (PID 5012)",
             ]),
-            advice: vec![Advice::from("OpenClaw removes it itself at the next message to that session. To tidy up now:\n    lockdoctor reclaim --id 1fa2b0c7e3 --yes")],
+            advice: vec![Advice::from(
+                "OpenClaw removes it itself at the next message to that session. To tidy up now:\n    lockdoctor reclaim --id 1fa2b0c7e3 --yes",
+            )],
             removing_lock_helps: true,
             ..finding(
                 "stale-lock",
@@ -193,11 +208,19 @@ fn findings() -> Vec<Finding> {
             )
         },
         Finding {
-            place: Place { session: Some("agent:main:main".to_owned()), row: Some("s:main".to_owned()), ..Place::default() },
+            place: Place {
+                session: Some("agent:main:main".to_owned()),
+                row: Some("s:main".to_owned()),
+                ..Place::default()
+            },
             first_seen: Some(at(clock(14, 28, 55))),
             last_seen: Some(at(clock(14, 31, 46))),
-            evidence: texts(&["2026-11-22T14:31:12.420Z WARN diagnostic stuck session: sessionId=8be29b9e-77aa-4b0e-9d11-000000000001 sessionKey=unknown state=processing age=137s queueDepth=1"]),
-            advice: vec![Advice::from("Nothing to do. A faster model, or a shorter context, makes such turns shorter.")],
+            evidence: texts(&[
+                "2026-11-22T14:31:12.420Z WARN diagnostic stuck session: sessionId=8be29b9e-77aa-4b0e-9d11-000000000001 sessionKey=unknown state=processing age=137s queueDepth=1",
+            ]),
+            advice: vec![Advice::from(
+                "Nothing to do. A faster model, or a shorter context, makes such turns shorter.",
+            )],
             ..finding(
                 "slow-model-call",
                 Severity::Info,
@@ -210,7 +233,12 @@ fn findings() -> Vec<Finding> {
 
 fn timeline(end: i64) -> Timeline {
     let mut rows = vec![
-        Row { id: "gateway".to_owned(), label: "gateway, pid 5012".to_owned(), group: Group::Gateway, spans: stalls() },
+        Row {
+            id: "gateway".to_owned(),
+            label: "gateway, pid 5012".to_owned(),
+            group: Group::Gateway,
+            spans: stalls(),
+        },
         main_lane(),
         Row {
             id: "l:session".to_owned(),
@@ -246,13 +274,25 @@ fn timeline(end: i64) -> Timeline {
 
 fn stalls() -> Vec<Span> {
     let stall = |from: i64, seconds: i64| {
-        span(SpanKind::EventLoopDelay, from, from + seconds, "p99 4.2s, worst 9.9s, 1.0 core", Severity::Warning)
+        span(
+            SpanKind::EventLoopDelay,
+            from,
+            from + seconds,
+            "p99 4.2s, worst 9.9s, 1.0 core",
+            Severity::Warning,
+        )
     };
     vec![
         stall(clock(16, 2, 10), 31),
         stall(clock(16, 4, 10), 31),
         stall(clock(16, 6, 9), 31),
-        span(SpanKind::EventLoopDelay, clock(9, 14, 2), clock(9, 14, 44), "start-up, module loading", Severity::Info),
+        span(
+            SpanKind::EventLoopDelay,
+            clock(9, 14, 2),
+            clock(9, 14, 44),
+            "start-up, module loading",
+            Severity::Info,
+        ),
     ]
 }
 
@@ -266,20 +306,35 @@ fn main_lane() -> Row {
         spans.push(span(SpanKind::Run, second, second + length, "", Severity::Info));
     }
     let stuck = "timed out at its limit of 600 s; the lane is still occupied";
-    spans.push(span(SpanKind::Run, clock(14, 28, 55), clock(14, 31, 46), "durationMs=170756", Severity::Info));
+    spans.push(span(
+        SpanKind::Run,
+        clock(14, 28, 55),
+        clock(14, 31, 46),
+        "durationMs=170756",
+        Severity::Info,
+    ));
     spans.push(span(SpanKind::Run, clock(17, 49, 47), clock(18, 41, 0), stuck, Severity::Critical));
     Row { id: "l:main".to_owned(), label: "main".to_owned(), group: Group::Lane, spans }
 }
 
 fn session_lane() -> Vec<Span> {
     let mut spans = Vec::new();
-    for (from, waited, ran) in
-        [(clock(11, 19, 20), 44, 61), (clock(12, 2, 0), 0, 35), (clock(13, 47, 9), 28, 90), (clock(14, 30, 4), 102, 48)]
-    {
+    for (from, waited, ran) in [
+        (clock(11, 19, 20), 44, 61),
+        (clock(12, 2, 0), 0, 35),
+        (clock(13, 47, 9), 28, 90),
+        (clock(14, 30, 4), 102, 48),
+    ] {
         let run = from + waited;
         spans.push(span(SpanKind::Run, run - 70.max(waited + 69), run, "", Severity::Info));
         if waited > 0 {
-            spans.push(span(SpanKind::Wait, from, run, "behind one run of the same conversation", Severity::Info));
+            spans.push(span(
+                SpanKind::Wait,
+                from,
+                run,
+                "behind one run of the same conversation",
+                Severity::Info,
+            ));
         }
         spans.push(span(SpanKind::Run, run, run + ran, "", Severity::Info));
     }
@@ -304,12 +359,36 @@ fn sessions(end: i64) -> Vec<Row> {
     for nth in 0..9 {
         turn(&mut telegram, clock(10, 4, 0) + nth * 2900, 30 + nth * 9, 20 + nth * 8);
     }
-    telegram.push(span(SpanKind::Run, clock(17, 49, 47), clock(17, 59, 47), "reached its limit of 600 s", Severity::Critical));
-    telegram.push(span(SpanKind::ModelCall, clock(17, 49, 49), clock(17, 59, 57), "still streaming 10 s after the abort", Severity::Warning));
-    telegram.push(span(SpanKind::Hold, clock(17, 49, 47), end, "still there, and nobody has it open", Severity::Critical));
+    telegram.push(span(
+        SpanKind::Run,
+        clock(17, 49, 47),
+        clock(17, 59, 47),
+        "reached its limit of 600 s",
+        Severity::Critical,
+    ));
+    telegram.push(span(
+        SpanKind::ModelCall,
+        clock(17, 49, 49),
+        clock(17, 59, 57),
+        "still streaming 10 s after the abort",
+        Severity::Warning,
+    ));
+    telegram.push(span(
+        SpanKind::Hold,
+        clock(17, 49, 47),
+        end,
+        "still there, and nobody has it open",
+        Severity::Critical,
+    ));
     for minute in [7, 18, 33] {
         let from = clock(18, minute, 10);
-        telegram.push(span(SpanKind::Wait, from, from + 10, "session file locked (timeout 10000ms)", Severity::Warning));
+        telegram.push(span(
+            SpanKind::Wait,
+            from,
+            from + 10,
+            "session file locked (timeout 10000ms)",
+            Severity::Warning,
+        ));
     }
     let mut main = Vec::new();
     for (from, length, model) in [
@@ -368,7 +447,11 @@ fn lanes() -> Vec<Lane> {
                 hour: at(clock(hour as i64, 0, 0)),
                 statistics: LaneStatistics {
                     tasks: *tasks,
-                    run_ms: Some(Quantiles { p50: 9_000 + tasks * 300, p95: 40_000 + tasks * 900, max: 170_756 }),
+                    run_ms: Some(Quantiles {
+                        p50: 9_000 + tasks * 300,
+                        p95: 40_000 + tasks * 900,
+                        max: 170_756,
+                    }),
                     ..LaneStatistics::default()
                 },
             })
@@ -416,18 +499,29 @@ fn lanes() -> Vec<Lane> {
 }
 
 fn locks() -> Vec<Lock> {
-    let lock = |verdict: &str, reasons: &[&str], severity, session: &str, owner: &str, age_s: u64, file: &str| Lock {
-        verdict: verdict.to_owned(),
-        reasons: texts(reasons),
-        severity,
-        path: format!("~/.openclaw/agents/main/sessions/{file}.jsonl.lock"),
-        session: Some(session.to_owned()),
-        owner: Some(owner.to_owned()),
-        age_ms: Some(age_s * 1000),
-        limit_ms: Some(720_000),
-    };
+    let lock =
+        |verdict: &str, reasons: &[&str], severity, session: &str, owner: &str, age_s: u64, file: &str| {
+            Lock {
+                verdict: verdict.to_owned(),
+                reasons: texts(reasons),
+                severity,
+                path: format!("~/.openclaw/agents/main/sessions/{file}.jsonl.lock"),
+                session: Some(session.to_owned()),
+                owner: Some(owner.to_owned()),
+                age_ms: Some(age_s * 1000),
+                limit_ms: Some(720_000),
+            }
+        };
     vec![
-        lock("leaked", &["no-writer"], Some(Severity::Critical), SESSION, "pid 5012 (openclaw-gateway)", 3076, SESSION_ID),
+        lock(
+            "leaked",
+            &["no-writer"],
+            Some(Severity::Critical),
+            SESSION,
+            "pid 5012 (openclaw-gateway)",
+            3076,
+            SESSION_ID,
+        ),
         lock(
             "stale",
             &["dead-pid"],
@@ -437,7 +531,15 @@ fn locks() -> Vec<Lock> {
             34_113,
             "4ce01f77-51a2-4b0e-9c1d-20b7f6a1d9aa",
         ),
-        lock("held", &[], None, "agent:main:main", "pid 5012 (openclaw-gateway)", 14, "8be29b9e-77aa-4b0e-9d11-000000000001"),
+        lock(
+            "held",
+            &[],
+            None,
+            "agent:main:main",
+            "pid 5012 (openclaw-gateway)",
+            14,
+            "8be29b9e-77aa-4b0e-9d11-000000000001",
+        ),
     ]
 }
 
@@ -461,7 +563,8 @@ fn environment() -> Vec<Fact> {
 pub(crate) fn healthy() -> ReportModel {
     let mut model = day();
     model.headline = Headline {
-        sentence: "Nothing holds a session up: 3 locks, all held by live runs within their limits.".to_owned(),
+        sentence: "Nothing holds a session up: 3 locks, all held by live runs within their limits."
+            .to_owned(),
         severity: None,
     };
     model.findings.clear();
@@ -540,7 +643,9 @@ pub(crate) fn hostile() -> ReportModel {
         taint(&mut finding.title);
         taint(&mut finding.explanation);
         let place = &mut finding.place;
-        for text in [&mut place.agent, &mut place.session, &mut place.lane, &mut place.lock].into_iter().flatten() {
+        for text in
+            [&mut place.agent, &mut place.session, &mut place.lane, &mut place.lock].into_iter().flatten()
+        {
             taint(text);
         }
         finding.evidence.iter_mut().for_each(&mut taint);

@@ -28,7 +28,9 @@ pub(super) fn section(out: &mut Html, findings: &[Finding], rows: &[DrawnRow], c
 }
 
 fn article(out: &mut Html, finding: &Finding, rows: &[DrawnRow], clock: Clock) {
-    out.raw(r#"<article class="finding "#).raw(severity_class(finding.severity)).raw(r#""><h3><span class="badge">"#);
+    out.raw(r#"<article class="finding "#)
+        .raw(severity_class(finding.severity))
+        .raw(r#""><h3><span class="badge">"#);
     out.raw(severity_word(finding.severity)).raw("</span> ").clipped(&finding.title, 300).raw("</h3>");
     out.raw(r#"<p class="prose">"#).clipped(&finding.explanation, PROSE_MAX).raw("</p><dl>");
     place(out, finding, rows, clock);
@@ -53,12 +55,18 @@ pub(super) fn severity_word(severity: Severity) -> &'static str {
 
 fn place(out: &mut Html, finding: &Finding, rows: &[DrawnRow], clock: Clock) {
     let place = &finding.place;
-    out.raw(r#"<dt>Where</dt><dd><ul class="facts"><li><code>"#).clipped(&finding.code, 60).raw("</code></li>");
+    out.raw(r#"<dt>Where</dt><dd><ul class="facts"><li><code>"#)
+        .clipped(&finding.code, 60)
+        .raw("</code></li>");
     let named =
         [("agent", &place.agent), ("session", &place.session), ("lane", &place.lane), ("lock", &place.lock)];
     for (name, value) in named {
         if let Some(value) = value {
-            out.raw(r#"<li><span class="of">"#).raw(name).raw("</span> <code>").clipped(value, 300).raw("</code></li>");
+            out.raw(r#"<li><span class="of">"#)
+                .raw(name)
+                .raw("</span> <code>")
+                .clipped(value, 300)
+                .raw("</code></li>");
         }
     }
     if let Some(seen) = clock.interval(finding.first_seen, finding.last_seen) {

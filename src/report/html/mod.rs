@@ -25,7 +25,8 @@ use self::model::{Headline, ReportModel, Severity};
 use self::quantity::{Clock, count, period};
 use self::strip::{Scale, severity_class};
 
-const STYLE: &str = concat!(include_str!("page.css"), include_str!("timeline.css"), include_str!("print.css"));
+const STYLE: &str =
+    concat!(include_str!("page.css"), include_str!("timeline.css"), include_str!("print.css"));
 const SCRIPT: &str = concat!(
     include_str!("spans.js"),
     include_str!("picture.js"),
@@ -52,7 +53,11 @@ pub fn render(model: &ReportModel) -> String {
     out.raw("</main>");
     footer(&mut out);
     // Not executed, so the policy does not ask for a hash of it.
-    out.raw(r#"<script type="application/json" id="data">"#).json(&embed::data(&model.timeline, &rows, length));
+    out.raw(r#"<script type="application/json" id="data">"#).json(&embed::data(
+        &model.timeline,
+        &rows,
+        length,
+    ));
     out.raw("</script>\n<script>").raw(SCRIPT).raw("</script>\n</body>\n</html>\n");
     out.finish()
 }
@@ -142,7 +147,10 @@ mod tests {
     #[test]
     fn the_hash_is_the_one_browsers_compute() {
         // The example of the CSP specification, section 8.2.
-        assert_eq!(source_hash("alert('Hello, world.');"), "sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng=");
+        assert_eq!(
+            source_hash("alert('Hello, world.');"),
+            "sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng="
+        );
     }
 
     #[test]

@@ -86,9 +86,10 @@ mod tests {
 
     #[test]
     fn durations_have_at_most_two_units() {
-        let said = [0, 999, 1_000, 31_200, 59_949, 59_950, 600_000, 252_000, 3_599_600, 11_100_000, 176_400_000]
-            .map(duration)
-            .join(" | ");
+        let said =
+            [0, 999, 1_000, 31_200, 59_949, 59_950, 600_000, 252_000, 3_599_600, 11_100_000, 176_400_000]
+                .map(duration)
+                .join(" | ");
         assert_eq!(said, "0ms | 999ms | 1s | 31.2s | 59.9s | 1m | 10m | 4m 12s | 1h | 3h 5m | 2d 1h");
     }
 
@@ -101,8 +102,7 @@ mod tests {
     #[test]
     fn dates_are_said_where_they_matter() {
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
-        let (a, b, c) =
-            (at("2026-11-22T14:02:11Z"), at("2026-11-22T14:12:41Z"), at("2026-11-23T01:00:00Z"));
+        let (a, b, c) = (at("2026-11-22T14:02:11Z"), at("2026-11-22T14:12:41Z"), at("2026-11-23T01:00:00Z"));
         let (day, days) = (Clock::new([a, b]), Clock::new([a, c]));
         assert_eq!(day.interval(Some(a), Some(b)).unwrap(), "14:02:11 to 14:12:41");
         assert_eq!(day.interval(None, Some(b)).unwrap(), "14:12:41");

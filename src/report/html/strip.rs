@@ -57,7 +57,8 @@ pub(super) fn draw(out: &mut Html, row: &DrawnRow, backdrop: &Backdrop, scale: S
     out.raw(r#""><svg width="100%" height=""#).integer(height.into());
     out.raw(r#"" viewBox="0 0 1000 "#).integer(height.into()).raw(r#"" preserveAspectRatio="none">"#);
     stalls(out, backdrop, height, scale);
-    for kind in [SpanKind::Run, SpanKind::ModelCall, SpanKind::Wait, SpanKind::EventLoopDelay, SpanKind::Hold] {
+    for kind in [SpanKind::Run, SpanKind::ModelCall, SpanKind::Wait, SpanKind::EventLoopDelay, SpanKind::Hold]
+    {
         for severity in Severity::ALL {
             let shapes = merged(row, kind, severity, scale);
             bars(out, &shapes, kind, severity, row);
@@ -158,7 +159,8 @@ fn stalls(out: &mut Html, backdrop: &Backdrop, height: u32, scale: Scale) {
 }
 
 fn restarts(out: &mut Html, at: impl Iterator<Item = i64>, height: u32, scale: Scale) {
-    let mut places: Vec<f64> = at.filter(|at| (0..=scale.length).contains(at)).map(|at| scale.x(at)).collect();
+    let mut places: Vec<f64> =
+        at.filter(|at| (0..=scale.length).contains(at)).map(|at| scale.x(at)).collect();
     places.sort_by(f64::total_cmp);
     places.dedup_by(|next, kept| *next - *kept < 1.0);
     if places.is_empty() {
@@ -180,7 +182,11 @@ fn crosses(out: &mut Html, row: &DrawnRow, height: u32, scale: Scale) {
             continue;
         }
         last = x;
-        out.raw(r#"<text class="timeout "#).raw(severity_class(span.severity)).raw(r#"" x=""#).coordinate(x / 10.0).raw(r#"%" y=""#);
+        out.raw(r#"<text class="timeout "#)
+            .raw(severity_class(span.severity))
+            .raw(r#"" x=""#)
+            .coordinate(x / 10.0)
+            .raw(r#"%" y=""#);
         out.integer((height / 2 + 5).into()).raw(r#"">×</text>"#);
     }
 }
@@ -255,7 +261,8 @@ mod tests {
     fn what_is_short_and_serious_stays_visible() {
         let mut short = span(SpanKind::Run, 500_000, 500_001);
         short.severity = Severity::Critical;
-        let shapes = merged(&row(vec![short]), SpanKind::Run, Severity::Critical, Scale { length: 86_400_000 });
+        let shapes =
+            merged(&row(vec![short]), SpanKind::Run, Severity::Critical, Scale { length: 86_400_000 });
         assert!(shapes[0].end - shapes[0].x >= 3.5);
     }
 }

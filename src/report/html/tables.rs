@@ -21,7 +21,11 @@ pub(super) fn lanes(out: &mut Html, lanes: &[Lane]) {
         return;
     }
     out.raw(r#"<div class="scroll" role="region" aria-label="Lane statistics" tabindex="0"><table><thead>"#);
-    lane_head(out, r#"<th scope="col" rowspan="2">Lane</th>"#, r#"<th scope="col" rowspan="2">Runs by the hour</th>"#);
+    lane_head(
+        out,
+        r#"<th scope="col" rowspan="2">Lane</th>"#,
+        r#"<th scope="col" rowspan="2">Runs by the hour</th>"#,
+    );
     for lane in lanes {
         out.raw(r#"<tr><th scope="row" class="k">"#).clipped(&lane.lane, 200).raw("</th>");
         statistics(out, &lane.whole);
@@ -72,7 +76,9 @@ fn quantiles(out: &mut Html, quantiles: Option<Quantiles>) {
 fn cell(out: &mut Html, text: Option<String>) {
     match text {
         Some(text) => out.raw(r#"<td class="n">"#).text(&text).raw("</td>"),
-        None => out.raw(r#"<td class="n none"><span aria-hidden="true">–</span><span class="sr">not known</span></td>"#),
+        None => out.raw(
+            r#"<td class="n none"><span aria-hidden="true">–</span><span class="sr">not known</span></td>"#,
+        ),
     };
 }
 
@@ -117,7 +123,11 @@ fn by_the_hour(out: &mut Html, lanes: &[Lane]) {
     }
     out.raw("</tbody></table></div>");
     if hours.len() > HOURS_MAX {
-        out.raw("<p>The first ").integer(HOURS_MAX as u64).raw(" of ").text(&grouped(hours.len() as u64)).raw(" lines.</p>");
+        out.raw("<p>The first ")
+            .integer(HOURS_MAX as u64)
+            .raw(" of ")
+            .text(&grouped(hours.len() as u64))
+            .raw(" lines.</p>");
     }
     out.raw("</details>");
 }
@@ -129,11 +139,17 @@ pub(super) fn locks(out: &mut Html, locks: &[Lock]) {
         return;
     }
     out.raw(r#"<div class="scroll" role="region" aria-label="Judged locks" tabindex="0"><table><thead><tr>"#);
-    out.raw(r#"<th scope="col">Verdict</th><th scope="col">Reasons</th><th scope="col">Session and file</th>"#);
-    out.raw(r#"<th scope="col">Owner</th><th scope="col" class="n">Age</th><th scope="col" class="n">Limit</th>"#);
+    out.raw(
+        r#"<th scope="col">Verdict</th><th scope="col">Reasons</th><th scope="col">Session and file</th>"#,
+    );
+    out.raw(
+        r#"<th scope="col">Owner</th><th scope="col" class="n">Age</th><th scope="col" class="n">Limit</th>"#,
+    );
     out.raw("</tr></thead><tbody>");
     for lock in locks {
-        out.raw(r#"<tr class=""#).raw(lock.severity.map_or("ok", severity_class)).raw(r#""><th scope="row">"#);
+        out.raw(r#"<tr class=""#)
+            .raw(lock.severity.map_or("ok", severity_class))
+            .raw(r#""><th scope="row">"#);
         out.raw(r#"<span class="badge">"#).clipped(&lock.verdict, 40).raw(r#"</span></th><td class="w">"#);
         out.clipped(&lock.reasons.join(", "), 60).raw(r#"</td><td class="k">"#);
         if let Some(session) = &lock.session {
@@ -155,7 +171,11 @@ pub(super) fn environment(out: &mut Html, facts: &[Fact]) {
     out.raw(r#"<section id="environment" aria-labelledby="h-environment"><h2 id="h-environment">Environment</h2>"#);
     out.raw(r#"<dl class="environment">"#);
     for fact in facts {
-        out.raw("<div><dt>").clipped(&fact.key, 100).raw("</dt><dd>").clipped(&fact.value, 1_000).raw("</dd></div>");
+        out.raw("<div><dt>")
+            .clipped(&fact.key, 100)
+            .raw("</dt><dd>")
+            .clipped(&fact.value, 1_000)
+            .raw("</dd></div>");
     }
     out.raw("</dl></section>");
 }

@@ -101,8 +101,15 @@ fn group_rows(out: &mut Html, rows: &[DrawnRow], group: Group, backdrop: &Backdr
         Group::Session => r#"<h3 class="group">Sessions</h3><ul class="rows">"#,
     });
     for (index, row) in own {
-        out.raw(if row.at_first { r#"<li class="row" data-row=""# } else { r#"<li class="row quiet" data-row=""# });
-        out.integer(index as u64).raw(r#""><span class="label" title=""#).clipped(&row.label, 300).raw(r#"">"#);
+        out.raw(if row.at_first {
+            r#"<li class="row" data-row=""#
+        } else {
+            r#"<li class="row quiet" data-row=""#
+        });
+        out.integer(index as u64)
+            .raw(r#""><span class="label" title=""#)
+            .clipped(&row.label, 300)
+            .raw(r#"">"#);
         let (head, tail) = halves(&row.label);
         out.raw(r#"<span class="head">"#).clipped(head, 100).raw("</span>").text(tail);
         out.raw(r#"</span><span class="sr">: "#).text(&summary(&row.spans)).raw("</span>");
@@ -166,21 +173,31 @@ fn legend(out: &mut Html, rows: &[DrawnRow], timeline: &Timeline) {
         let (shape, said) = match kind {
             SpanKind::Run => (r#"<path class="run s0" d="M1 3h24v9h-24z"/>"#, "run"),
             SpanKind::Wait => (r#"<path class="wait s0" d="M1 7h24v2h-24z"/>"#, "waits for its turn"),
-            SpanKind::Hold => {
-                (r#"<path class="run s0" d="M1 1h24v9h-24z"/><path class="hold s0" d="M1 13h24v2h-24z"/>"#, "holds its lock")
-            }
-            SpanKind::ModelCall => {
-                (r#"<path class="run s0" d="M1 3h24v9h-24z"/><path class="model s0" d="M5 6h14v3h-14z"/>"#, "model call")
-            }
+            SpanKind::Hold => (
+                r#"<path class="run s0" d="M1 1h24v9h-24z"/><path class="hold s0" d="M1 13h24v2h-24z"/>"#,
+                "holds its lock",
+            ),
+            SpanKind::ModelCall => (
+                r#"<path class="run s0" d="M1 3h24v9h-24z"/><path class="model s0" d="M5 6h14v3h-14z"/>"#,
+                "model call",
+            ),
             SpanKind::EventLoopDelay => (r#"<path class="delay s0" d="M1 7.5h24"/>"#, "event loop blocked"),
             SpanKind::Timeout => (r#"<text class="timeout s2" x="13" y="13">×</text>"#, "timeout"),
             SpanKind::Restart => (r#"<path class="restart" d="M13 0v16"/>"#, "restart"),
         };
-        out.raw(r#"<li><svg width="26" height="16" aria-hidden="true">"#).raw(shape).raw("</svg>").raw(said).raw("</li>");
+        out.raw(r#"<li><svg width="26" height="16" aria-hidden="true">"#)
+            .raw(shape)
+            .raw("</svg>")
+            .raw(said)
+            .raw("</li>");
     }
     for (class, said) in [("over s1", "warning"), ("over s2", "critical")] {
         out.raw(r#"<li><svg width="26" height="16" aria-hidden="true"><path class="run "#).raw(&class[5..]);
-        out.raw(r#"" d="M1 5h24v9h-24z"/><path class=""#).raw(class).raw(r#"" d="M1 3h24"/></svg>"#).raw(said).raw("</li>");
+        out.raw(r#"" d="M1 5h24v9h-24z"/><path class=""#)
+            .raw(class)
+            .raw(r#"" d="M1 3h24"/></svg>"#)
+            .raw(said)
+            .raw("</li>");
     }
     out.raw("</ul>");
 }
@@ -203,7 +220,10 @@ fn table(out: &mut Html, timeline: &Timeline, rows: &[DrawnRow], clock: Clock) {
     out.raw(r#"<th scope="col" class="n">Lasted</th><th scope="col">Detail</th></tr></thead><tbody>"#);
     for (row, span) in spans {
         let at = timeline.start + TimeDelta::milliseconds(span.start);
-        out.raw(r#"<tr class=""#).raw(severity_class(span.severity)).raw(r#""><td class="t">"#).text(&clock.time(at));
+        out.raw(r#"<tr class=""#)
+            .raw(severity_class(span.severity))
+            .raw(r#""><td class="t">"#)
+            .text(&clock.time(at));
         out.raw(r#"</td><td class="k">"#).clipped(&row.label, 120).raw(r#"</td><td class="w">"#);
         out.raw(noun(span.kind));
         if span.severity > Severity::Info {
@@ -232,7 +252,8 @@ mod tests {
 
     #[test]
     fn ticks_stay_few_and_round() {
-        let steps = [1_000, 60_000, 600_000, 86_400_000, 30 * 86_400_000_i64, 3650 * 86_400_000].map(tick_step);
+        let steps =
+            [1_000, 60_000, 600_000, 86_400_000, 30 * 86_400_000_i64, 3650 * 86_400_000].map(tick_step);
         assert_eq!(steps[..4], [1_000, 10_000, 120_000, 10_800_000]);
         for (length, step) in [(30 * 86_400_000_i64, steps[4]), (3650 * 86_400_000, steps[5])] {
             assert!(length / step <= TICKS_MAX && step % 86_400_000 == 0, "{length} {step}");
