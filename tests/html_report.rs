@@ -17,6 +17,8 @@ use sha2::{Digest, Sha256};
 
 #[path = "../examples/html_sample/sample.rs"]
 mod sample;
+#[path = "../examples/html_sample/stress.rs"]
+mod stress;
 
 fn between<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
     let start = page.find(from).unwrap_or_else(|| panic!("the page has no {from}")) + from.len();
@@ -57,7 +59,7 @@ fn skeleton(page: &str) -> BTreeMap<String, usize> {
 
 #[test]
 fn the_policy_names_exactly_this_style_and_this_script() {
-    let page = render(&sample::hostile());
+    let page = render(&stress::hostile());
     let policy = between(&page, r#"Content-Security-Policy" content=""#, r#"""#).replace("&#39;", "'");
     let hash = |source: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(source)));
     assert!(policy.starts_with("default-src 'none';"), "{policy}");
@@ -96,7 +98,7 @@ fn nothing_is_fetched() {
 
 #[test]
 fn hostile_strings_stay_strings() {
-    let page = render(&sample::hostile());
+    let page = render(&stress::hostile());
     let scripts = page.match_indices("<script").count();
     assert_eq!((scripts, page.match_indices("</script").count()), (2, 2));
     assert!(!page.contains("<img") && page.contains("&lt;img src=x onerror="));
@@ -115,12 +117,12 @@ fn hostile_strings_stay_strings() {
 #[test]
 fn the_same_model_gives_the_same_page() {
     assert_eq!(render(&sample::day()), render(&sample::day()));
-    assert_eq!(render(&sample::large(5_000)), render(&sample::large(5_000)));
+    assert_eq!(render(&stress::large(5_000)), render(&stress::large(5_000)));
 }
 
 #[test]
 fn the_model_survives_json() {
-    for model in [sample::day(), sample::hostile(), sample::healthy()] {
+    for model in [sample::day(), stress::hostile(), stress::healthy()] {
         let json = serde_json::to_string(&model).unwrap();
         assert_eq!(serde_json::from_str::<ReportModel>(&json).unwrap(), model);
     }
@@ -144,7 +146,7 @@ fn the_most_serious_finding_comes_first_whatever_the_order() {
 
 #[test]
 fn a_day_of_100_000_events_is_a_page_of_a_few_megabytes() {
-    let page = render(&sample::large(100_000));
+    let page = render(&stress::large(100_000));
     assert!(page.len() < 8_000_000, "{}", page.len());
     let still = page.len() - between(&page, "id=\"data\">", "</script>").len();
     assert!(still < 900_000, "without the data it must stay small: {still}");
@@ -156,7 +158,7 @@ fn a_day_of_100_000_events_is_a_page_of_a_few_megabytes() {
 
 #[test]
 fn an_empty_model_is_a_page() {
-    let mut model = sample::healthy();
+    let mut model = stress::healthy();
     model.period = None;
     model.paste.clear();
     model.environment.clear();
@@ -188,7 +190,7 @@ proptest! {
     /// What the script decodes is what the model says: every span, with its kind and times.
     #[test]
     fn the_data_block_has_every_span(spans in prop::collection::vec(span(), 0..60)) {
-        let mut model = sample::healthy();
+        let mut model = stress::healthy();
         let row = Row { id: "r".to_owned(), label: "r".to_owned(), group: Group::Session, spans: spans.clone() };
         model.timeline = Timeline { start: origin(), end: origin() + TimeDelta::hours(1), rows: vec![row], marks: Vec::new() };
         let row = &data(&render(&model))["rows"][0];
@@ -284,9 +286,9 @@ fn a_browser_agrees() {
     };
     let pages = [
         ("day", sample::day()),
-        ("healthy", sample::healthy()),
-        ("hostile", sample::hostile()),
-        ("large", sample::large(100_000)),
+        ("healthy", stress::healthy()),
+        ("hostile", stress::hostile()),
+        ("large", stress::large(100_000)),
     ];
     for (name, model) in pages {
         fs::write(directory.join(format!("{name}.html")), render(&model)).unwrap();

@@ -307,7 +307,11 @@ const timeline = (() => {
   tools.hidden = false;
 
   const more = document.getElementById("more");
-  if (more) add(more, "button", "Show all rows").addEventListener("click", expand);
+  if (more) {
+    const all = add(more, "button", "Show all rows");
+    all.type = "button";
+    all.addEventListener("click", expand);
+  }
 
   canvas.tabIndex = 0;
   canvas.setAttribute("role", "application");
