@@ -68,7 +68,7 @@ const timeline = (() => {
     const scale = picture.width / (view.to - view.from);
     const slack = REACH / scale;
     const at = timeAt(x);
-    let best = null, score = Infinity, near = 0;
+    let best = null, score = Infinity, others = 0;
     if (row) {
       for (let i = lowerBound(row.reach, at - slack); i < row.start.length && row.start[i] <= at + slack; i++) {
         if (row.end[i] < at - slack) continue;
@@ -76,8 +76,10 @@ const timeline = (() => {
         const [low, thickness] = picture.lies(row, i);
         const off = Math.max(0, row.y + low - y, y - (row.y + low + thickness));
         if (off > 6) continue;
-        if (away < 1) near++;
-        const badness = away * 4 + off * 4 - row.severity[i] + Math.min(3, Math.log10(1 + (row.end[i] - row.start[i]) * scale));
+        const long = (row.end[i] - row.start[i]) * scale;
+        // Too small to be told apart by eye.
+        if (away < 1 && long < 3) others++;
+        const badness = away * 4 + off * 4 - row.severity[i] + Math.min(3, Math.log10(1 + long));
         if (badness < score) [best, score] = [{ row, i }, badness];
       }
     }
@@ -85,7 +87,7 @@ const timeline = (() => {
       const mark = data.marks.find((each) => Math.abs(each.at - at) <= slack);
       if (mark) return { mark };
     }
-    return best && { ...best, others: Math.max(0, near - 1) };
+    return best && { ...best, others: others - 1 };
   }
 
   function add(parent, tag, text, name) {
