@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::markup::{clip, visible};
-use super::model::Timeline;
+use super::model::{Group, Timeline};
 use super::rows::{DrawnRow, Placed};
 use super::strip;
 
@@ -34,6 +34,7 @@ struct Shape {
 #[derive(Debug, Serialize)]
 struct Row {
     label: String,
+    group: Group,
     tracks: u8,
     /// The first is since the start of the timeline, each other since the one before.
     starts: Vec<i64>,
@@ -77,6 +78,7 @@ fn row<'a>(drawn: &DrawnRow<'a>, labels: &mut Labels<'a>) -> Row {
     let starts = drawn.spans.iter().map(|span| span.start - std::mem::replace(&mut before, span.start));
     Row {
         label: line(&drawn.label),
+        group: drawn.group,
         tracks: drawn.tracks,
         starts: starts.collect(),
         lengths: drawn.spans.iter().map(Placed::length).collect(),

@@ -91,13 +91,14 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
 }
 
 fn is_deceptive(character: char) -> bool {
-    match character {
-        '\n' | '\t' => false,
-        // Bidirectional controls, invisible separators, tags. The two joiners are part of ordinary words.
-        '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' => true,
-        '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' => true,
-        _ => character.is_control(),
-    }
+    let orders = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}');
+    // The two joiners, U+200C and U+200D, are part of ordinary words.
+    let hides = matches!(
+        character,
+        '\u{180e}' | '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2065}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    );
+    orders || hides || (character.is_control() && !matches!(character, '\n' | '\t'))
 }
 
 /// Cuts a text that nobody would read to its end, and says so.

@@ -25,8 +25,14 @@ use self::model::{Headline, ReportModel, Severity};
 use self::quantity::{Clock, count, period};
 use self::strip::{Scale, severity_class};
 
-const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = concat!(include_str!("timeline.js"), include_str!("page.js"));
+const STYLE: &str =
+    concat!(include_str!("page.css"), include_str!("timeline.css"), include_str!("print.css"));
+const SCRIPT: &str = concat!(
+    include_str!("spans.js"),
+    include_str!("picture.js"),
+    include_str!("timeline.js"),
+    include_str!("page.js"),
+);
 
 /// The whole page.
 pub fn render(model: &ReportModel) -> String {

@@ -1,4 +1,4 @@
-//! Durations, times and counts as the page writes them. `timeline.js` has the same `duration`.
+//! Durations, times and counts as the page writes them. `spans.js` has the same `duration`.
 
 use chrono::{DateTime, Utc};
 
@@ -14,7 +14,7 @@ pub(super) fn duration(ms: u64) -> String {
         0..1_000 => format!("{ms}ms"),
         1_000..59_950 => {
             let tenths = (ms + 50) / 100;
-            if tenths % 10 == 0 {
+            if tenths.is_multiple_of(10) {
                 format!("{}s", tenths / 10)
             } else {
                 format!("{}.{}s", tenths / 10, tenths % 10)
@@ -31,7 +31,7 @@ pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push('\u{202f}');
         }
         out.push(digit);

@@ -1,5 +1,5 @@
 //! From a timeline to rows that can be drawn: in which order, which are shown at first, and on which track of its
-//! row each span goes. Pure geometry in time; pixels are the business of `strip.rs` and `timeline.js`.
+//! row each span goes. Pure geometry in time; pixels are the business of `strip.rs` and `picture.js`.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;

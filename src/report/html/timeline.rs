@@ -96,9 +96,9 @@ fn group_rows(out: &mut Html, rows: &[DrawnRow], group: Group, backdrop: &Backdr
         return;
     }
     out.raw(match group {
-        Group::Gateway => r#"<h3 class="group">Gateway</h3><ul class="rows" data-group="gateway">"#,
-        Group::Lane => r#"<h3 class="group">Lanes</h3><ul class="rows" data-group="lane">"#,
-        Group::Session => r#"<h3 class="group">Sessions</h3><ul class="rows" data-group="session">"#,
+        Group::Gateway => r#"<h3 class="group">Gateway</h3><ul class="rows">"#,
+        Group::Lane => r#"<h3 class="group">Lanes</h3><ul class="rows">"#,
+        Group::Session => r#"<h3 class="group">Sessions</h3><ul class="rows">"#,
     });
     for (index, row) in own {
         out.raw(if row.at_first {
