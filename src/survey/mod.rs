@@ -158,9 +158,9 @@ pub fn second_look(survey: &mut Survey, view: &mut SystemView, settle: Settle) {
         // A death that is proven for this kernel cannot be undone by waiting.
         let at_once = judge(&lock.evidence, Sighting::Again { apart: Duration::ZERO }, settle);
         if at_once.suspected.is_none() {
-            look_again(lock, view, Duration::ZERO, settle)
+            look_again(lock, view, Duration::ZERO, settle);
         } else {
-            waiting.push(at)
+            waiting.push(at);
         }
     }
     let wait = waiting.iter().map(|at| settle_of(&survey.locks[*at], settle)).max();

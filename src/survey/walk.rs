@@ -248,11 +248,12 @@ impl<'a> Walker<'a> {
             let Ok(directory) = root.open_beneath(&Path::new("tmp").join(&name)) else { continue };
             let directory = Rc::new(directory);
             let mut found = Vec::new();
-            let _ = directory.for_each_entry(|name, _| match recognise(Place::GatewayTmp, name) {
-                Some(kind @ (LockKind::Guard | LockKind::Coordinator)) => {
+            let _ = directory.for_each_entry(|name, _| {
+                if let Some(kind @ (LockKind::Guard | LockKind::Coordinator)) =
+                    recognise(Place::GatewayTmp, name)
+                {
                     found.push((OsStr::from_bytes(name).to_owned(), kind));
                 }
-                _ => {}
             });
             for (name, kind) in found {
                 let listed =
