@@ -22,3 +22,4 @@ pub mod sqlite;
 pub mod survey;
 pub mod sys;
 pub mod verdict;
+pub mod watch;
