@@ -18,6 +18,7 @@ pub mod openclaw;
 pub mod reclaim;
 pub mod redact;
 pub mod report;
+pub mod settings;
 pub mod sqlite;
 pub mod survey;
 pub mod sys;

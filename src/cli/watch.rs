@@ -7,9 +7,10 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::Args;
 
-use super::Common;
+use super::{Command, Common};
 use super::reclaim::PolicyArgs;
 use crate::exit::Exit;
+use crate::settings;
 use crate::watch::log::{self, LogFormat, LogLevel};
 use crate::watch::options::{
     Listen, Mandate, Options, Permission, Policy, Ready, Run, Telling, What,
@@ -105,9 +106,18 @@ pub struct RestartArgs {
 pub fn run(common: &Common, args: &WatchArgs) -> anyhow::Result<Exit> {
     let options = options(common, args)?;
     log::start(args.log_format, args.log_level);
-    match Daemon::new(options)?.run()? {
+    match Daemon::new(options, Box::new(reread))?.run()? {
         Ended::Stopped => Ok(Exit::Clean),
         Ended::Settled(exit) => Ok(exit),
+    }
+}
+
+/// The same command line, with the configuration as it is now.
+fn reread() -> anyhow::Result<Options> {
+    let cli = settings::parse(std::env::args_os())?;
+    match &cli.command {
+        Command::Watch(args) => options(&cli.common, args),
+        _ => bail!("another command than watch"),
     }
 }
 

@@ -184,7 +184,7 @@ impl Daemon {
             severity: Severity::Critical,
             agent: lock.agent.clone(),
             session_id: lock.session_id.clone(),
-            session_key: lock.session_key.as_deref().map(|key| self.options.redaction.session_key(key)),
+            session_key: lock.session_key.as_deref().map(|key| self.options.redaction.key(key).into_owned()),
             lock: path,
             first_seen: self.view.now.wall,
             last_seen: self.view.now.wall,

@@ -45,8 +45,12 @@ pub(super) struct Removed {
     pub(super) path: PathBuf,
 }
 
+/// Reads the configuration again.
+pub type Reread = Box<dyn FnMut() -> anyhow::Result<Options>>;
+
 pub struct Daemon {
     pub(super) options: Options,
+    pub(super) reread: Reread,
     pub(super) poller: Poller,
     pub(super) timer: Timer,
     pub(super) clock_step: ClockStep,
@@ -58,7 +62,7 @@ pub struct Daemon {
     pub(super) metrics: Metrics,
     pub(super) board: Board,
     pub(super) holds: Holds,
-    server: Option<Server>,
+    pub(super) server: Option<Server>,
     /// On the boot clock.
     pub(super) started: Duration,
     /// The first listing is done.
@@ -82,7 +86,7 @@ impl std::fmt::Debug for Daemon {
 }
 
 impl Daemon {
-    pub fn new(options: Options) -> anyhow::Result<Self> {
+    pub fn new(options: Options, reread: Reread) -> anyhow::Result<Self> {
         raise_descriptor_limit();
         let view = SystemView::open();
         let polling = Polling::new(options.poll).context("cannot make an eventfd")?;
@@ -100,6 +104,7 @@ impl Daemon {
         };
         let daemon = Self {
             options,
+            reread,
             poller,
             timer: Timer::new().context("cannot make a timer")?,
             clock_step: ClockStep::new().context("cannot make a timer")?,
@@ -233,7 +238,7 @@ impl Daemon {
         for each in &asked {
             match each {
                 Asked::Stop => {}
-                Asked::Reload => {}
+                Asked::Reload => self.reload(),
                 Asked::SayStatus => info!("{}", self.status_line()),
             }
         }

@@ -314,6 +314,17 @@ impl Ground {
         }
     }
 
+    /// Watches other roots from now on.
+    pub(super) fn replace_roots(&mut self, roots: Vec<Root>, changes: &mut Vec<Change>) {
+        for index in 0..self.roots.len() {
+            self.leave_root(index, changes);
+            if let Some(wd) = self.roots[index].path_watch.take() {
+                self.end(wd, Purpose::Path(index));
+            }
+        }
+        self.roots = roots;
+    }
+
     /// Lets go of every directory of a root.
     pub(super) fn leave_root(&mut self, root: usize, changes: &mut Vec<Change>) {
         let all: Vec<SpotId> =

@@ -212,7 +212,7 @@ impl Daemon {
         let pid = lock.evidence.payload().map(|payload| payload.pid);
         let age_ms = lock.evidence.age.map(millis);
         let verdict = verdict.as_str();
-        let session = lock.session_key.as_deref().map(|key| self.options.redaction.session_key(key));
+        let session = lock.session_key.as_deref().map(|key| self.options.redaction.key(key).into_owned());
         match lock.judgement.verdict {
             Verdict::Stale | Verdict::Leaked | Verdict::Overdue | Verdict::StuckGuard => {
                 warn!(%path, verdict, reasons, pid, age_ms, session, "verdict");
@@ -283,7 +283,7 @@ impl Daemon {
             severity,
             agent: lock.agent.clone(),
             session_id: lock.session_id.clone(),
-            session_key: lock.session_key.as_deref().map(|key| self.options.redaction.session_key(key)),
+            session_key: lock.session_key.as_deref().map(|key| self.options.redaction.key(key).into_owned()),
             lock: path,
             first_seen: self.view.now.wall,
             last_seen: self.view.now.wall,

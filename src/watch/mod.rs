@@ -22,6 +22,7 @@ mod poller;
 mod polling;
 mod process_stats;
 mod release;
+mod reload;
 mod root;
 mod roots;
 mod serve;
@@ -34,5 +35,5 @@ pub mod tell;
 mod timer;
 mod weigh;
 
-pub use daemon::{Daemon, Ended};
+pub use daemon::{Daemon, Ended, Reread};
 pub use options::Options;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::tell::command::CommandLine;
 use super::tell::restart::RestartPolicy;
-use crate::redact::Redaction;
+use crate::redact::Redactor;
 use crate::verdict::{Settle, Verdict};
 
 /// How the daemon runs. A reload replaces it as a whole.
@@ -19,7 +19,7 @@ pub struct Options {
     pub run: Run,
     pub listen: Option<Listen>,
     pub tell: Telling,
-    pub redaction: Redaction,
+    pub redaction: Redactor,
 }
 
 /// What is watched.
