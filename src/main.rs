@@ -2,16 +2,19 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use lockdoctor::cli::{self, Cli};
 use lockdoctor::exit::Exit;
-use lockdoctor::sys;
+use lockdoctor::settings::{self, SettingsError};
+use lockdoctor::{cli, sys};
 
 fn main() -> ExitCode {
     sys::ignore_lease_break_signal();
-    let cli = match Cli::try_parse() {
+    let cli = match settings::parse(std::env::args_os()) {
         Ok(cli) => cli,
-        Err(error) => return cli::usage_error(&error, std::env::args_os()).into(),
+        Err(SettingsError::Usage(error)) => return cli::usage_error(&error, std::env::args_os()).into(),
+        Err(error) => {
+            anstream::eprintln!("lockdoctor: {error}");
+            return Exit::Trouble.into();
+        }
     };
     match cli::run(&cli) {
         Ok(exit) => exit.into(),

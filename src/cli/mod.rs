@@ -13,6 +13,7 @@ pub mod quarantine;
 pub mod reclaim;
 pub mod report;
 pub mod scan;
+pub mod watch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -124,6 +125,7 @@ pub enum Command {
     Diagnose(diagnose::DiagnoseArgs),
     /// The diagnosis as one self-contained HTML page with a timeline.
     Report(report::ReportArgs),
+    Watch(watch::WatchArgs),
     Check(check::CheckArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
@@ -147,6 +149,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Report(args) => report::run(&cli.common, args),
         Command::Reclaim(args) => reclaim::run(&cli.common, args),
         Command::Quarantine(args) => quarantine::run(&cli.common, args),
+        Command::Watch(args) => watch::run(&cli.common, args),
         Command::Check(args) => check::run(&cli.common, args),
         Command::Doctor(args) => doctor::run(&cli.common, args),
         Command::Completions(args) => completions::run(args),

@@ -49,7 +49,7 @@ pub struct ReclaimArgs {
 }
 
 /// What may be reclaimed, and how patiently. The same for `reclaim` and `watch`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct PolicyArgs {
     /// How long a lock must look the same, unchanged, before it is freed [default: 2s; leaked: 5s].
     #[arg(long, value_name = "DUR", env = "LOCKDOCTOR_SETTLE", value_parser = humantime::parse_duration)]

@@ -140,7 +140,7 @@ fn read_file(path: &str) -> Option<String> {
 }
 
 /// The name may hold spaces and parentheses: the fields start after the last `)`.
-fn parse_stat(stat: &str) -> Option<Process> {
+pub fn parse_stat(stat: &str) -> Option<Process> {
     let open = stat.find('(')?;
     let close = stat.rfind(')')?;
     let fields: Vec<&str> = stat.get(close + 1..)?.split_whitespace().collect();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use serde::Serialize;
 
 use super::config::{Environment, home};
@@ -219,30 +220,44 @@ pub fn gateway_locks(root: &Directory) -> Vec<(Rc<Directory>, std::ffi::OsString
             found.extend(names.into_iter().map(|name| (Rc::clone(&directory), name)));
         }
     };
-    let ours = rustix::process::geteuid().as_raw();
-    let mut uids = vec![root.uid];
-    if ours != root.uid {
-        uids.push(ours);
+    for uid in uids(root) {
+        if let Ok(directory) = root.open_beneath(Path::new(&format!("tmp/openclaw-{uid}"))) {
+            collect(directory);
+        }
     }
+    for (path, uid) in shared_lock_directories(root) {
+        if let Ok(directory) = open_shared(&path, uid) {
+            collect(directory);
+        }
+    }
+    found
+}
+
+/// Where gateways up to 2026.7.35 keep their locks, and the user who must own the directory: all installs of
+/// a user share it.
+pub fn shared_lock_directories(root: &Directory) -> Vec<(PathBuf, u32)> {
     let mut bases = vec![std::env::temp_dir()];
     if bases[0] != Path::new("/tmp") {
         bases.push(PathBuf::from("/tmp"));
     }
-    for uid in &uids {
-        if let Ok(directory) = root.open_beneath(Path::new(&format!("tmp/openclaw-{uid}"))) {
-            collect(directory);
-        }
+    let mut places = Vec::new();
+    for uid in uids(root) {
         for base in &bases {
-            let Ok(base) = Directory::open_root(base) else { continue };
-            for product in ["openclaw", "clawdbot"] {
-                // In a directory that everybody can write, another user could play our gateway.
-                if let Ok(directory) = base.open_beneath(Path::new(&format!("{product}-{uid}")))
-                    && directory.uid == *uid
-                {
-                    collect(directory);
-                }
-            }
+            places.extend(["openclaw", "clawdbot"].map(|name| (base.join(format!("{name}-{uid}")), uid)));
         }
     }
-    found
+    places
+}
+
+/// Opens one of them. In a directory that everybody can write, another user could play our gateway.
+pub fn open_shared(path: &Path, uid: u32) -> Result<Directory, Errno> {
+    let (Some(base), Some(name)) = (path.parent(), path.file_name()) else { return Err(Errno::NOENT) };
+    let directory = Directory::open_root(base)?.open_beneath(Path::new(name))?;
+    if directory.uid == uid { Ok(directory) } else { Err(Errno::NOENT) }
+}
+
+/// The users whose gateway may run on `root`: its owner, and ourselves.
+fn uids(root: &Directory) -> Vec<u32> {
+    let ours = rustix::process::geteuid().as_raw();
+    if ours == root.uid { vec![ours] } else { vec![root.uid, ours] }
 }

@@ -11,9 +11,8 @@ use super::store::STORE;
 use super::{Case, Failure, Outcome, Reclaimer, homes, recover, tombstone};
 use crate::evidence::directory::Directory;
 use crate::evidence::view::SystemView;
-use crate::survey::{
-    Confirmed, Problem, ProblemSeverity, Survey, SurveyedLock, SurveyedRoot, confirm, settle_of,
-};
+use crate::openclaw::install::Install;
+use crate::survey::{Confirmed, Problem, ProblemSeverity, Survey, SurveyedLock, confirm, settle_of};
 use crate::verdict::{Action, Reason, Settle, StaleProof, Verdict};
 
 /// Whether to act or only to say what would be done.
@@ -157,11 +156,12 @@ impl Run {
             return self.attempts.push(Attempt { lock, result: AttemptResult::Planned });
         }
         let root = &self.survey.roots[lock.root];
-        let home = home_of(root, &lock.directory);
+        let install = root.install.as_ref();
+        let home = home_of(install, &lock.directory);
         let reclaimer = reclaimers
             .entry(home.path.clone())
             .or_insert_with(|| Reclaimer::open(&home, self.breaker, &mut view.leases));
-        let case = Case { subject: subject(&lock, root, &home.path), created_at: created_at(&lock) };
+        let case = Case { subject: subject(&lock, install, &home.path), created_at: created_at(&lock) };
         let outcome = match (reclaimer, lock.pin.take()) {
             (Ok(reclaimer), Some(pin)) => reclaimer.reclaim(pin, proof, case, &mut view.leases),
             (Err(failure), _) => Outcome::Failed(failure.clone()),
@@ -191,14 +191,13 @@ fn is_tombstone(lock: &SurveyedLock) -> bool {
 }
 
 /// Where journal and quarantine for locks in `directory` live.
-pub fn home_of(root: &SurveyedRoot, directory: &Rc<Directory>) -> Rc<Directory> {
-    homes::home_for(root.install.as_ref(), directory)
+pub fn home_of(install: Option<&Install>, directory: &Rc<Directory>) -> Rc<Directory> {
+    homes::home_for(install, directory)
 }
 
 /// What the journal records of a lock.
-pub fn subject(lock: &SurveyedLock, root: &SurveyedRoot, home: &Path) -> Subject {
+pub fn subject(lock: &SurveyedLock, install: Option<&Install>, home: &Path) -> Subject {
     let path = lock.path();
-    let install = root.install.as_ref();
     Subject {
         lock: path.strip_prefix(home).unwrap_or(&path).to_string_lossy().into_owned(),
         kind: lock.kind.as_str().to_owned(),

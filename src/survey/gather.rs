@@ -27,6 +27,7 @@ use crate::openclaw::version::Era;
 use crate::verdict::{Settle, Sighting, judge};
 
 /// What the locks of one root have in common.
+#[derive(Debug)]
 pub(super) struct Context {
     pub(super) root: usize,
     pub(super) install: Option<Install>,

@@ -4,6 +4,7 @@
 pub mod gather;
 pub mod leases;
 pub mod scope;
+pub mod standing;
 pub mod walk;
 
 use std::collections::{HashMap, HashSet};
@@ -24,6 +25,7 @@ use crate::verdict::{Judgement, Rule, Settle, Sighting, StaleProof, Verdict, jud
 
 pub use gather::settle_of;
 pub use scope::{Scope, ScopeError};
+pub use standing::StandingRoot;
 
 /// How long a scan waits before its second look; only if something calls for one.
 pub const SCAN_SETTLE: Settle =
@@ -225,7 +227,7 @@ pub enum Confirmed {
 }
 
 /// Settling locks are pinned by an open descriptor each; the soft limit is often 1024.
-fn raise_descriptor_limit() {
+pub(crate) fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     // Should it fail, the locks beyond the limit are reported as not looked at.

@@ -146,7 +146,8 @@ fn problem(path: &Path, what: &str) -> ScopeError {
     ScopeError::Path { path: path.to_owned(), what: what.to_owned() }
 }
 
-fn target_of(path: &Path) -> Result<Target, ScopeError> {
+/// What one PATH of the command line means.
+pub fn target_of(path: &Path) -> Result<Target, ScopeError> {
     let metadata = std::fs::symlink_metadata(path).map_err(|error| problem(path, &error.to_string()))?;
     let path = absolute(path)?;
     let is_lock = path.file_name().is_some_and(|name| {

@@ -22,7 +22,7 @@ use crate::openclaw::lock_kind::{LockKind, Place, recognise};
 use crate::openclaw::sessions::SessionStore;
 
 /// Directories of a state directory that hold locks of plugins and other parts, and how deep to look.
-const PLACES: &[(&str, Place, usize)] = &[
+pub(super) const PLACES: &[(&str, Place, usize)] = &[
     ("", Place::State, 0),
     ("locks/oauth-refresh", Place::OauthRefresh, 0),
     ("credentials", Place::Credentials, 3),
@@ -38,7 +38,7 @@ const PLACES: &[(&str, Place, usize)] = &[
 ];
 
 /// The session store's name where `session.store` gives it no other.
-const STORE: &str = "sessions.json";
+pub(super) const STORE: &str = "sessions.json";
 
 /// Walks one target and adds what it finds to `survey`.
 pub(super) fn walk(target: &Target, view: &mut SystemView, survey: &mut Survey) {
@@ -67,7 +67,7 @@ pub(super) fn walk(target: &Target, view: &mut SystemView, survey: &mut Survey) 
 }
 
 impl Problem {
-    fn incomplete(path: &Path, error: Errno) -> Self {
+    pub(super) fn incomplete(path: &Path, error: Errno) -> Self {
         let what = match error {
             Errno::ACCESS | Errno::PERM => {
                 "permission denied; run lockdoctor as the user that owns it".to_owned()
@@ -89,9 +89,9 @@ struct Walker<'a> {
 }
 
 /// A lock that a listing showed.
-struct Listed {
-    name: OsString,
-    kind: LockKind,
+pub(super) struct Listed {
+    pub(super) name: OsString,
+    pub(super) kind: LockKind,
     transcript: TranscriptListed,
     guarded: Guarded,
 }
@@ -306,7 +306,10 @@ impl<'a> Walker<'a> {
 }
 
 /// The locks in a directory, in the order of their names.
-fn listing(directory: &Directory, kind_of: impl Fn(&[u8]) -> Option<LockKind>) -> Result<Vec<Listed>, Errno> {
+pub(super) fn listing(
+    directory: &Directory,
+    kind_of: impl Fn(&[u8]) -> Option<LockKind>,
+) -> Result<Vec<Listed>, Errno> {
     let hasher = BuildHasherDefault::<DefaultHasher>::new();
     let mut transcripts: HashSet<u64> = HashSet::new();
     let mut guards: HashSet<Vec<u8>> = HashSet::new();

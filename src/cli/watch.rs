@@ -1,0 +1,189 @@
+//! `lockdoctor watch`: the daemon.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::bail;
+use clap::Args;
+
+use super::{Command, Common};
+use super::reclaim::PolicyArgs;
+use crate::exit::Exit;
+use crate::settings;
+use crate::watch::log::{self, LogFormat, LogLevel};
+use crate::watch::options::{
+    Listen, Mandate, Options, Permission, Policy, Ready, Run, Telling, What,
+};
+use crate::watch::tell::command::CommandLine;
+use crate::watch::tell::restart::RestartPolicy;
+use crate::watch::{Daemon, Ended};
+
+/// Learns at once what happens to locks; shows it, tells it, and with --reclaim acts.
+///
+/// It sleeps until the kernel reports something: nothing is polled on local file systems. SIGTERM ends it,
+/// SIGHUP reads the configuration again, SIGUSR1 logs a line of status.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct WatchArgs {
+    /// State directories, agent or sessions directories, or single locks; what does not exist yet is waited
+    /// for. Default: see --state-dir.
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Free locks that are proven to have no holder, as `reclaim --yes` does.
+    #[arg(long)]
+    pub reclaim: bool,
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// Serve /metrics, /healthz, /readyz, /status.json and a status page at this address.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Host name under which the listener may be asked (repeatable). The loopback names and the bound address
+    /// always may.
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    pub allow_host: Vec<String>,
+    /// /readyz answers 503 while a session is stuck, or its lock could not be freed.
+    #[arg(long)]
+    pub ready_fails_on_stuck: bool,
+    /// List everything once in this time, whatever the kernel reports.
+    #[arg(long, value_name = "DUR", default_value = "5m", value_parser = humantime::parse_duration)]
+    pub safety_scan: Duration,
+    /// How often directories are listed on network and FUSE file systems, where the kernel does not report
+    /// every change.
+    #[arg(long, value_name = "DUR", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub poll_interval: Duration,
+    /// End once everything that is there has been judged, and reclaimed if it may be. For init containers.
+    #[arg(long)]
+    pub once: bool,
+    /// Run CMD for each finding, with the finding as JSON on its standard input.
+    #[arg(long, value_name = "CMD", help_heading = "Telling somebody")]
+    pub on_finding: Option<String>,
+    /// POST each finding as JSON to this address.
+    #[arg(long, value_name = "URL", help_heading = "Telling somebody")]
+    pub webhook: Option<String>,
+    /// Run commands through `sh -c`; without it they are split into words and nothing in them is special.
+    #[arg(long, help_heading = "Telling somebody")]
+    pub shell: bool,
+    /// Do not tell the same finding again sooner than this.
+    #[arg(long, value_name = "DUR", default_value = "15m", value_parser = humantime::parse_duration,
+          help_heading = "Telling somebody")]
+    pub cool_down: Duration,
+    /// End a command that runs longer than this.
+    #[arg(long, value_name = "DUR", default_value = "30s", value_parser = humantime::parse_duration,
+          help_heading = "Telling somebody")]
+    pub command_timeout: Duration,
+    #[command(flatten)]
+    pub restart: RestartArgs,
+    /// How log lines look.
+    #[arg(long, value_name = "FORMAT", default_value = "auto", help_heading = "Log")]
+    pub log_format: LogFormat,
+    /// Least important lines that are logged.
+    #[arg(long, value_name = "LEVEL", default_value = "info", help_heading = "Log")]
+    pub log_level: LogLevel,
+}
+
+/// When the gateway may be restarted.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Restarting the gateway")]
+pub struct RestartArgs {
+    /// Run CMD when a session is stuck and only a restart of its gateway ends that (a live run holds its lock
+    /// past the limit).
+    #[arg(long, value_name = "CMD")]
+    pub restart_gateway: Option<String>,
+    /// How long the session must have been stuck.
+    #[arg(long, value_name = "DUR", default_value = "5m", value_parser = humantime::parse_duration)]
+    pub restart_grace: Duration,
+    /// Least time between two restarts.
+    #[arg(long, value_name = "DUR", default_value = "30m", value_parser = humantime::parse_duration)]
+    pub restart_cool_down: Duration,
+    /// At most this many restarts in 24 hours.
+    #[arg(long, value_name = "N", default_value = "3")]
+    pub restarts_per_day: usize,
+    /// Leave a gateway alone that has run for less than this.
+    #[arg(long, value_name = "DUR", default_value = "10m", value_parser = humantime::parse_duration)]
+    pub restart_min_uptime: Duration,
+}
+
+pub fn run(common: &Common, args: &WatchArgs) -> anyhow::Result<Exit> {
+    let options = options(common, args)?;
+    log::start(args.log_format, args.log_level);
+    match Daemon::new(options, Box::new(reread))?.run()? {
+        Ended::Stopped => Ok(Exit::Clean),
+        Ended::Settled(exit) => Ok(exit),
+    }
+}
+
+/// The same command line, with the configuration as it is now.
+fn reread() -> anyhow::Result<Options> {
+    let cli = settings::parse(std::env::args_os())?;
+    match &cli.command {
+        Command::Watch(args) => options(&cli.common, args),
+        _ => bail!("another command than watch"),
+    }
+}
+
+/// What was typed, as the daemon understands it.
+pub fn options(common: &Common, args: &WatchArgs) -> anyhow::Result<Options> {
+    if args.safety_scan < Duration::from_secs(1) {
+        bail!("--safety-scan: at least 1s");
+    }
+    if args.poll_interval < Duration::from_millis(100) {
+        bail!("--poll-interval: at least 100ms");
+    }
+    let what = if args.paths.is_empty() && common.state_dir.is_empty() {
+        What::EveryInstall
+    } else {
+        What::Named { state_dirs: common.state_dir.clone(), paths: args.paths.clone() }
+    };
+    let permission = |granted| if granted { Permission::Granted } else { Permission::Withheld };
+    let mandate = if args.reclaim {
+        Mandate::Reclaim(Policy {
+            settle: args.policy.settle(),
+            leaked: permission(!args.policy.keep_leaked),
+            abandoned: permission(args.policy.abandoned),
+        })
+    } else {
+        Mandate::Watch
+    };
+    let command = |flag: &str, text: &Option<String>| match text {
+        Some(line) if args.shell => Ok(Some(CommandLine::Shell(line.clone()))),
+        Some(line) => {
+            line.parse().map(Some).map_err(|error| anyhow::anyhow!("{flag}: {error}: {line}"))
+        }
+        None => Ok(None),
+    };
+    if let Some(url) = &args.webhook
+        && !url.starts_with("https://")
+        && !url.starts_with("http://")
+    {
+        bail!("--webhook: not an http or https address");
+    }
+    let restart = command("--restart-gateway", &args.restart.restart_gateway)?.map(|command| {
+        let policy = RestartPolicy {
+            grace: args.restart.restart_grace,
+            cool_down: args.restart.restart_cool_down,
+            per_day: args.restart.restarts_per_day,
+            min_uptime: args.restart.restart_min_uptime,
+        };
+        (command, policy)
+    });
+    Ok(Options {
+        what,
+        mandate,
+        safety_scan: args.safety_scan,
+        poll: args.poll_interval,
+        run: if args.once { Run::Once } else { Run::UntilStopped },
+        listen: args.listen.map(|address| Listen {
+            address,
+            allow_hosts: args.allow_host.clone(),
+            ready: if args.ready_fails_on_stuck { Ready::UnlessStuck } else { Ready::OnceWatching },
+        }),
+        tell: Telling {
+            command: command("--on-finding", &args.on_finding)?,
+            webhook: args.webhook.clone(),
+            cool_down: args.cool_down,
+            time_limit: args.command_timeout,
+            restart,
+        },
+        redaction: common.redaction(),
+    })
+}

@@ -1,0 +1,253 @@
+//! Where an option's value comes from: the flag, else its variable, else the configuration file, else the
+//! default. The options themselves are declared in `cli` alone; variables and keys are made from their names,
+//! so that none can be forgotten, and clap parses all of them the same way.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::builder::BoolishValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
+use toml::{Table, Value};
+
+use crate::cli::Cli;
+
+const PREFIX: &str = "LOCKDOCTOR_";
+/// Options that say where the others come from, or ask for help.
+const NOT_IN_A_FILE: [&str; 3] = ["config", "help", "version"];
+
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// What was typed; clap prints it, help and version included.
+    #[error("{0}")]
+    Usage(#[from] clap::Error),
+    #[error("{path}: {error}")]
+    Read { path: PathBuf, error: std::io::Error },
+    #[error("{path}:{line}: {what}")]
+    Syntax { path: PathBuf, line: usize, what: String },
+    #[error("{path}: {key}: {what}")]
+    Key { path: PathBuf, key: String, what: String },
+}
+
+/// The commands with their options, each with its variable.
+pub fn command() -> clap::Command {
+    with_variables(Cli::command())
+}
+
+/// What was typed, completed by variables and the configuration file.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, SettingsError> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let mut command = command();
+    // Wrong usage is said before any file is looked at.
+    let typed = command.clone().try_get_matches_from(&arguments)?;
+    for (path, table) in layers(typed.get_one::<PathBuf>("config").map(PathBuf::as_path))? {
+        command = with_file(command, &table, &path, "")?;
+    }
+    let matches = command.try_get_matches_from(&arguments)?;
+    Ok(Cli::from_arg_matches(&matches)?)
+}
+
+fn with_variables(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|arg| {
+        let Some(name) = arg.get_long().filter(|name| !["help", "version"].contains(name)) else { return arg };
+        let variable = format!("{PREFIX}{}", name.replace('-', "_").to_uppercase());
+        // A web hook's address may hold a token; `--help` need not show it.
+        let arg = arg.env(variable).hide_env_values(true);
+        // 1 and 0, yes and no as well: an option that a file switches on can be switched off by its variable.
+        if is_flag(&arg) { arg.value_parser(BoolishValueParser::new()) } else { arg }
+    });
+    command.mut_subcommands(with_variables)
+}
+
+fn is_flag(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::SetTrue)
+}
+
+/// The files, the weakest first: `--config` alone, or the machine's and the user's.
+fn layers(named: Option<&Path>) -> Result<Vec<(PathBuf, Table)>, SettingsError> {
+    if let Some(path) = named {
+        return Ok(vec![(path.to_owned(), read(path)?)]);
+    }
+    let mut found = Vec::new();
+    for path in usual_places() {
+        match read(&path) {
+            Ok(table) => found.push((path, table)),
+            Err(SettingsError::Read { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+fn usual_places() -> Vec<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let user = variable("XDG_CONFIG_HOME").or_else(|| variable("HOME").map(|home| home.join(".config")));
+    let bases = [Some(PathBuf::from("/etc")), user];
+    bases.into_iter().flatten().map(|base| base.join("lockdoctor").join("config.toml")).collect()
+}
+
+fn read(path: &Path) -> Result<Table, SettingsError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| SettingsError::Read { path: path.to_owned(), error })?;
+    text.parse().map_err(|error: toml::de::Error| SettingsError::Syntax {
+        path: path.to_owned(),
+        line: 1 + error.span().map_or(0, |span| text[..span.start].matches('\n').count()),
+        // Without the line itself, which may hold a token.
+        what: error.message().to_owned(),
+    })
+}
+
+/// Puts a file's values in the place of the defaults. Top-level keys are the common options; a table is a
+/// command's.
+fn with_file(
+    mut command: clap::Command,
+    table: &Table,
+    path: &Path,
+    above: &str,
+) -> Result<clap::Command, SettingsError> {
+    for (name, value) in table {
+        let key = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
+        let refuse = |what: String| SettingsError::Key { path: path.to_owned(), key: key.clone(), what };
+        if let (Value::Table(below), Some(_)) = (value, command.find_subcommand(name)) {
+            let mut result = Ok(());
+            command = command.mut_subcommand(name, |sub| match with_file(sub.clone(), below, path, &key) {
+                Ok(sub) => sub,
+                Err(error) => {
+                    result = Err(error);
+                    sub
+                }
+            });
+            result?;
+            continue;
+        }
+        let Some(arg) = option_called(&command, name) else {
+            return Err(refuse(unknown(&command, name)));
+        };
+        let values = texts(arg, value).map_err(&refuse)?;
+        let arg = arg.clone().default_values(values);
+        check(&arg).map_err(&refuse)?;
+        command = command.mut_arg(arg.get_id().clone(), |_| arg);
+    }
+    Ok(command)
+}
+
+fn option_called<'a>(command: &'a clap::Command, name: &str) -> Option<&'a Arg> {
+    let arg = command.get_arguments().find(|arg| arg.get_long() == Some(name))?;
+    (!NOT_IN_A_FILE.contains(&name)).then_some(arg)
+}
+
+fn unknown(command: &clap::Command, name: &str) -> String {
+    let spelled = name.replace('_', "-").to_lowercase();
+    if option_called(command, &spelled).is_some() && spelled != name {
+        return format!("unknown; did you mean {spelled}?");
+    }
+    let mut with_it = command.get_subcommands().filter(|sub| option_called(sub, &spelled).is_some());
+    match with_it.next() {
+        Some(sub) => format!("unknown here; it belongs into [{}]", sub.get_name()),
+        None if NOT_IN_A_FILE.contains(&name) => "cannot stand in a file".to_owned(),
+        None => "unknown; keys are the long options of the command".to_owned(),
+    }
+}
+
+/// A value as somebody would have typed it.
+fn texts(arg: &Arg, value: &Value) -> Result<Vec<String>, String> {
+    let one = |value: &Value| match value {
+        Value::Boolean(on) if is_flag(arg) => Ok(on.to_string()),
+        _ if is_flag(arg) => Err("expects true or false".to_owned()),
+        Value::String(text) => Ok(text.clone()),
+        Value::Integer(number) => Ok(number.to_string()),
+        Value::Float(number) => Ok(number.to_string()),
+        Value::Boolean(_) => Err("expects a value, not true or false".to_owned()),
+        Value::Datetime(_) | Value::Table(_) | Value::Array(_) => {
+            Err("expects one plain value".to_owned())
+        }
+    };
+    match value {
+        Value::Array(items) if matches!(arg.get_action(), ArgAction::Append) => items.iter().map(one).collect(),
+        value => Ok(vec![one(value)?]),
+    }
+}
+
+/// Parses the value, whichever command is going to run.
+fn check(arg: &Arg) -> Result<(), String> {
+    // Alone, so that nothing else can be wrong.
+    let alone = Arg::new("value")
+        .long("value")
+        .action(arg.get_action().clone())
+        .value_parser(arg.get_value_parser().clone())
+        .default_values(arg.get_default_values().to_vec());
+    match clap::Command::new("check").arg(alone).try_get_matches_from(["check"]) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(why(&error)),
+    }
+}
+
+/// The part of clap's message that is about the value.
+fn why(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let about = first.replace(" for '--value <value>'", "").replace(" for '--value'", "");
+    if error.kind() != ErrorKind::InvalidValue {
+        return about;
+    }
+    let possible = text.lines().map(str::trim).find(|line| line.starts_with("[possible values"));
+    possible.map_or(about.clone(), |values| format!("{about} {values}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Command;
+
+    fn applied(toml: &str, arguments: &[&str]) -> Result<Cli, SettingsError> {
+        let table = toml.parse().expect("TOML");
+        let command = with_file(command(), &table, Path::new("lockdoctor.toml"), "")?;
+        Ok(Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)?)
+    }
+
+    fn refused(toml: &str) -> String {
+        applied(toml, &["lockdoctor", "scan"]).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn the_file_stands_in_for_the_default_and_a_flag_wins() {
+        let toml = "state-dir = ['/a', '/b']\nno-redact = true\n[watch]\nreclaim = true\nsettle = '7s'\nrestarts-per-day = 1";
+        let cli = applied(toml, &["lockdoctor", "watch", "--settle", "9s"]).expect("usable");
+        assert_eq!(cli.common.state_dir, [PathBuf::from("/a"), PathBuf::from("/b")]);
+        assert!(cli.common.no_redact);
+        let Command::Watch(args) = cli.command else { panic!("watch") };
+        assert!(args.reclaim);
+        assert_eq!(args.policy.settle, Some(std::time::Duration::from_secs(9)));
+        assert_eq!(args.restart.restarts_per_day, 1);
+        let cli = applied(toml, &["lockdoctor", "--state-dir", "/c", "watch"]).expect("usable");
+        assert_eq!(cli.common.state_dir, [PathBuf::from("/c")]);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_an_error_that_names_the_key() {
+        assert_eq!(refused("colour = 'never'"), "lockdoctor.toml: colour: unknown; keys are the long options of the command");
+        assert_eq!(refused("state_dir = '/a'"), "lockdoctor.toml: state_dir: unknown; did you mean state-dir?");
+        assert_eq!(refused("listen = '127.0.0.1:1'"), "lockdoctor.toml: listen: unknown here; it belongs into [watch]");
+        assert_eq!(refused("config = '/x'"), "lockdoctor.toml: config: cannot stand in a file");
+        assert!(refused("[watch]\nreclam = true").contains("watch.reclam: unknown"));
+        assert_eq!(refused("[watch]\nreclaim = 'yes'"), "lockdoctor.toml: watch.reclaim: expects true or false");
+        // Also in the table of a command that is not running.
+        assert!(refused("[watch]\nsettle = 'soon'").contains("watch.settle: invalid value 'soon'"), "{}", refused("[watch]\nsettle = 'soon'"));
+        assert!(refused("format = 'xml'").contains("possible values: table, plain"), "{}", refused("format = 'xml'"));
+        assert!(refused("[nonsense]\nx = 1").contains("nonsense: unknown"));
+    }
+
+    #[test]
+    fn every_option_has_a_variable_and_may_stand_in_a_file() {
+        fn visit(command: &clap::Command) {
+            for arg in command.get_arguments() {
+                let Some(name) = arg.get_long().filter(|name| !["help", "version"].contains(name)) else { continue };
+                let variable = arg.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+                assert_eq!(variable, format!("LOCKDOCTOR_{}", name.replace('-', "_").to_uppercase()));
+                assert!(name == "config" || option_called(command, name).is_some(), "{name}");
+            }
+            command.get_subcommands().for_each(visit);
+        }
+        visit(&command());
+    }
+}

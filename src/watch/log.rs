@@ -1,0 +1,124 @@
+//! Where the log goes and how: text for a terminal, JSON on request, the journal's priority prefixes under
+//! systemd. One line for each change of state, never one for each look.
+
+use std::fmt;
+use std::io::IsTerminal;
+
+use clap::ValueEnum;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::{DefaultFields, Format, FormatEvent, FormatFields, Full, Writer};
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::fmt::FmtContext;
+use tracing_subscriber::registry::LookupSpan;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// The journal's form under systemd, text elsewhere.
+    Auto,
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// A priority in front of each line (sd-daemon(3)), and no time: the journal has its own.
+    Journal,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+            LogLevel::Trace => Self::TRACE,
+        }
+    }
+}
+
+/// Starts logging to standard error.
+pub fn start(format: LogFormat, level: LogLevel) {
+    let base = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::from(level))
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .log_internal_errors(false);
+    let format = match format {
+        LogFormat::Auto if to_journal() => LogFormat::Journal,
+        LogFormat::Auto => LogFormat::Text,
+        chosen => chosen,
+    };
+    // A second start, which only tests can cause, keeps the first.
+    let _ = match format {
+        LogFormat::Json => {
+            base.json().flatten_event(true).with_timer(Utc).with_current_span(false).try_init()
+        }
+        LogFormat::Journal => base.with_ansi(false).event_format(Journal::new()).try_init(),
+        LogFormat::Text | LogFormat::Auto => {
+            base.with_ansi(colours()).with_timer(Utc).try_init()
+        }
+    };
+}
+
+/// Whether standard error is the journal's stream (systemd.exec(5), `JOURNAL_STREAM` = device:inode).
+fn to_journal() -> bool {
+    let Ok(named) = std::env::var("JOURNAL_STREAM") else { return false };
+    let stderr = rustix::fs::fstat(std::io::stderr());
+    stderr.is_ok_and(|stat| named == format!("{}:{}", stat.st_dev, stat.st_ino))
+}
+
+fn colours() -> bool {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !plain
+}
+
+/// RFC 3339, UTC, milliseconds, as everywhere.
+struct Utc;
+
+impl FormatTime for Utc {
+    fn format_time(&self, out: &mut Writer<'_>) -> fmt::Result {
+        out.write_str(&crate::report::words::rfc3339(chrono::Utc::now()))
+    }
+}
+
+/// `<4>message fields`: the journal reads the priority off the front.
+struct Journal {
+    line: Format<Full, ()>,
+}
+
+impl Journal {
+    fn new() -> Self {
+        Self { line: Format::default().without_time().with_level(false).with_target(false) }
+    }
+}
+
+impl<S> FormatEvent<S, DefaultFields> for Journal
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    DefaultFields: for<'a> FormatFields<'a>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, DefaultFields>,
+        mut out: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let priority = match *event.metadata().level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            _ => 7,
+        };
+        write!(out, "<{priority}>")?;
+        self.line.format_event(context, out, event)
+    }
+}

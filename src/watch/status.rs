@@ -1,0 +1,191 @@
+//! `/status.json`: what the daemon knows now (schema `lockdoctor/status/v1`). Keys are only ever added.
+
+use std::cmp::Reverse;
+
+use serde::ser::SerializeSeq;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use super::daemon::Daemon;
+use super::findings::{Act, Finding};
+use super::holds::Summary;
+use super::options::Mandate;
+use super::root::Root;
+use super::table::Entry;
+use crate::report::json;
+use crate::report::words::{alive, millis, rfc3339};
+use crate::survey::SurveyedLock;
+use crate::verdict::Reason;
+
+const SCHEMA: &str = "lockdoctor/status/v1";
+/// The sick come first; of a great many healthy locks a count is enough.
+const MOST_LOCKS: usize = 500;
+
+#[derive(Serialize)]
+pub(super) struct Status<'a> {
+    schema: &'static str,
+    generated_at: String,
+    version: &'static str,
+    up_ms: u64,
+    mode: &'static str,
+    watching: Watching,
+    roots: Vec<RootStatus>,
+    summary: Map<String, Value>,
+    locks: Locks<'a>,
+    locks_omitted: usize,
+    findings: Vec<&'a Finding>,
+    acts: Vec<&'a Act>,
+    holds: Summary,
+}
+
+#[derive(Serialize)]
+struct Watching {
+    directories: usize,
+    polled: usize,
+    processes: usize,
+    overflows: u64,
+}
+
+#[derive(Serialize)]
+struct RootStatus {
+    path: String,
+    present: bool,
+    era: Option<&'static str>,
+    openclaw_version: Option<String>,
+    gateway: Option<Gateway>,
+}
+
+#[derive(Serialize)]
+struct Gateway {
+    state: &'static str,
+    pid: Option<u32>,
+    up_ms: Option<u64>,
+    how: &'static str,
+}
+
+/// Written one by one: two thousand locks are never in memory as JSON at once, but for the bytes.
+struct Locks<'a> {
+    daemon: &'a Daemon,
+    shown: Vec<(&'a Entry, &'a SurveyedLock)>,
+}
+
+#[derive(Serialize)]
+struct Lock<'a> {
+    path: String,
+    kind: &'static str,
+    agent: Option<&'a str>,
+    session_id: Option<&'a str>,
+    session_key: Option<String>,
+    owner: Owner<'a>,
+    created_at: Option<String>,
+    age_ms: u64,
+    limit_ms: Option<u64>,
+    limit_source: Option<&'a str>,
+    verdict: &'static str,
+    reasons: Vec<&'static str>,
+    action: &'static str,
+    rule: &'static str,
+    note: Option<&'static str>,
+    writer: &'static str,
+    fingerprint: &'a str,
+    setback: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Owner<'a> {
+    pid: Option<u32>,
+    alive: Option<bool>,
+    command: Option<&'a str>,
+}
+
+/// The status of `daemon`.
+pub(super) fn of(daemon: &Daemon) -> Status<'_> {
+    let now = daemon.view.now;
+    let judged = || daemon.table.iter().filter_map(|(_, entry)| Some((entry, entry.lock.as_deref()?)));
+    let mut shown: Vec<(&Entry, &SurveyedLock)> = judged().collect();
+    shown.sort_by_cached_key(|(entry, lock)| (Reverse(lock.judgement.verdict), Reverse(entry.age(now.boot)), lock.path()));
+    let locks_omitted = shown.len().saturating_sub(MOST_LOCKS);
+    shown.truncate(MOST_LOCKS);
+    let (watched, polled) = daemon.ground.counts();
+    Status {
+        schema: SCHEMA,
+        generated_at: rfc3339(now.wall),
+        version: env!("CARGO_PKG_VERSION"),
+        up_ms: millis(now.boot.saturating_sub(daemon.started)),
+        mode: match daemon.options.mandate {
+            Mandate::Watch => "watch",
+            Mandate::Reclaim(_) => "reclaim",
+        },
+        watching: Watching {
+            directories: watched + polled,
+            polled,
+            processes: daemon.owners.len(),
+            overflows: daemon.metrics.overflows.get(),
+        },
+        roots: daemon.ground.roots.iter().map(root).collect(),
+        summary: json::summary(judged().map(|(_, lock)| lock.judgement.verdict.as_str())),
+        locks: Locks { daemon, shown },
+        locks_omitted,
+        findings: daemon.board.open().collect(),
+        acts: daemon.board.acts().collect(),
+        holds: daemon.holds.summary(),
+    }
+}
+
+fn root(root: &Root) -> RootStatus {
+    let install = root.standing.as_ref().and_then(|standing| standing.install());
+    RootStatus {
+        path: root.wish.path().to_string_lossy().into_owned(),
+        present: root.standing.is_some(),
+        era: install.map(|install| install.era.as_str()),
+        openclaw_version: install.and_then(|install| install.version.as_ref()).map(ToString::to_string),
+        gateway: install.map(|install| Gateway {
+            state: install.gateway.state.as_str(),
+            pid: install.gateway.pid,
+            up_ms: install.gateway.up.map(millis),
+            how: install.gateway.how,
+        }),
+    }
+}
+
+impl Serialize for Locks<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let mut seq = out.serialize_seq(Some(self.shown.len()))?;
+        for (entry, lock) in &self.shown {
+            seq.serialize_element(&self.lock(entry, lock))?;
+        }
+        seq.end()
+    }
+}
+
+impl Locks<'_> {
+    fn lock<'a>(&self, entry: &'a Entry, lock: &'a SurveyedLock) -> Lock<'a> {
+        let evidence = &lock.evidence;
+        let payload = evidence.payload();
+        let redaction = self.daemon.options.redaction;
+        Lock {
+            path: lock.path().to_string_lossy().into_owned(),
+            kind: lock.kind.as_str(),
+            agent: lock.agent.as_deref(),
+            session_id: lock.session_id.as_deref(),
+            session_key: lock.session_key.as_deref().map(|key| redaction.key(key).into_owned()),
+            owner: Owner {
+                pid: payload.map(|payload| payload.pid),
+                alive: alive(evidence),
+                command: evidence.owner.process().map(|process| process.comm.as_str()),
+            },
+            created_at: payload.and_then(|payload| payload.created_at).map(rfc3339),
+            age_ms: millis(entry.age(self.daemon.view.now.boot)),
+            limit_ms: evidence.limit.as_ref().map(|limit| millis(limit.after)),
+            limit_source: evidence.limit.as_ref().map(|limit| limit.source.as_str()),
+            verdict: lock.judgement.verdict.as_str(),
+            reasons: lock.judgement.reasons.iter().copied().map(Reason::as_str).collect(),
+            action: lock.judgement.action.as_str(),
+            rule: lock.judgement.rule.sentence(),
+            note: lock.judgement.note,
+            writer: json::writer_word(evidence.writer),
+            fingerprint: &lock.fingerprint,
+            setback: entry.setback.as_ref().map(|setback| setback.why.as_str()),
+        }
+    }
+}

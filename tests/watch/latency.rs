@@ -1,0 +1,78 @@
+//! From the death of an owner to the verdict, and to the reclaim.
+
+use std::time::{Duration, Instant};
+
+use crate::daemon::{Watch, distribution, holder};
+use crate::support::TestEnv;
+
+const ROUNDS: usize = 60;
+const SETTLE: Duration = Duration::from_millis(300);
+
+#[test]
+fn a_death_is_known_within_50_ms_and_dealt_with_after_the_settle_time() {
+    let env = TestEnv::new("2026.4.15");
+    let watch = Watch::start(&env, &["--reclaim", "--settle", "300ms"]);
+    let mut to_verdict = Vec::new();
+    let mut to_reclaim = Vec::new();
+    for round in 0..ROUNDS {
+        let lock = env.session(&format!("s{round}"));
+        let mut owner = holder(&lock);
+        watch.verdict(&lock, "held");
+        let killed = Instant::now();
+        owner.child.kill().expect("kill");
+        // Half of the owners are collected by their parent, half stay zombies.
+        if round % 2 == 0 {
+            owner.child.wait().expect("wait");
+        }
+        to_verdict.push(watch.verdict(&lock, "stale").at - killed);
+        let reclaimed = watch.wait_for(|line| line.is_about(&lock) && line.says("reclaimed"));
+        to_reclaim.push(reclaimed.at - killed);
+        watch.verdict(&lock, "freed");
+    }
+    let (half, most, longest) = distribution(to_verdict);
+    eprintln!("killed → stale: p50 {half:.1} ms, p99 {most:.1} ms, longest {longest:.1} ms");
+    assert!(most < 50.0, "p99 {most} ms");
+    let (half, most, longest) = distribution(to_reclaim);
+    eprintln!(
+        "killed → reclaimed: p50 {half:.1} ms, p99 {most:.1} ms, longest {longest:.1} ms (settle 300 ms)"
+    );
+    assert!(most < SETTLE.as_secs_f64() * 1000.0 + 100.0, "p99 {most} ms");
+    assert!(half >= SETTLE.as_secs_f64() * 1000.0, "it acted before the settle time: {half} ms");
+    assert_eq!(
+        watch.metric(r#"lockdoctor_reclaims_total{reason="dead-pid",result="reclaimed"}"#)
+            + watch.metric(r#"lockdoctor_reclaims_total{reason="zombie-pid",result="reclaimed"}"#),
+        ROUNDS as f64
+    );
+}
+
+#[test]
+fn a_leak_is_seen_when_the_owner_closes_the_file_and_reclaimed_after_its_own_settle_time() {
+    let env = TestEnv::new("2026.4.15");
+    let watch = Watch::start(&env, &["--reclaim", "--settle", "700ms"]);
+    let lock = env.session("leaked");
+    let pid = crate::support::own_pid();
+    let file =
+        crate::support::hold(&lock, &crate::support::payload(pid, Some(crate::support::start_ticks(pid))));
+    watch.verdict(&lock, "held");
+    let closed = Instant::now();
+    drop(file);
+    let settling = watch.verdict(&lock, "settling");
+    assert!(settling.at - closed < Duration::from_millis(100), "{:?}", settling.at - closed);
+    watch.verdict(&lock, "leaked");
+    let reclaimed = watch.wait_for(|line| line.is_about(&lock) && line.says("reclaimed"));
+    let took = reclaimed.at - closed;
+    assert!(took > Duration::from_millis(700) && took < Duration::from_millis(800), "{took:?}");
+}
+
+#[test]
+fn keep_leaked_keeps_them() {
+    let env = TestEnv::new("2026.4.15");
+    let watch = Watch::start(&env, &["--reclaim", "--settle", "50ms", "--keep-leaked"]);
+    let lock = env.session("kept");
+    let pid = crate::support::own_pid();
+    drop(crate::support::hold(&lock, &crate::support::payload(pid, Some(crate::support::start_ticks(pid)))));
+    watch.verdict(&lock, "leaked");
+    let acted = watch.try_wait_for(Duration::from_millis(500), |line| line.says("reclaimed"));
+    assert!(acted.is_none(), "{acted:?}");
+    assert!(lock.exists());
+}
