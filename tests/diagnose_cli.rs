@@ -1,11 +1,11 @@
 //! `diagnose`, `report` and `reclaim --abandoned` as they are typed: output, exit codes, and nothing secret.
 
-#[allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 mod reclaim_support;
 mod support;
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -138,7 +138,7 @@ fn since_leaves_out_what_was_before() {
 #[test]
 fn a_held_lock_is_healthy() {
     let env = TestEnv::new("2026.5.22");
-    let _held = held(&env, Duration::from_secs(60));
+    let _held = held(&env, Duration::from_secs(90));
     let json = diagnosis(&of_state(&env).exits(0));
     assert_eq!(codes(&json), Vec::<&str>::new());
 }
@@ -148,7 +148,7 @@ fn stale_and_leaked_locks_are_found() {
     let env = TestEnv::new("2026.5.22");
     let (stale, _) = dead_lock(&env, "dead");
     let leaked = env.session("leaked");
-    drop(hold(&leaked, &payload_made(own_pid(), Some(start_ticks(own_pid())), Duration::from_secs(60))));
+    drop(hold(&leaked, &payload_made(own_pid(), Some(start_ticks(own_pid())), Duration::from_secs(90))));
     let json = diagnosis(&of_state(&env).exits(1));
     for (code, session, lock) in [("stale-lock", "dead", &stale), ("leaked-lock", "leaked", &leaked)] {
         let finding = finding(&json, code);
@@ -160,6 +160,20 @@ fn stale_and_leaked_locks_are_found() {
     }
     // The most serious comes first.
     assert_eq!(codes(&json)[0], "leaked-lock");
+}
+
+/// A code that the schema knows is explained, and no other is.
+#[test]
+fn every_code_is_explained() {
+    let schema: Value = serde_json::from_str(include_str!("../schemas/diagnosis.schema.json")).expect("JSON");
+    let codes =
+        schema.pointer("/$defs/finding/properties/code/enum").and_then(Value::as_array).expect("codes");
+    let mut known: Vec<&str> = codes.iter().filter_map(Value::as_str).collect();
+    let headings = include_str!("../docs/findings.md").lines().filter_map(|line| line.strip_prefix("### `"));
+    let mut explained: Vec<&str> = headings.filter_map(|line| line.strip_suffix('`')).collect();
+    known.sort_unstable();
+    explained.sort_unstable();
+    assert_eq!(explained, known);
 }
 
 #[test]
@@ -189,17 +203,18 @@ fn log_with_secrets() -> String {
     let key = "agent:main:whatsapp:direct:+491701234567";
     let telegram = "agent:main:telegram:direct:123456789";
     let token = "8123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw";
-    [
+    let lines = [
         format!("[diagnostic] lane wait exceeded: lane=session:{key} waitedMs=101778 queueAhead=0"),
         format!("[diagnostic] lane wait exceeded: lane=session:{telegram} waitedMs=5000 queueAhead=0"),
         format!("[diagnostic] lane task error: lane=session:{key} durationMs=10 error=\"Error: session file locked (timeout 10000ms): pid=7 /home/node/.openclaw/agents/main/sessions/{SESSION}.jsonl.lock\""),
         format!("[telegram] handler failed: Error: timeout acquiring session store lock: /home/node/.clawdbot/agents/main/sessions/sessions.json.lock url=https://api.telegram.org/bot{token}/getUpdates"),
         "[agent/embedded] [model-fetch] error provider=x model=y elapsedMs=5 name=TimeoutError message=401 sk-ant-api03-geheim1234567890".to_owned(),
-    ]
-    .iter()
-    .enumerate()
-    .map(|(at, text)| format!("2026-11-22T14:0{at}:00.000Z {text}\n"))
-    .collect()
+    ];
+    let mut log = String::new();
+    for (minute, line) in lines.iter().enumerate() {
+        writeln!(log, "2026-11-22T14:0{minute}:00.000Z {line}").expect("a string");
+    }
+    log
 }
 
 #[test]
@@ -351,7 +366,7 @@ fn a_run_that_returned_or_wrote_keeps_its_lock() {
 
     let env = with_log(&[(150, &timed_out())]);
     let (lock, _holder) = held(&env, AGO);
-    set_age(&lock.with_extension(""), Duration::from_secs(60));
+    set_age(&lock.with_extension(""), Duration::from_secs(90));
     let bytes = fs::read(&lock).expect("lock");
     acted(&env).exits(0);
     assert_eq!(fs::read(&lock).expect("lock"), bytes, "its transcript was written to after the limit");
