@@ -49,7 +49,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Setti
 
 fn with_variables(command: clap::Command) -> clap::Command {
     let command = command.mut_args(|arg| {
-        let Some(name) = arg.get_long().filter(|name| !["help", "version"].contains(name)) else { return arg };
+        let Some(name) = arg.get_long().filter(|name| !["help", "version"].contains(name)) else {
+            return arg;
+        };
         let variable = format!("{PREFIX}{}", name.replace('-', "_").to_uppercase());
         // A web hook's address may hold a token; `--help` need not show it.
         let arg = arg.env(variable).hide_env_values(true);
@@ -158,12 +160,12 @@ fn texts(arg: &Arg, value: &Value) -> Result<Vec<String>, String> {
         Value::Integer(number) => Ok(number.to_string()),
         Value::Float(number) => Ok(number.to_string()),
         Value::Boolean(_) => Err("expects a value, not true or false".to_owned()),
-        Value::Datetime(_) | Value::Table(_) | Value::Array(_) => {
-            Err("expects one plain value".to_owned())
-        }
+        Value::Datetime(_) | Value::Table(_) | Value::Array(_) => Err("expects one plain value".to_owned()),
     };
     match value {
-        Value::Array(items) if matches!(arg.get_action(), ArgAction::Append) => items.iter().map(one).collect(),
+        Value::Array(items) if matches!(arg.get_action(), ArgAction::Append) => {
+            items.iter().map(one).collect()
+        }
         value => Ok(vec![one(value)?]),
     }
 }
@@ -225,15 +227,35 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_an_error_that_names_the_key() {
-        assert_eq!(refused("colour = 'never'"), "lockdoctor.toml: colour: unknown; keys are the long options of the command");
-        assert_eq!(refused("state_dir = '/a'"), "lockdoctor.toml: state_dir: unknown; did you mean state-dir?");
-        assert_eq!(refused("listen = '127.0.0.1:1'"), "lockdoctor.toml: listen: unknown here; it belongs into [watch]");
+        assert_eq!(
+            refused("colour = 'never'"),
+            "lockdoctor.toml: colour: unknown; keys are the long options of the command"
+        );
+        assert_eq!(
+            refused("state_dir = '/a'"),
+            "lockdoctor.toml: state_dir: unknown; did you mean state-dir?"
+        );
+        assert_eq!(
+            refused("listen = '127.0.0.1:1'"),
+            "lockdoctor.toml: listen: unknown here; it belongs into [watch]"
+        );
         assert_eq!(refused("config = '/x'"), "lockdoctor.toml: config: cannot stand in a file");
         assert!(refused("[watch]\nreclam = true").contains("watch.reclam: unknown"));
-        assert_eq!(refused("[watch]\nreclaim = 'yes'"), "lockdoctor.toml: watch.reclaim: expects true or false");
+        assert_eq!(
+            refused("[watch]\nreclaim = 'yes'"),
+            "lockdoctor.toml: watch.reclaim: expects true or false"
+        );
         // Also in the table of a command that is not running.
-        assert!(refused("[watch]\nsettle = 'soon'").contains("watch.settle: invalid value 'soon'"), "{}", refused("[watch]\nsettle = 'soon'"));
-        assert!(refused("format = 'xml'").contains("possible values: table, plain"), "{}", refused("format = 'xml'"));
+        assert!(
+            refused("[watch]\nsettle = 'soon'").contains("watch.settle: invalid value 'soon'"),
+            "{}",
+            refused("[watch]\nsettle = 'soon'")
+        );
+        assert!(
+            refused("format = 'xml'").contains("possible values: table, plain"),
+            "{}",
+            refused("format = 'xml'")
+        );
         assert!(refused("[nonsense]\nx = 1").contains("nonsense: unknown"));
     }
 
@@ -241,7 +263,9 @@ mod tests {
     fn every_option_has_a_variable_and_may_stand_in_a_file() {
         fn visit(command: &clap::Command) {
             for arg in command.get_arguments() {
-                let Some(name) = arg.get_long().filter(|name| !["help", "version"].contains(name)) else { continue };
+                let Some(name) = arg.get_long().filter(|name| !["help", "version"].contains(name)) else {
+                    continue;
+                };
                 let variable = arg.get_env().and_then(|name| name.to_str()).unwrap_or_default();
                 assert_eq!(variable, format!("LOCKDOCTOR_{}", name.replace('-', "_").to_uppercase()));
                 assert!(name == "config" || option_called(command, name).is_some(), "{name}");

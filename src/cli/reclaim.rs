@@ -7,12 +7,16 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::{Common, Format, output, scan};
+use crate::evidence::RunTimedOut;
 use crate::evidence::view::SystemView;
+use crate::examination::facts::{Sample, facts};
+use crate::examination::{LogModel, logs, mark_timed_out_runs, read_logs, reading};
 use crate::exit::Exit;
+use crate::gatewaylog::{Source, SourceSummary};
 use crate::reclaim::breaker::Breaker;
-use crate::reclaim::run::{Attempt, Run, Step};
+use crate::reclaim::run::{Attempt, AttemptResult, Run, Step};
 use crate::report::reclaimed;
-use crate::survey::{Scope, first_look};
+use crate::survey::{Scope, Survey, SurveyedLock, first_look};
 use crate::verdict::{Settle, Verdict};
 
 /// How long a lock must look the same before it is reclaimed.
@@ -93,6 +97,9 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
     let step = if args.yes { Step::Act } else { Step::Plan };
     let mut run = Run::new(survey, started, settle, breaker);
     run.limit_to(args.max, args.id.as_deref(), |verdict| args.policy.allows(verdict));
+    if args.policy.abandoned && find_abandoned(&mut run.survey)? {
+        run.take_up_abandoned(args.id.as_deref());
+    }
     run.carry_out(step, &mut view);
     scan::print_problems(&run.survey)?;
     print(common, args, &run)?;
@@ -101,6 +108,60 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
         writeln!(anstream::stderr(), "lockdoctor: {}", reclaimed::not_found(&run, id, &scope))?;
     }
     Ok(exit(&run, args))
+}
+
+/// Looks in the logs of the installs for held locks whose own run ended at its time limit. `false`: a log could not
+/// be read, and what it would have told of a later run is missing.
+fn find_abandoned(survey: &mut Survey) -> anyhow::Result<bool> {
+    let held = |lock: &&SurveyedLock| matches!(lock.judgement.verdict, Verdict::Held | Verdict::Overdue);
+    let created_at = |lock: &SurveyedLock| lock.evidence.payload().and_then(|payload| payload.created_at);
+    let Some(oldest) = survey.locks.iter().filter(held).filter_map(created_at).min() else {
+        return Ok(false);
+    };
+    let sources = logs::discovered(survey);
+    let log = read_logs(&sources, &facts(survey, Sample::Skip), &reading(Some(oldest)));
+    // That a unit has no journal is the rule; a log file that is there has something to tell.
+    let files: Vec<String> =
+        sources.iter().filter(|source| matches!(source, Source::Found(_))).map(Source::label).collect();
+    let unread = |source: &&SourceSummary| files.contains(&source.label);
+    for source in log.sources.iter().filter(unread) {
+        if let Some(error) = &source.error {
+            let label = &source.label;
+            let mut stderr = anstream::stderr();
+            writeln!(stderr, "lockdoctor: {label}: {error}; without it --abandoned frees nothing")?;
+            return Ok(false);
+        }
+    }
+    mark_timed_out_runs(survey, &log);
+    for lock in survey.locks.iter_mut().filter(|lock| has_returned(lock, &log)) {
+        lock.evidence.run_timed_out = RunTimedOut::No;
+        lock.judge_held_again();
+    }
+    Ok(true)
+}
+
+/// A run that was seen to return after its limit has let go of what it held: whoever holds the lock is at work.
+fn has_returned(lock: &SurveyedLock, log: &LogModel) -> bool {
+    let created_at = lock.evidence.payload().and_then(|payload| payload.created_at);
+    let timed_out =
+        lock.session_id.as_deref().zip(created_at).and_then(|(id, at)| log.model.run_timed_out(id, at));
+    timed_out.is_some_and(|timed_out| timed_out.unwound)
+}
+
+/// What the plan risks if it takes up locks that are in use.
+fn print_risk(run: &Run) -> anyhow::Result<()> {
+    let in_use = |attempt: &Attempt| {
+        attempt.result == AttemptResult::Planned && attempt.lock.judgement.verdict == Verdict::Overdue
+    };
+    if run.attempts.iter().any(in_use) {
+        writeln!(
+            output::stdout(),
+            "--abandoned takes locks that a live owner has open. Should its run wake up and write after all, the\n\
+             transcript forks; up to 2026.5.7 its release also deletes the next owner's lock. A restart of the\n\
+             gateway frees the session without that risk.\n"
+        )?;
+    }
+    Ok(())
 }
 
 fn print(common: &Common, args: &ReclaimArgs, run: &Run) -> anyhow::Result<()> {
@@ -112,15 +173,19 @@ fn print(common: &Common, args: &ReclaimArgs, run: &Run) -> anyhow::Result<()> {
         Format::Table if args.id.is_some() && run.attempts.is_empty() => {}
         Format::Table if args.quiet => write!(output::stdout(), "{}", reclaimed::one_line(run))?,
         Format::Table => {
-            let again = format!("{}{}", common.scope_as_typed(&args.paths), id_as_typed(args));
+            print_risk(run)?;
+            let again = format!("{}{}", common.scope_as_typed(&args.paths), options_as_typed(args));
             write!(output::stdout(), "{}", reclaimed::for_people(run, redaction, &again))?;
         }
     }
     Ok(())
 }
 
-fn id_as_typed(args: &ReclaimArgs) -> String {
-    args.id.as_deref().map_or_else(String::new, |id| format!(" --id {id}"))
+/// Those that decide what is taken up.
+fn options_as_typed(args: &ReclaimArgs) -> String {
+    let id = args.id.as_deref().map_or_else(String::new, |id| format!(" --id {id}"));
+    let abandoned = if args.policy.abandoned { " --abandoned" } else { "" };
+    format!("{id}{abandoned}")
 }
 
 /// 0 done or nothing to do, 1 something still needs attention, 2 something could not be looked at, or the lock

@@ -7,14 +7,12 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::Args;
 
-use super::{Command, Common};
 use super::reclaim::PolicyArgs;
+use super::{Command, Common};
 use crate::exit::Exit;
 use crate::settings;
 use crate::watch::log::{self, LogFormat, LogLevel};
-use crate::watch::options::{
-    Listen, Mandate, Options, Permission, Policy, Ready, Run, Telling, What,
-};
+use crate::watch::options::{Listen, Mandate, Options, Permission, Policy, Ready, Run, Telling, What};
 use crate::watch::tell::command::CommandLine;
 use crate::watch::tell::restart::RestartPolicy;
 use crate::watch::{Daemon, Ended};
@@ -146,9 +144,7 @@ pub fn options(common: &Common, args: &WatchArgs) -> anyhow::Result<Options> {
     };
     let command = |flag: &str, text: &Option<String>| match text {
         Some(line) if args.shell => Ok(Some(CommandLine::Shell(line.clone()))),
-        Some(line) => {
-            line.parse().map(Some).map_err(|error| anyhow::anyhow!("{flag}: {error}: {line}"))
-        }
+        Some(line) => line.parse().map(Some).map_err(|error| anyhow::anyhow!("{flag}: {error}: {line}")),
         None => Ok(None),
     };
     if let Some(url) = &args.webhook

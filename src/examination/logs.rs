@@ -23,7 +23,10 @@ pub fn discovered(survey: &Survey) -> Vec<Source> {
         state_dirs: survey.roots.iter().map(|root| root.path.clone()).collect(),
         configured: installs().filter_map(|install| install.config.logging_file.clone()).collect(),
     };
-    let files = places.logs().into_iter().map(Source::Found);
+    // Anybody may have made /tmp/openclaw first: a log that a stranger wrote must not speak for the gateway.
+    let ours = [0, rustix::process::geteuid().as_raw(), uid];
+    let trusted = |path: &PathBuf| rustix::fs::lstat(path).is_ok_and(|stat| ours.contains(&stat.st_uid));
+    let files = places.logs().into_iter().filter(trusted).map(Source::Found);
     let units = KNOWN_UNITS.iter().flat_map(|unit| {
         [Manager::User, Manager::System]
             .map(|manager| Source::Journal(Journal { unit: (*unit).to_owned(), manager }))

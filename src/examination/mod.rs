@@ -73,7 +73,10 @@ pub fn mark_timed_out_runs(survey: &mut Survey, log: &LogModel) {
         let created_at = lock.evidence.payload().and_then(|payload| payload.created_at);
         let (Some(id), Some(created_at)) = (&lock.session_id, created_at) else { continue };
         let ended = log.model.run_timed_out(id, created_at).filter(|timed_out| {
-            survey.now.wall - timed_out.at > GRACE && !facts::transcript_changed_since(lock, timed_out.at)
+            // A run that returned let go of its lock: what holds the lock now is another attempt.
+            !timed_out.unwound
+                && survey.now.wall - timed_out.at > GRACE
+                && !facts::transcript_changed_since(lock, timed_out.at)
         });
         lock.evidence.run_timed_out = match ended {
             Some(timed_out) => RunTimedOut::Yes { at: timed_out.at },

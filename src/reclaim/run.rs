@@ -3,17 +3,20 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::breaker::Breaker;
 use super::journal::Subject;
 use super::store::STORE;
 use super::{Case, Failure, Outcome, Reclaimer, homes, recover, tombstone};
+use crate::evidence::RunTimedOut;
 use crate::evidence::directory::Directory;
+use crate::evidence::lockfile::{Look, PinnedLock};
 use crate::evidence::view::SystemView;
+use crate::examination::facts::transcript_changed_since;
 use crate::openclaw::install::Install;
 use crate::survey::{Confirmed, Problem, ProblemSeverity, Survey, SurveyedLock, confirm, settle_of};
-use crate::verdict::{Action, Reason, Settle, StaleProof, Verdict};
+use crate::verdict::{Action, Reason, Settle, Sighting, StaleProof, Verdict, abandon};
 
 /// Whether to act or only to say what would be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +60,8 @@ pub struct Run {
     pub survey: Survey,
     pub attempts: Vec<Attempt>,
     pending: Vec<SurveyedLock>,
+    /// Locks of runs that ended at their time limit, pinned at the instant beside them.
+    abandoned: Option<(Vec<SurveyedLock>, Instant)>,
     started: Instant,
     settle: Settle,
     breaker: Breaker,
@@ -68,7 +73,17 @@ impl Run {
     /// `started`: when the survey made its first look.
     pub fn new(survey: Survey, started: Instant, settle: Settle, breaker: Breaker) -> Self {
         let (attempts, pending, allowed) = (Vec::new(), Vec::new(), Vec::new());
-        Self { survey, attempts, pending, started, settle, breaker, max: usize::MAX, allowed }
+        Self {
+            survey,
+            attempts,
+            pending,
+            abandoned: None,
+            started,
+            settle,
+            breaker,
+            max: usize::MAX,
+            allowed,
+        }
     }
 
     /// Takes up the locks that may turn out to be reclaimable: at most `max`, only the one with this
@@ -90,6 +105,19 @@ impl Run {
         self.pending.sort_by_key(|lock| settle_of(lock, settle));
     }
 
+    /// Takes up, as `--abandoned` asks, the locks whose own run ended at its time limit. Their owner lives and has
+    /// them open, so nothing suspects and nothing has pinned them; they settle from now on.
+    pub fn take_up_abandoned(&mut self, fingerprint: Option<&str>) {
+        let wanted = |lock: &mut SurveyedLock| {
+            lock.judgement.verdict == Verdict::Overdue
+                && lock.judgement.reasons.contains(&Reason::RunTimedOut)
+                && fingerprint.is_none_or(|wanted| wanted == lock.fingerprint)
+                && pin(lock)
+        };
+        let locks = self.survey.locks.extract_if(.., wanted).collect();
+        self.abandoned = Some((locks, Instant::now()));
+    }
+
     /// Judges each lock again once it has settled, and acts on what is proven.
     pub fn carry_out(&mut self, step: Step, view: &mut SystemView) {
         if step == Step::Act {
@@ -105,16 +133,39 @@ impl Run {
                 last_wait = Some(wait);
             }
             let apart = self.started.elapsed().max(wait);
-            match confirm(&mut lock, view, apart, self.settle) {
-                Confirmed::Proven(proof) if self.may_act_on(&lock, proof) => {
-                    self.proven(step, lock, proof, &mut reclaimers, view);
-                }
-                // Released, or taken by somebody else: nothing to do, and no error.
-                Confirmed::Gone => self.done(lock, Outcome::Vanished),
-                Confirmed::Changed if is_tombstone(&lock) => self.done(lock, Outcome::Vanished),
-                Confirmed::Changed => self.done(lock, Outcome::Changed),
-                Confirmed::NotProven | Confirmed::Proven(_) => self.survey.locks.push(lock),
+            let confirmed = confirm(&mut lock, view, apart, self.settle);
+            self.conclude(step, lock, confirmed, &mut reclaimers, view);
+        }
+        let Some((abandoned, pinned)) = self.abandoned.take().filter(|(locks, _)| !locks.is_empty()) else {
+            return;
+        };
+        let wait = self.settle.leaked;
+        std::thread::sleep(wait.saturating_sub(pinned.elapsed()));
+        view.refresh();
+        for mut lock in abandoned {
+            let confirmed = confirm_abandoned(&mut lock, view, pinned.elapsed().max(wait), self.settle);
+            self.conclude(step, lock, confirmed, &mut reclaimers, view);
+        }
+    }
+
+    /// Acts on what the second judgement proved.
+    fn conclude(
+        &mut self,
+        step: Step,
+        lock: SurveyedLock,
+        confirmed: Confirmed,
+        reclaimers: &mut HashMap<PathBuf, Result<Reclaimer, Failure>>,
+        view: &mut SystemView,
+    ) {
+        match confirmed {
+            Confirmed::Proven(proof) if self.may_act_on(&lock, proof) => {
+                self.proven(step, lock, proof, reclaimers, view);
             }
+            // Released, or taken by somebody else: nothing to do, and no error.
+            Confirmed::Gone => self.done(lock, Outcome::Vanished),
+            Confirmed::Changed if is_tombstone(&lock) => self.done(lock, Outcome::Vanished),
+            Confirmed::Changed => self.done(lock, Outcome::Changed),
+            Confirmed::NotProven | Confirmed::Proven(_) => self.survey.locks.push(lock),
         }
     }
 
@@ -139,7 +190,8 @@ impl Run {
 
     /// The second judgement may have come to another verdict than the first suspected.
     fn may_act_on(&self, lock: &SurveyedLock, proof: StaleProof) -> bool {
-        lock.judgement.action == Action::Reclaim
+        // An overdue lock is only ever reported: its proof is the licence that was asked for.
+        (lock.judgement.action == Action::Reclaim || proof.verdict() == Verdict::Overdue)
             && self.allowed.contains(&proof.verdict())
             && self.count("planned") + self.count("reclaimed") < self.max
     }
@@ -183,6 +235,32 @@ impl Run {
     pub fn count(&self, result: &str) -> usize {
         self.attempts.iter().filter(|attempt| attempt.result.as_str() == result).count()
     }
+}
+
+/// Holds on to the file that was judged; `false` if the name leads to another by now.
+fn pin(lock: &mut SurveyedLock) -> bool {
+    let Ok(Look::Pinned(pin)) = PinnedLock::look(&lock.directory, &lock.name) else { return false };
+    let same = lock.facts.is_some_and(|facts| facts.same_file(pin.facts()))
+        && pin.content() == lock.evidence.content;
+    lock.pin = same.then_some(pin);
+    same
+}
+
+/// The second judgement of a lock whose run ended at its time limit. Should its owner have died or closed the file
+/// meanwhile, the lock is stale or leaked like any other; should it write again, the run is not over.
+fn confirm_abandoned(
+    lock: &mut SurveyedLock,
+    view: &mut SystemView,
+    apart: Duration,
+    settle: Settle,
+) -> Confirmed {
+    let confirmed = confirm(lock, view, apart, settle);
+    let RunTimedOut::Yes { at } = lock.evidence.run_timed_out else { return confirmed };
+    if confirmed != Confirmed::NotProven || transcript_changed_since(lock, at) {
+        return confirmed;
+    }
+    abandon(&lock.evidence, Sighting::Again { apart }, settle.leaked)
+        .map_or(Confirmed::NotProven, Confirmed::Proven)
 }
 
 /// Another lockdoctor was faster.

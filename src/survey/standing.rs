@@ -153,9 +153,11 @@ impl StandingRoot {
             (moved.path, role, Belonging::ByPlace)
         });
         let workspace = install.config.workspace.clone().unwrap_or_else(|| self.path.join("workspace"));
-        let dreams = (workspace.join("memory").join(".dreams"), Role::leaf(Place::Dreams), Belonging::ByPlace);
+        let dreams =
+            (workspace.join("memory").join(".dreams"), Role::leaf(Place::Dreams), Belonging::ByPlace);
         let shared = gateway::shared_lock_directories(&install.root).into_iter();
-        let shared = shared.map(|(path, uid)| (path, Role::leaf(Place::GatewayTmp), Belonging::ByPayload { uid }));
+        let shared =
+            shared.map(|(path, uid)| (path, Role::leaf(Place::GatewayTmp), Belonging::ByPayload { uid }));
         moved.chain([dreams]).chain(shared).collect()
     }
 
@@ -195,7 +197,9 @@ impl StandingRoot {
 pub enum Belonging {
     ByPlace,
     /// The locks of all installs of this user lie there; the payload names the install.
-    ByPayload { uid: u32 },
+    ByPayload {
+        uid: u32,
+    },
 }
 
 /// The names of the locks in `directory`, sorted; transcripts are passed over.

@@ -84,9 +84,7 @@ impl Daemon {
         for (name, kind) in locks {
             let id = match self.table.find(spot, &name) {
                 Some(known) => known,
-                None if self.is_wanted(spot, &name) => {
-                    self.table.insert(spot, name, kind, Birth::Found, now)
-                }
+                None if self.is_wanted(spot, &name) => self.table.insert(spot, name, kind, Birth::Found, now),
                 None => continue,
             };
             there.insert(id);
@@ -189,9 +187,10 @@ impl Daemon {
             first_seen: self.view.now.wall,
             last_seen: self.view.now.wall,
             count: 1,
-            explanation: "The lock's name was removed while its owner had the file open: somebody else deleted \
+            explanation:
+                "The lock's name was removed while its owner had the file open: somebody else deleted \
                           it, and a second run can now write to the same transcript."
-                .to_owned(),
+                    .to_owned(),
             evidence: vec![format!(
                 "unlinked, and two seconds later still open for writing{}",
                 pid.map_or_else(String::new, |pid| format!(" (it named pid {pid})"))

@@ -98,7 +98,8 @@ impl Daemon {
         let poller = Poller::new().context("cannot make an epoll instance")?;
         let server = match &options.listen {
             Some(listen) => Some(
-                Server::bind(listen, &poller).with_context(|| format!("cannot listen at {}", listen.address))?,
+                Server::bind(listen, &poller)
+                    .with_context(|| format!("cannot listen at {}", listen.address))?,
             ),
             None => None,
         };

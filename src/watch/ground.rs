@@ -26,17 +26,33 @@ use crate::survey::{Problem, ProblemSeverity};
 /// What a notice, or a listing, means.
 #[derive(Debug)]
 pub(super) enum Change {
-    Appeared { spot: SpotId, name: OsString, kind: LockKind },
+    Appeared {
+        spot: SpotId,
+        name: OsString,
+        kind: LockKind,
+    },
     /// Unlinked: what has this name afterwards was made later, and says so itself.
-    Deleted { spot: SpotId, name: OsString },
+    Deleted {
+        spot: SpotId,
+        name: OsString,
+    },
     /// Renamed away, or exchanged with another file that has its name now.
-    Displaced { spot: SpotId, name: OsString },
+    Displaced {
+        spot: SpotId,
+        name: OsString,
+    },
     /// Every lock that lies in a directory.
-    Listed { spot: SpotId, locks: Vec<(OsString, LockKind)> },
+    Listed {
+        spot: SpotId,
+        locks: Vec<(OsString, LockKind)>,
+    },
     /// A directory is not there any more, and its locks with it.
     Lost(SpotId),
     /// A watched lock was closed by one who could write to it, or written to.
-    Content { wd: Wd, closed: bool },
+    Content {
+        wd: Wd,
+        closed: bool,
+    },
     ContentIgnored(Wd),
     /// The configuration of a root may have changed.
     Configuration(usize),
@@ -185,7 +201,8 @@ impl Ground {
         let Some(standing) = &self.roots[root].standing else { return };
         let Some(role) = standing.role_of(relative) else { return };
         let position = Position::Below(relative.to_owned());
-        if let Some(directory) = self.take_up(root, position, role.clone(), Belonging::ByPlace, listing, changes)
+        if let Some(directory) =
+            self.take_up(root, position, role.clone(), Belonging::ByPlace, listing, changes)
             && role.leads_on
         {
             for name in directory.subdirectories().unwrap_or_default() {

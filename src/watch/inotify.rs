@@ -37,14 +37,27 @@ pub(super) type Wd = i32;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Notice {
     /// A name in a watched directory.
-    Name { wd: Wd, name: OsString, what: NameEvent, directory: bool },
+    Name {
+        wd: Wd,
+        name: OsString,
+        what: NameEvent,
+        directory: bool,
+    },
     /// A watched file was closed by one who could write to it.
-    Closed { wd: Wd },
-    Written { wd: Wd },
+    Closed {
+        wd: Wd,
+    },
+    Written {
+        wd: Wd,
+    },
     /// The watched directory itself was deleted or moved away, or its file system unmounted.
-    Departed { wd: Wd },
+    Departed {
+        wd: Wd,
+    },
     /// The kernel has dropped the watch.
-    Ignored { wd: Wd },
+    Ignored {
+        wd: Wd,
+    },
     /// Events were lost.
     Overflow,
 }

@@ -7,9 +7,9 @@ use std::io::IsTerminal;
 use clap::ValueEnum;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{DefaultFields, Format, FormatEvent, FormatFields, Full, Writer};
 use tracing_subscriber::fmt::time::FormatTime;
-use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::registry::LookupSpan;
 
 /// How log lines look.
@@ -63,9 +63,7 @@ pub fn start(format: LogFormat, level: LogLevel) {
             base.json().flatten_event(true).with_timer(Utc).with_current_span(false).try_init()
         }
         LogFormat::Journal => base.with_ansi(false).event_format(Journal::new()).try_init(),
-        LogFormat::Text | LogFormat::Auto => {
-            base.with_ansi(colours()).with_timer(Utc).try_init()
-        }
+        LogFormat::Text | LogFormat::Auto => base.with_ansi(colours()).with_timer(Utc).try_init(),
     };
 }
 

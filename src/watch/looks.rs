@@ -67,7 +67,8 @@ impl Daemon {
         let Some(entry) = self.table.get(id) else { return };
         let before = entry.lock.as_ref().and_then(|before| Some((before.facts?, lock.facts?)));
         let unchanged = before.is_some_and(|(before, after)| before.same_file(&after));
-        let replaced = before.is_some_and(|(before, after)| (before.dev, before.ino) != (after.dev, after.ino));
+        let replaced =
+            before.is_some_and(|(before, after)| (before.dev, before.ino) != (after.dev, after.ino));
         if replaced {
             return self.replaced(id);
         }
@@ -168,7 +169,8 @@ impl Daemon {
         if pin.presence() != Ok(Presence::Same) {
             return false;
         }
-        lock.evidence.writer != Writer::NoneOpen || pin.probe_writer(&mut self.view.leases) == Writer::NoneOpen
+        lock.evidence.writer != Writer::NoneOpen
+            || pin.probe_writer(&mut self.view.leases) == Writer::NoneOpen
     }
 
     fn name_session(&mut self, lock: &mut SurveyedLock, store: Option<String>) {
@@ -228,11 +230,8 @@ impl Daemon {
 
     fn update_findings(&mut self, lock: &SurveyedLock, changed: bool) {
         let path = lock.path();
-        let code = lock
-            .judgement
-            .needs_attention()
-            .then(|| Code::of(lock.kind, lock.judgement.verdict))
-            .flatten();
+        let code =
+            lock.judgement.needs_attention().then(|| Code::of(lock.kind, lock.judgement.verdict)).flatten();
         if changed {
             for finding in self.board.resolve_lock(&path, code) {
                 info!(path = %path.display(), code = finding.code.as_str(), "resolved");

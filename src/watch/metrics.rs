@@ -129,7 +129,11 @@ impl Metrics {
             "Sessions whose lock is held past its limit, or could not be freed",
             self.stuck_sessions.clone(),
         );
-        registry.register("gateways", "OpenClaw gateways of the watched installs, by state", self.gateways.clone());
+        registry.register(
+            "gateways",
+            "OpenClaw gateways of the watched installs, by state",
+            self.gateways.clone(),
+        );
         registry.register("watched_directories", "Directories under watch, by how", self.directories.clone());
         registry.register(
             "watched_processes",
@@ -137,15 +141,27 @@ impl Metrics {
             self.watched_processes.clone(),
         );
         registry.register("findings", "Findings that are open now, by code", self.findings.clone());
-        registry.register("findings_raised", "Findings since the start, by code", self.findings_raised.clone());
-        registry.register("locks_ended", "Locks that were seen and are gone, by how they went", self.ended.clone());
+        registry.register(
+            "findings_raised",
+            "Findings since the start, by code",
+            self.findings_raised.clone(),
+        );
+        registry.register(
+            "locks_ended",
+            "Locks that were seen and are gone, by how they went",
+            self.ended.clone(),
+        );
         registry.register_with_unit(
             "lock_hold",
             "Time from the creation of a session or store lock to its release, as seen",
             Unit::Seconds,
             self.hold.clone(),
         );
-        registry.register("reclaims", "Attempts to reclaim a lock, by reason and result", self.reclaims.clone());
+        registry.register(
+            "reclaims",
+            "Attempts to reclaim a lock, by reason and result",
+            self.reclaims.clone(),
+        );
         registry.register_with_unit(
             "stale_to_reclaimed",
             "Time from the look that first showed a lock to be stale or leaked to its reclaim",

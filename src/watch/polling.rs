@@ -65,9 +65,8 @@ impl Polling {
     /// The watched directories in which something has changed.
     pub(super) fn take_changed(&mut self) -> Vec<PathBuf> {
         let _ = rustix::io::read(&self.shared.wake, &mut [0_u8; 8]);
-        let changed = std::mem::take(
-            &mut *self.shared.changed.lock().unwrap_or_else(PoisonError::into_inner),
-        );
+        let changed =
+            std::mem::take(&mut *self.shared.changed.lock().unwrap_or_else(PoisonError::into_inner));
         let directory = |path: &PathBuf| {
             let parent = path.parent().map(Path::to_owned);
             if self.watched.contains(path) { Some(path.clone()) } else { parent }

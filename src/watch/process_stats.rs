@@ -23,9 +23,15 @@ pub(super) fn registry() -> Registry {
         let started = process.started_at(Now::read().booted_at()).timestamp_millis() as f64 / 1000.0;
         let gauge = Gauge::<f64, AtomicU64>::default();
         gauge.set(started);
-        registry.register_with_unit("start_time", "When the process started, seconds since 1970", Unit::Seconds, gauge);
+        registry.register_with_unit(
+            "start_time",
+            "When the process started, seconds since 1970",
+            Unit::Seconds,
+            gauge,
+        );
     }
-    if let Some(pages) = read_proc(pid, "statm").and_then(|text| text.split(' ').nth(1)?.parse::<i64>().ok()) {
+    if let Some(pages) = read_proc(pid, "statm").and_then(|text| text.split(' ').nth(1)?.parse::<i64>().ok())
+    {
         let bytes = pages * rustix::param::page_size() as i64;
         registry.register_with_unit(
             "resident_memory",

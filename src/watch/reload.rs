@@ -15,7 +15,9 @@ impl Daemon {
         self.service.reloading();
         match (self.reread)().and_then(|options| self.adopt(options)) {
             Ok(()) => info!("configuration read again"),
-            Err(error) => error!(error = format!("{error:#}"), "the configuration cannot be used; the old one stays"),
+            Err(error) => {
+                error!(error = format!("{error:#}"), "the configuration cannot be used; the old one stays")
+            }
         }
         self.service.ready();
     }

@@ -9,8 +9,8 @@ use rustix::io::Errno;
 use super::inotify::Wd;
 use crate::evidence::directory::Directory;
 use crate::evidence::view::SystemView;
-use crate::survey::scope::{Part, Target, target_of};
 use crate::survey::StandingRoot;
+use crate::survey::scope::{Part, Target, target_of};
 
 /// What was named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,9 +70,8 @@ impl Root {
     /// Whether its path still leads to the directory that is watched.
     pub(super) fn is_in_place(&self) -> bool {
         self.standing.as_ref().is_some_and(|standing| {
-            Directory::open_root(&standing.path).is_ok_and(|now| {
-                (now.dev, now.ino) == (standing.directory.dev, standing.directory.ino)
-            })
+            Directory::open_root(&standing.path)
+                .is_ok_and(|now| (now.dev, now.ino) == (standing.directory.dev, standing.directory.ino))
         })
     }
 

@@ -31,8 +31,7 @@ pub(super) fn wishes(what: &What, view: &SystemView) -> Vec<Root> {
         }
         What::EveryInstall => {
             let discovery = discover(&Environment::of_this_process(), view);
-            let places =
-                if discovery.found.is_empty() { discovery.looked_at } else { discovery.found };
+            let places = if discovery.found.is_empty() { discovery.looked_at } else { discovery.found };
             places.into_iter().map(|place| Wish::StateDir(place.path)).collect()
         }
     };

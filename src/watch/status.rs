@@ -103,7 +103,9 @@ pub(super) fn of(daemon: &Daemon) -> Status<'_> {
     let now = daemon.view.now;
     let judged = || daemon.table.iter().filter_map(|(_, entry)| Some((entry, entry.lock.as_deref()?)));
     let mut shown: Vec<(&Entry, &SurveyedLock)> = judged().collect();
-    shown.sort_by_cached_key(|(entry, lock)| (Reverse(lock.judgement.verdict), Reverse(entry.age(now.boot)), lock.path()));
+    shown.sort_by_cached_key(|(entry, lock)| {
+        (Reverse(lock.judgement.verdict), Reverse(entry.age(now.boot)), lock.path())
+    });
     let locks_omitted = shown.len().saturating_sub(MOST_LOCKS);
     shown.truncate(MOST_LOCKS);
     let (watched, polled) = daemon.ground.counts();

@@ -4,11 +4,9 @@
 use std::time::Duration;
 
 use crate::evidence::{Evidence, RunTimedOut};
-use crate::survey::SCAN_SETTLE;
-use crate::verdict::{
-    CREATION_GRACE, GUARD_GRACE, Judgement, Settle, Sighting, StaleProof, Verdict, judge,
-};
 use crate::openclaw::lock_kind::LockKind;
+use crate::survey::SCAN_SETTLE;
+use crate::verdict::{CREATION_GRACE, GUARD_GRACE, Judgement, Settle, Sighting, StaleProof, Verdict, judge};
 
 /// Since when the same file has looked stale, or leaked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +67,8 @@ fn thresholds(acting: Option<Settle>) -> impl Iterator<Item = Duration> {
 /// When time alone changes the verdict on a lock that nothing speaks against.
 fn quiet_deadline(evidence: &Evidence, shown: &Judgement, now: Duration) -> Option<Duration> {
     // One millisecond past the limit, so that the comparison has turned.
-    let past = |limit: Duration, elapsed: Duration| now + limit.saturating_sub(elapsed) + Duration::from_millis(1);
+    let past =
+        |limit: Duration, elapsed: Duration| now + limit.saturating_sub(elapsed) + Duration::from_millis(1);
     match shown.verdict {
         Verdict::Initialising if evidence.kind == LockKind::Guard => {
             Some(past(GUARD_GRACE, evidence.untouched_for))

@@ -20,7 +20,9 @@ impl Hosts {
         let host = without_port(header.trim()).to_ascii_lowercase();
         if let Ok(address) = host.parse::<IpAddr>() {
             let reached = local.map(|local| local.ip().to_canonical());
-            return address.is_loopback() || address == self.bound.ip() || Some(address.to_canonical()) == reached;
+            return address.is_loopback()
+                || address == self.bound.ip()
+                || Some(address.to_canonical()) == reached;
         }
         host == "localhost" || host.ends_with(".localhost") || self.allowed.contains(&host)
     }
@@ -46,10 +48,19 @@ mod tests {
         let bound = "127.0.0.1:9418".parse().expect("address");
         let hosts = Hosts::new(bound, &["Status.Example".to_owned()]);
         let local = Some(bound);
-        for ours in ["localhost", "localhost:9418", "LOCALHOST:1", "127.0.0.1:9418", "[::1]:9418", "status.example:80"] {
+        for ours in [
+            "localhost",
+            "localhost:9418",
+            "LOCALHOST:1",
+            "127.0.0.1:9418",
+            "[::1]:9418",
+            "status.example:80",
+        ] {
             assert!(hosts.accept(ours, local), "{ours}");
         }
-        for foreign in ["evil.example", "localhost.evil.example", "10.0.0.7:9418", "", ":9418", "[", "127.0.0.1.evil:80"] {
+        for foreign in
+            ["evil.example", "localhost.evil.example", "10.0.0.7:9418", "", ":9418", "[", "127.0.0.1.evil:80"]
+        {
             assert!(!hosts.accept(foreign, local), "{foreign}");
         }
     }

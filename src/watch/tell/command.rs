@@ -224,7 +224,8 @@ impl Children {
 
     /// Ends commands that have run too long, with all that they started.
     pub(in crate::watch) fn enforce_limits(&mut self, now: Duration) {
-        for running in self.running.values_mut().filter(|running| !running.timed_out && now >= running.until) {
+        for running in self.running.values_mut().filter(|running| !running.timed_out && now >= running.until)
+        {
             running.timed_out = true;
             // It may have ended by itself in this instant.
             let _ = kill_process_group(Pid::from_child(&running.child), Signal::KILL);
@@ -240,7 +241,10 @@ mod tests {
     fn words_and_quotes() {
         let words = |text: &str| split(text).expect("well formed");
         assert_eq!(words("notify --to ops"), ["notify", "--to", "ops"]);
-        assert_eq!(words(r#"/opt/my "two words" '' 'a"b' c"d e"f"#), ["/opt/my", "two words", "", "a\"b", "cd ef"]);
+        assert_eq!(
+            words(r#"/opt/my "two words" '' 'a"b' c"d e"f"#),
+            ["/opt/my", "two words", "", "a\"b", "cd ef"]
+        );
         assert_eq!(words("a;b $(c) | d"), ["a;b", "$(c)", "|", "d"]);
         assert_eq!(split("a 'b"), Err(CommandLineError::OpenQuote));
         assert_eq!("  ".parse::<CommandLine>(), Err(CommandLineError::Empty));

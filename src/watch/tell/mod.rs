@@ -99,7 +99,13 @@ pub(super) struct Tell {
 impl Tell {
     pub(super) fn new(options: Telling, deliveries: &super::metrics::Deliveries) -> Self {
         let webhook = options.webhook.as_ref().map(|url| Webhook::start(url.clone(), deliveries.clone()));
-        Self { options, children: Children::default(), webhook, told: BTreeMap::new(), waiting: VecDeque::new() }
+        Self {
+            options,
+            children: Children::default(),
+            webhook,
+            told: BTreeMap::new(),
+            waiting: VecDeque::new(),
+        }
     }
 
     /// Whether anybody listens at all.
@@ -149,7 +155,12 @@ impl Tell {
     }
 
     /// Runs the command that restarts the gateway.
-    pub(super) fn restart(&mut self, finding: &Finding, now: crate::clock::Now, poller: &Poller) -> Vec<Delivery> {
+    pub(super) fn restart(
+        &mut self,
+        finding: &Finding,
+        now: crate::clock::Now,
+        poller: &Poller,
+    ) -> Vec<Delivery> {
         let Some((command, _)) = self.options.restart.clone() else { return Vec::new() };
         let message =
             Message { schema: EVENT_SCHEMA, event: What::Finding, at: rfc3339(now.wall), finding, act: None };
@@ -175,7 +186,12 @@ impl Tell {
     }
 
     /// A command has ended, or has to be ended; the next in line starts.
-    pub(super) fn command_ended(&mut self, ended: Option<Ended>, now: Duration, poller: &Poller) -> Vec<Delivery> {
+    pub(super) fn command_ended(
+        &mut self,
+        ended: Option<Ended>,
+        now: Duration,
+        poller: &Poller,
+    ) -> Vec<Delivery> {
         let mut deliveries = Vec::new();
         if let Some(Ended { job, result, took }) = ended {
             match result {

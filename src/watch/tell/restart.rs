@@ -84,7 +84,10 @@ mod tests {
         let up = minutes(60);
         assert_eq!(history.decide(&POLICY, minutes(100), up, minutes(104)), Decision::At(minutes(105)));
         assert_eq!(history.decide(&POLICY, minutes(100), up, minutes(105)), Decision::Now);
-        assert_eq!(history.decide(&POLICY, minutes(100), minutes(4), minutes(105)), Decision::At(minutes(111)));
+        assert_eq!(
+            history.decide(&POLICY, minutes(100), minutes(4), minutes(105)),
+            Decision::At(minutes(111))
+        );
     }
 
     #[test]
