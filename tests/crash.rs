@@ -10,11 +10,12 @@ use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reclaim_support::strace::{Call, Traced, trace};
 use reclaim_support::{
-    act, command_within, dead_lock, events, gateway, journal, quarantined, reclaim, tombstone,
+    act, command_within, dead_lock, events, gateway, held_before_the_swap, journal, quarantined, reclaim,
+    tombstone,
 };
 use serde_json::Value;
 use support::{Run, TestEnv, hold, own_pid, payload, set_age, skipped, start_ticks};
@@ -154,13 +155,7 @@ impl Met {
         let mut command = command_within(env, &words, &RECLAIM);
         let child =
             command.arg("--json").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("strace");
-        let deadline = Instant::now() + Duration::from_secs(20);
-        // Once the tombstone has its name, nothing but the swap is left.
-        while !quarantined(&env.state()).keys().any(|name| !name.ends_with(".new")) {
-            assert!(Instant::now() < deadline, "no tombstone was made");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        std::thread::sleep(Duration::from_millis(50));
+        held_before_the_swap(env);
         fs::remove_file(lock).expect("a waiter removes the dead lock");
         let bytes = payload(own_pid(), Some(start_ticks(own_pid())));
         let owner = hold(lock, &bytes);
@@ -237,12 +232,7 @@ fn trace_meeting(env: &TestEnv, lock: &Path) -> Traced {
     let words = ["strace", "-f", "-o", file.to_str().expect("UTF-8"), "-e", DELAY];
     let mut command = command_within(env, &words, &RECLAIM);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("strace");
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !quarantined(&env.state()).keys().any(|name| !name.ends_with(".new")) {
-        assert!(Instant::now() < deadline, "no tombstone was made");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    std::thread::sleep(Duration::from_millis(50));
+    held_before_the_swap(env);
     fs::remove_file(lock).expect("remove");
     let owner = hold(lock, &payload(own_pid(), Some(start_ticks(own_pid()))));
     child.wait().expect("strace");

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use reclaim_support::strace::{self, Call, Traced, trace};
 use reclaim_support::{
-    Mounted, Results, act, command_within, dead_lock, events, gateway, journal, quarantined, reclaim, run,
-    tombstone,
+    Mounted, Results, act, command_within, dead_lock, events, gateway, held_before_the_swap, journal,
+    quarantined, reclaim, run, tombstone,
 };
 use serde_json::Value;
 use support::{Run, TestEnv, hold, is_root, own_pid, payload, set_age, skipped, start_ticks};
@@ -174,10 +174,7 @@ fn held_up(env: &TestEnv, more: &[&str], meanwhile: impl FnOnce()) -> Value {
     }
     let mut command = command_within(env, &words, &RECLAIM);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("strace");
-    support::eventually("a tombstone in the quarantine", || {
-        quarantined(&env.state()).keys().any(|name| !name.ends_with(".new"))
-    });
-    std::thread::sleep(Duration::from_millis(50));
+    held_before_the_swap(env);
     meanwhile();
     let output = child.wait_with_output().expect("strace");
     serde_json::from_slice(&output.stdout).expect("JSON")
@@ -232,10 +229,7 @@ fn a_live_lock_that_could_not_be_put_back_is_put_back_by_the_next() {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut command = command_within(&env, &words, &RECLAIM);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("strace");
-    support::eventually("a tombstone in the quarantine", || {
-        quarantined(&env.state()).keys().any(|name| !name.ends_with(".new"))
-    });
-    std::thread::sleep(Duration::from_millis(50));
+    held_before_the_swap(&env);
     fs::remove_file(lock).expect("a waiter removes the dead lock");
     let owner = hold(lock, &payload(own_pid(), Some(start_ticks(own_pid()))));
     let output = child.wait_with_output().expect("strace");
