@@ -197,6 +197,11 @@ impl Mounted {
         Ok(Self { at: at.to_owned() })
     }
 
+    /// What another program mounted at `at`.
+    pub fn already(at: &Path) -> Self {
+        Self { at: at.to_owned() }
+    }
+
     pub fn at(&self) -> &Path {
         &self.at
     }
