@@ -16,7 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use reclaim_support::{
-    Fact, Results, act, command_within, dead_lock, events, quarantined, reclaim, tombstone, tree,
+    Fact, Results, act, command_within, dead_lock, events, held_before_the_swap, reclaim, tombstone, tree,
 };
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use support::{Run, TestEnv, dead_pid, fifo, is_root, payload, set_age, skipped};
@@ -231,10 +231,7 @@ fn traps_that_spring_at_the_swap() {
         let arguments = ["reclaim", "--yes", "--settle", "0s", "--json"];
         let mut command = command_within(&scene.env, &words, &arguments);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("strace");
-        support::eventually("a tombstone in the quarantine", || {
-            quarantined(&scene.env.state()).keys().any(|name| !name.ends_with(".new"))
-        });
-        std::thread::sleep(Duration::from_millis(50));
+        held_before_the_swap(&scene.env);
         as_hostile(&trap, &scene);
         let output = child.wait_with_output().expect("lockdoctor");
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();

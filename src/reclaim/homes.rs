@@ -16,10 +16,14 @@ pub fn home_for(install: Option<&Install>, directory: &Rc<Directory>) -> Rc<Dire
     let state = install.map(|install| &install.root).filter(|root| {
         root.dev == directory.dev
             && root.uid == directory.uid
-            && mount_of(root) == mount_of(directory)
+            && !on_different_mounts(root, directory)
             && directory.path.starts_with(&root.path)
     });
     Rc::clone(state.unwrap_or(directory))
+}
+
+fn on_different_mounts(one: &Directory, other: &Directory) -> bool {
+    matches!((mount_of(one), mount_of(other)), (Some(one), Some(other)) if one != other)
 }
 
 /// A bind mount has the device number of what it shows; only the mount's own number tells them apart. `None`:

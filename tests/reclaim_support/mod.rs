@@ -13,7 +13,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Run, TestEnv, binary, dead_pid, hold, own_pid, payload, start_ticks};
+use crate::support::{Run, TestEnv, binary, dead_pid, eventually, hold, own_pid, payload, start_ticks};
 
 /// A pid that no Linux kernel hands out (`PID_MAX_LIMIT`, `include/linux/threads.h`).
 pub const TOMBSTONE_PID: u64 = (1 << 22) + 1;
@@ -129,6 +129,15 @@ pub fn events(home: &Path) -> Vec<String> {
     journal(home).iter().map(|line| line["event"].as_str().expect("event").to_owned()).collect()
 }
 
+/// Waits until a lockdoctor that is held up by strace stands right before its swap.
+pub fn held_before_the_swap(env: &TestEnv) {
+    // Once the tombstone has its name, nothing but the swap is left.
+    eventually("a tombstone in the quarantine", || {
+        quarantined(&env.state()).keys().any(|name| !name.ends_with(".new"))
+    });
+    std::thread::sleep(std::time::Duration::from_millis(50));
+}
+
 /// Everything that can be seen of a file but its access time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
@@ -186,6 +195,11 @@ impl Mounted {
         fs::create_dir_all(at).map_err(|error| error.to_string())?;
         run(Command::new("mount").args(words).arg(at))?;
         Ok(Self { at: at.to_owned() })
+    }
+
+    /// What another program mounted at `at`.
+    pub fn already(at: &Path) -> Self {
+        Self { at: at.to_owned() }
     }
 
     pub fn at(&self) -> &Path {
