@@ -69,7 +69,9 @@ fn control_unlink_by_path_robs_live_owners() {
 
 fn besiege(besieger: Option<Besieger>) {
     if besieger.is_some_and(|b| !b.available()) {
-        return skip(&format!("this lockdoctor has no {besieger:?}"));
+        return skip(&format!(
+            "this lockdoctor has no {besieger:?} that acts again and again (--no-breaker)"
+        ));
     }
     // In all ten times the rounds of the torture with the real code; most under watch, which has no process
     // to start each time.

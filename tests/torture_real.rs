@@ -39,7 +39,9 @@ fn no_live_owner_loses_its_lock_to_watch() {
 fn besiege(besieger: Besieger) {
     let Some(_) = packages() else { return };
     if !besieger.available() {
-        return real::skip(&format!("this lockdoctor has no {besieger:?}"));
+        return real::skip(&format!(
+            "this lockdoctor has no {besieger:?} that acts again and again (--no-breaker)"
+        ));
     }
     let each = setting("LOCKDOCTOR_TORTURE_ROUNDS", 2100).div_ceil(2 * BESIEGED.len() as u64);
     let mut all = Count::default();

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Guarded, binary, command};
+use super::{Guarded, command};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Besieger {
@@ -25,16 +25,24 @@ pub(crate) enum Besieger {
 }
 
 impl Besieger {
-    /// `watch` counts once it exists.
+    /// Whether this lockdoctor has the command, and can be told to act again and again on one lock.
     pub(crate) fn available(self) -> bool {
-        let help = |name| Command::new(binary()).args([name, "--help"]).output().unwrap().status.success();
+        let nothing_there = tempfile::tempdir().unwrap();
+        let fails = |args: &[&str]| {
+            let mut run = command(args, nothing_there.path());
+            run.args(extra_arguments()).arg("--help"); // last: clap stops there
+            run.output().unwrap().status.code() == Some(USAGE)
+        };
         match self {
-            Self::Reclaim => help("reclaim"),
-            Self::Watch => help("watch"),
+            Self::Reclaim => !fails(&["reclaim"]),
+            Self::Watch => !fails(&["watch", "--reclaim"]),
             Self::Unlink => true,
         }
     }
 }
+
+/// clap's exit code for an argument that it does not know.
+const USAGE: i32 = 2;
 
 /// As people write it: the right question, asked of the right process, and then a path.
 const CLEANER: &str = r#"
