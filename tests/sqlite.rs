@@ -1,8 +1,12 @@
 //! What OpenClaw keeps in SQLite: the readers against databases of real gateways, beside a busy writer, and
 //! against everything that is not what it claims to be.
 
+#[path = "sqlite/beside.rs"]
+mod beside;
 #[path = "sqlite/busy.rs"]
 mod busy;
+#[path = "sqlite/driver.rs"]
+mod driver;
 #[path = "sqlite/gateway.rs"]
 mod gateway;
 #[path = "sqlite/readers.rs"]

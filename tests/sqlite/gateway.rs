@@ -5,101 +5,23 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::driver::{Driver, skipped};
+use crate::support::fingerprint;
 use chrono::Utc;
 use lockdoctor::sqlite::judge::{Claim, Clears, judge};
 use lockdoctor::sqlite::os_lock::{self, OsLock};
 use lockdoctor::sqlite::{
-    Era, LeaseOwner, OwnerFacts, PidState, Reason, SessionStatus, Sessions, StartTime, StateDb, Tri, Verdict,
-    era, survey,
+    Era, LeaseOwner, OwnerFacts, PidState, Reason, Sessions, StartTime, StateDb, Tri, Verdict, era, survey,
 };
-use serde_json::Value;
-
-use crate::support::fingerprint;
 
 const VERSIONS: [&str; 2] = ["2026.8.2", "2026.9.6"];
 
 /// `unshare --uts` with another host name, as a re-created container has one.
 const ELSEWHERE: [&str; 5] = ["unshare", "--uts", "sh", "-c", "hostname re-created && exec \"$0\" \"$@\""];
-
-struct Driver {
-    process: Child,
-    answers: BufReader<ChildStdout>,
-    state: PathBuf,
-}
-
-impl Driver {
-    /// `Err` says why there is no such gateway here.
-    fn new(version: &str, home: &Path, prefix: &[&str]) -> Result<Self, String> {
-        if std::env::var_os("LOCKDOCTOR_LAB").is_none() {
-            return Err("LOCKDOCTOR_LAB is not set: no real gateways".into());
-        }
-        let node = std::env::var("LOCKDOCTOR_NODE").unwrap_or_else(|_| "node".into());
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sqlite/drive.mjs");
-        let script = script.to_str().ok_or("a path that is not UTF-8")?;
-        let key = format!("openclaw-{version}");
-        let home = home.to_str().ok_or("a path that is not UTF-8")?;
-        let words = [prefix, &[&node, script, &key, home]].concat();
-        let mut process = Command::new(words[0])
-            .args(&words[1..])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("{} cannot be run: {error}", words[0]))?;
-        let answers = BufReader::new(process.stdout.take().expect("piped"));
-        let mut driver = Self { process, answers, state: PathBuf::new() };
-        let ready = driver.answer()?;
-        driver.state = ready["state"].as_str().unwrap_or_default().into();
-        Ok(driver)
-    }
-
-    fn tell(&mut self, command: &str) -> Result<Value, String> {
-        let stdin = self.process.stdin.as_mut().expect("piped");
-        writeln!(stdin, "{command}").map_err(|error| error.to_string())?;
-        self.answer()
-    }
-
-    fn answer(&mut self) -> Result<Value, String> {
-        let mut line = String::new();
-        self.answers.read_line(&mut line).map_err(|error| error.to_string())?;
-        let answer: Value = serde_json::from_str(&line).map_err(|_| format!("the driver said {line:?}"))?;
-        if answer["ok"] == true { Ok(answer) } else { Err(answer["error"].to_string()) }
-    }
-
-    fn state_db(&self) -> StateDb {
-        survey(&self.state, Sessions::Running).state.expect("readable")
-    }
-
-    /// How many sessions are running, and whether their runs are under way.
-    fn running(&self) -> Vec<bool> {
-        let agents = survey(&self.state, Sessions::Running).agents;
-        let nodes = agents.iter().flat_map(|(_, db)| db.as_ref().expect("readable").nodes.rows());
-        nodes
-            .inspect(|node| assert_eq!(node.status, Some(SessionStatus::Running)))
-            .map(|node| node.lifecycle_run_id.is_some())
-            .collect()
-    }
-
-    fn gateway_lock(&self) -> OsLock {
-        let tmp = fs::read_dir(self.state.join("tmp")).expect("there").flatten();
-        let uid =
-            tmp.map(|entry| entry.file_name()).find(|name| name.to_string_lossy().starts_with("openclaw"));
-        let name = Path::new("tmp").join(uid.expect("a lock directory")).join("gateway.state.lock.sqlite");
-        os_lock::coordinator(&self.state, &name)
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        let _ = self.tell("stop");
-        let _ = self.process.wait();
-    }
-}
 
 /// What this very host knows about a process: the namespace is ours, the host name may not be.
 fn facts(owner: &LeaseOwner, gateway_lock: OsLock) -> OwnerFacts {
@@ -137,6 +59,12 @@ fn verdicts(db: &StateDb, lock: OsLock) -> BTreeMap<String, (Verdict, Vec<Reason
         (name, (verdict.verdict, verdict.reasons, verdict.clears))
     };
     leases.chain(opened).map(judged).collect()
+}
+
+/// Stale, and the next one on this host takes over: a zombie is as dead, only its parent has not looked yet.
+fn buried((verdict, reasons, clears): &(Verdict, Vec<Reason>, Clears)) -> bool {
+    let dead = matches!(reasons[..], [Reason::DeadPid | Reason::ZombiePid]);
+    *verdict == Verdict::Stale && dead && *clears == Clears::AtNextUse
 }
 
 fn databases(state: &Path) -> BTreeMap<PathBuf, String> {
@@ -189,14 +117,13 @@ fn a_gateways_life(version: &str) -> Result<(), String> {
     leaves_no_trace(&gateway.state);
 
     gateway.tell("kill")?;
+    until("the kernel to bury the gateway", || gateway.gateway_lock() == OsLock::Free);
     assert_eq!(gateway.running(), [true], "{version}: running survives its gateway");
-    assert_eq!(gateway.gateway_lock(), OsLock::Free, "{version}");
     let database = os_lock::database_open(&gateway.state, Path::new("state/openclaw.sqlite"));
     assert_eq!(database, OsLock::Free, "{version}");
     let dead = verdicts(&gateway.state_db(), OsLock::Free);
-    let expected = (Verdict::Stale, vec![Reason::DeadPid], Clears::AtNextUse);
-    assert!(dead.values().all(|seen| *seen == expected), "{version}: {dead:?}");
-    assert_eq!(dead.keys().collect::<Vec<_>>(), living.keys().collect::<Vec<_>>());
+    assert!(dead.values().all(buried), "{version}: {dead:?}");
+    assert_eq!(dead.contains_key("gateway-owner/global"), version == "2026.9.6");
     leaves_no_trace(&gateway.state);
 
     another_host_name(version, home.path(), &gateway)?;
@@ -204,7 +131,7 @@ fn a_gateways_life(version: &str) -> Result<(), String> {
     let lock = gateway.gateway_lock();
     let restarted = verdicts(&gateway.state_db(), lock);
     let live = restarted.values().filter(|(verdict, ..)| *verdict == Verdict::Held).count();
-    let left = restarted.values().filter(|seen| **seen == expected).count();
+    let left = restarted.values().filter(|seen| buried(seen)).count();
     assert!(live > 0 && live + left == restarted.len(), "{version}: {restarted:?}");
     Ok(())
 }
@@ -244,15 +171,7 @@ fn lives_and_deaths_of_real_gateways() {
     for version in VERSIONS {
         match a_gateways_life(version) {
             Ok(()) => eprintln!("openclaw {version}: as expected"),
-            Err(why)
-                if why.contains("not installed")
-                    || why.contains("LOCKDOCTOR_LAB")
-                    || why.contains("cannot be run") =>
-            {
-                assert!(std::env::var_os("LOCKDOCTOR_REQUIRE_REAL").is_none(), "required, but {why}");
-                eprintln!("SKIPPED: openclaw {version}: {why}");
-            }
-            Err(why) => panic!("openclaw {version}: {why}"),
+            Err(why) => skipped(version, &why),
         }
     }
 }
