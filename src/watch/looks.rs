@@ -18,11 +18,14 @@ use crate::evidence::{Evidence, Owner, PidDomain, Writer};
 use crate::openclaw::lock_kind::LockKind;
 use crate::openclaw::self_heal::{self, SelfHeal};
 use crate::report::words::{duration, millis};
+use crate::survey::standing::Belonging;
 use crate::survey::{Guarded, SurveyedLock};
 use crate::verdict::{Judgement, Reason, Verdict};
 
 /// A lock that lives this long gets its session's name; for shorter ones the store is not read.
 const WORTH_A_NAME: Duration = Duration::from_secs(5);
+/// How long news of what has happened may take to reach us.
+const NEWS_DELAY: Duration = Duration::from_secs(1);
 /// When a look fails for a reason that may pass (descriptors, a busy mount).
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -38,10 +41,11 @@ impl Daemon {
             Err(_) => return self.schedule_root(root, Trigger::Change),
         };
         // Watched before it is asked about, so that a close in between is not missed.
-        if entry.content_watch.is_none() && kind != LockKind::Coordinator {
+        let may_be_anothers = belonging != Belonging::ByPlace && entry.lock.is_none();
+        if entry.content_watch.is_none() && kind != LockKind::Coordinator && !may_be_anothers {
             match self.ground.inotify.watch_content(&directory, &name) {
                 Ok(wd) => self.table.watch_content(id, wd),
-                Err(Errno::NOENT) => return self.released(id, Release::Unseen),
+                Err(Errno::NOENT) => return self.vanished(id, belonging),
                 Err(Errno::NOSPC) => self.say_once(
                     &directory.path,
                     "the limit of inotify watches is reached (sysctl fs.inotify.max_user_watches); that a \
@@ -52,7 +56,7 @@ impl Daemon {
         }
         let Some(standing) = &self.ground.roots[root].standing else { return };
         match standing.look(&directory, &name, kind, belonging, &mut self.view) {
-            Ok(None) => self.released(id, Release::Unseen),
+            Ok(None) => self.vanished(id, belonging),
             Ok(Some(lock)) => self.seen(id, lock),
             Err(error) => {
                 let problem = crate::survey::Problem::of(&directory.path.join(&name), error);
@@ -60,6 +64,16 @@ impl Daemon {
                 self.table.look_at(id, Some(self.view.now.boot + LOOK_AGAIN));
             }
         }
+    }
+
+    /// It is not there. As a rule its deletion is on the way to us already, and tells how it went.
+    fn vanished(&mut self, id: LockId, belonging: Belonging) {
+        let Some(entry) = self.table.get_mut(id) else { return };
+        if entry.vanished || belonging != Belonging::ByPlace {
+            return self.released(id, Release::Unseen);
+        }
+        entry.vanished = true;
+        self.table.look_at(id, Some(self.view.now.boot + NEWS_DELAY));
     }
 
     fn seen(&mut self, id: LockId, mut lock: SurveyedLock) {
@@ -79,6 +93,7 @@ impl Daemon {
             lock.guarded = Guarded::Yes;
         }
         let Some(entry) = self.table.get_mut(id) else { return };
+        entry.vanished = false;
         if !unchanged {
             entry.suspicion = None;
             entry.setback = None;

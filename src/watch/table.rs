@@ -64,6 +64,8 @@ pub(super) struct Entry {
     pub(super) session_named: bool,
     /// Somebody who could write to it has closed it since the last change of its content.
     pub(super) closed: bool,
+    /// The last look did not find it.
+    pub(super) vanished: bool,
     /// The process whose end is waited for on its behalf.
     pub(super) watched_process: Option<u32>,
     /// Why the last attempt to reclaim it came to nothing, and when the next is due.
@@ -149,6 +151,7 @@ impl Table {
                 content_watch: None,
                 session_named: false,
                 closed: false,
+                vanished: false,
                 watched_process: None,
                 setback: None,
                 due: None,

@@ -1,5 +1,7 @@
 //! A running `lockdoctor watch`, its log as it comes, its listener, and processes that hold locks.
 
+#![allow(dead_code, reason = "each test binary uses a part")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;

@@ -48,7 +48,9 @@ fn a_finding_is_told_once_and_not_through_a_shell() {
     assert_eq!(told(&out).len(), 1);
     plant(&env, "b");
     eventually("another is news", || told(&out).len() == 2);
-    assert_eq!(watch.metric(r#"lockdoctor_deliveries_total{channel="command",result="ok"}"#), 2.0);
+    eventually("both are counted", || {
+        watch.metric(r#"lockdoctor_deliveries_total{channel="command",result="ok"}"#) == 2.0
+    });
 }
 
 #[test]

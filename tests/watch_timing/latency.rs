@@ -10,6 +10,7 @@ const SETTLE: Duration = Duration::from_millis(300);
 
 #[test]
 fn a_death_is_known_within_50_ms_and_dealt_with_after_the_settle_time() {
+    let _alone = crate::alone();
     let env = TestEnv::new("2026.4.15");
     let watch = Watch::start(&env, &["--reclaim", "--settle", "300ms"]);
     let mut to_verdict = Vec::new();
@@ -47,6 +48,7 @@ fn a_death_is_known_within_50_ms_and_dealt_with_after_the_settle_time() {
 
 #[test]
 fn a_leak_is_seen_when_the_owner_closes_the_file_and_reclaimed_after_its_own_settle_time() {
+    let _alone = crate::alone();
     let env = TestEnv::new("2026.4.15");
     let watch = Watch::start(&env, &["--reclaim", "--settle", "700ms"]);
     let lock = env.session("leaked");
@@ -66,6 +68,7 @@ fn a_leak_is_seen_when_the_owner_closes_the_file_and_reclaimed_after_its_own_set
 
 #[test]
 fn keep_leaked_keeps_them() {
+    let _alone = crate::alone();
     let env = TestEnv::new("2026.4.15");
     let watch = Watch::start(&env, &["--reclaim", "--settle", "50ms", "--keep-leaked"]);
     let lock = env.session("kept");

@@ -1,0 +1,18 @@
+//! How fast `lockdoctor watch` is, and what it costs: measured, so these tests run one at a time.
+
+#[path = "../watch/daemon.rs"]
+mod daemon;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod frugal;
+mod latency;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+static MEASURING: Mutex<()> = Mutex::new(());
+
+/// Keeps the other tests from disturbing this one.
+fn alone() -> MutexGuard<'static, ()> {
+    MEASURING.lock().unwrap_or_else(PoisonError::into_inner)
+}
