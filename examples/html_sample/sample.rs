@@ -228,12 +228,7 @@ fn findings() -> Vec<Finding> {
 
 fn timeline(end: i64) -> Timeline {
     let mut rows = vec![
-        Row {
-            id: "gateway".to_owned(),
-            label: "gateway, pid 5012".to_owned(),
-            group: Group::Gateway,
-            spans: stalls(),
-        },
+        Row { id: "gateway".to_owned(), label: "gateway".to_owned(), group: Group::Gateway, spans: stalls() },
         main_lane(),
         Row {
             id: "l:session".to_owned(),
@@ -278,6 +273,8 @@ fn stalls() -> Vec<Span> {
         )
     };
     vec![
+        span(SpanKind::Life, 0, clock(9, 13, 52), "pid 4417", Severity::Info),
+        span(SpanKind::Life, clock(9, 14, 2), clock(18, 41, 0), "pid 5012", Severity::Info),
         stall(clock(16, 2, 10), 31),
         stall(clock(16, 4, 10), 31),
         stall(clock(16, 6, 9), 31),
@@ -377,13 +374,9 @@ fn sessions(end: i64) -> Vec<Row> {
     ));
     for minute in [7, 18, 33] {
         let from = clock(18, minute, 10);
-        telegram.push(span(
-            SpanKind::Wait,
-            from,
-            from + 10,
-            "session file locked (timeout 10000ms)",
-            Severity::Warning,
-        ));
+        telegram.push(span(SpanKind::Wait, from, from + 10, "for the lock", Severity::Warning));
+        let error = "session file locked (timeout 10000ms)";
+        telegram.push(span(SpanKind::Notice, from + 10, from + 10, error, Severity::Warning));
     }
     let mut main = Vec::new();
     for (from, length, model) in [

@@ -31,8 +31,12 @@ fn article(out: &mut Html, finding: &Finding, rows: &[DrawnRow], clock: Clock) {
     out.raw(r#"<article class="finding "#)
         .raw(severity_class(finding.severity))
         .raw(r#""><h3><span class="badge">"#);
-    out.raw(severity_word(finding.severity)).raw("</span> ").clipped(&finding.title, 300).raw("</h3>");
-    out.raw(r#"<p class="prose">"#).clipped(&finding.explanation, PROSE_MAX).raw("</p><dl>");
+    let (title, text) = finding.title_and_text();
+    out.raw(severity_word(finding.severity)).raw("</span> ").clipped(title, 300).raw("</h3>");
+    if !text.is_empty() {
+        out.raw(r#"<p class="prose">"#).clipped(text, PROSE_MAX).raw("</p>");
+    }
+    out.raw("<dl>");
     place(out, finding, rows, clock);
     evidence(out, &finding.evidence);
     out.raw(r#"<dt>Lock</dt><dd class="lock-help">"#).raw(if finding.removing_lock_helps {

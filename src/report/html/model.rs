@@ -58,7 +58,7 @@ pub struct Finding {
     /// One of the contract's codes, `leaked-lock`.
     pub code: String,
     pub severity: Severity,
-    /// What it is, in a few words.
+    /// What it is, in a few words. Where it is empty, the first sentence of the explanation stands in for it.
     pub title: String,
     pub explanation: String,
     #[serde(rename = "where")]
@@ -70,6 +70,21 @@ pub struct Finding {
     pub evidence: Vec<String>,
     pub advice: Vec<Advice>,
     pub removing_lock_helps: bool,
+}
+
+impl Finding {
+    /// What it is, and the rest of the explanation.
+    pub fn title_and_text(&self) -> (&str, &str) {
+        if !self.title.is_empty() {
+            return (&self.title, &self.explanation);
+        }
+        let text = self.explanation.trim();
+        let next = |at: usize| text[at..].chars().next().is_some_and(char::is_uppercase);
+        match text.match_indices(". ").map(|(at, _)| at + 2).find(|at| next(*at)) {
+            Some(at) => (text[..at].trim_end_matches(". "), &text[at..]),
+            None => (text.trim_end_matches('.'), ""),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,22 +154,31 @@ pub enum SpanKind {
     Hold,
     ModelCall,
     EventLoopDelay,
-    /// Drawn at its start.
+    /// A gateway process from its start to its end.
+    Life,
+    /// An instant, as are the next two: drawn at its start.
     Timeout,
-    /// Drawn at its start.
     Restart,
+    /// Anything else that a reader should see: a failed lock wait, a session called stuck, a recovery.
+    Notice,
 }
 
 impl SpanKind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Run,
         Self::Wait,
         Self::Hold,
         Self::ModelCall,
         Self::EventLoopDelay,
+        Self::Life,
         Self::Timeout,
         Self::Restart,
+        Self::Notice,
     ];
+
+    pub fn is_instant(self) -> bool {
+        matches!(self, Self::Timeout | Self::Restart | Self::Notice)
+    }
 
     /// Its place in [`Self::ALL`], and in the table of the page's script.
     pub fn index(self) -> usize {
@@ -187,6 +211,7 @@ pub struct Mark {
 pub enum MarkKind {
     Restart,
     Timeout,
+    Notice,
 }
 
 impl MarkKind {
@@ -195,6 +220,7 @@ impl MarkKind {
         match self {
             Self::Restart => SpanKind::Restart,
             Self::Timeout => SpanKind::Timeout,
+            Self::Notice => SpanKind::Notice,
         }
     }
 }
@@ -249,4 +275,49 @@ pub struct Lock {
 pub struct Fact {
     pub key: String,
     pub value: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn titled(title: &str, explanation: &str) -> Finding {
+        Finding {
+            code: "lane-wait".to_owned(),
+            severity: Severity::Info,
+            title: title.to_owned(),
+            explanation: explanation.to_owned(),
+            place: Place::default(),
+            first_seen: None,
+            last_seen: None,
+            count: 1,
+            evidence: Vec::new(),
+            advice: Vec::new(),
+            removing_lock_helps: false,
+        }
+    }
+
+    #[test]
+    fn the_first_sentence_is_the_title_if_there_is_none() {
+        let pair = |title, text| {
+            let finding = titled(title, text);
+            let (title, text) = finding.title_and_text();
+            format!("{title} | {text}")
+        };
+        assert_eq!(
+            pair("", "It waited 1.5 s, i.e. long. The run ahead ended."),
+            "It waited 1.5 s, i.e. long | The run ahead ended."
+        );
+        assert_eq!(pair("", "It waited."), "It waited | ");
+        assert_eq!(pair("A wait", "It waited. Long."), "A wait | It waited. Long.");
+        assert_eq!(pair("", ""), " | ");
+    }
+
+    #[test]
+    fn indented_lines_of_advice_are_commands() {
+        let advice = Advice::from("Free it:\n    lockdoctor reclaim\n    lockdoctor scan");
+        assert_eq!(advice.text, "Free it:");
+        assert_eq!(advice.command.as_deref(), Some("lockdoctor reclaim\nlockdoctor scan"));
+        assert_eq!(Advice::from("Nothing to do.").command, None);
+    }
 }

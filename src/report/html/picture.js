@@ -70,7 +70,8 @@ function createPicture(plot, data, view, drawn) {
       [WAIT]: by(["wait", "warning", "critical"]),
       [HOLD]: by(["hold", "warning", "critical"]),
       [DELAY]: by(["delay", "warning", "critical"]),
-      [TIMEOUT]: by(["hold", "warning", "critical"]),
+      [LIFE]: by(["life", "life", "life"]),
+      instant: by(["hold", "warning", "critical"]),
       grid: value("grid"), stall: value("stall"), restart: value("restart"),
     };
   }
@@ -92,13 +93,15 @@ function createPicture(plot, data, view, drawn) {
     }
   }
 
-  // Shapes of one kind, severity and density: x, y, width. Crosses: x, y, nothing.
-  const batches = Array.from({ length: 5 * 3 * LEVELS }, () => new Batch());
-  const crosses = Array.from({ length: 3 }, () => new Batch());
-  const openFrom = new Float64Array(5 * 3 * TRACKS);
-  const openTo = new Float64Array(5 * 3 * TRACKS);
-  const openFill = new Float64Array(5 * 3 * TRACKS);
-  const openCount = new Uint32Array(5 * 3 * TRACKS);
+  // Shapes of one kind, severity and density: x, y, width. Instants of one kind and severity: x, y, height of the row.
+  const batches = Array.from({ length: FIRST_INSTANT * 3 * LEVELS }, () => new Batch());
+  const instants = Array.from({ length: 3 * 3 }, () => new Batch());
+  const OPEN = FIRST_INSTANT * 3 * TRACKS;
+  const openFrom = new Float64Array(OPEN);
+  const openTo = new Float64Array(OPEN);
+  const openFill = new Float64Array(OPEN);
+  const openCount = new Uint32Array(OPEN);
+  const lastInstant = new Float64Array(3);
 
   function request() {
     if (!pending) pending = requestAnimationFrame(frame);
@@ -134,11 +137,11 @@ function createPicture(plot, data, view, drawn) {
       context.fillRect(x, low, Math.max(1, Math.min(width, (to - view.from) * scale) - x), high - low);
     }
     for (const batch of batches) batch.length = 0;
-    for (const batch of crosses) batch.length = 0;
+    for (const batch of instants) batch.length = 0;
     for (const row of shown) {
       if (row.y + row.height >= low && row.y <= high) collect(row, scale);
     }
-    for (const kind of [RUN, MODEL, WAIT, DELAY, HOLD]) paint(kind);
+    for (const kind of [LIFE, RUN, MODEL, WAIT, DELAY, HOLD]) paint(kind);
     context.strokeStyle = colours.restart;
     context.lineWidth = 1.5;
     context.setLineDash([4, 3]);
@@ -151,7 +154,7 @@ function createPicture(plot, data, view, drawn) {
     }
     context.stroke();
     context.setLineDash([]);
-    paintCrosses();
+    paintInstants();
     drawAxis(step, scale);
     drawn(scale);
   }
@@ -162,14 +165,15 @@ function createPicture(plot, data, view, drawn) {
     openTo.fill(-1);
     const { start, end, kind, severity, track } = row;
     const count = start.length;
-    let lastCross = -Infinity;
+    lastInstant.fill(-Infinity);
     for (let i = lowerBound(row.reach, view.from); i < count && start[i] <= view.to; i++) {
       if (end[i] < view.from) continue;
       const x = Math.max(-2, (start[i] - view.from) * scale);
-      if (kind[i] >= TIMEOUT) {
-        if (kind[i] === TIMEOUT && (x - lastCross > 4 || severity[i] > 0)) {
-          crosses[severity[i]].push(x, row.y + row.height / 2, 0);
-          lastCross = x;
+      if (kind[i] >= FIRST_INSTANT) {
+        const which = kind[i] - FIRST_INSTANT;
+        if (x - lastInstant[which] > 2 || severity[i] === 2) {
+          instants[which * 3 + severity[i]].push(x, row.y, row.height);
+          lastInstant[which] = x;
         }
         continue;
       }
@@ -214,8 +218,8 @@ function createPicture(plot, data, view, drawn) {
     batches[(kind * 3 + severity) * LEVELS + level].push(from, y, to - from);
   }
 
-  const OFFSET = { [RUN]: 0, [MODEL]: 3, [WAIT]: 4, [HOLD]: 0, [DELAY]: 0 };
-  const THICKNESS = { [RUN]: data.shape.bar, [MODEL]: 3, [WAIT]: 2, [HOLD]: 2, [DELAY]: data.shape.bar };
+  const OFFSET = { [RUN]: 0, [MODEL]: 3, [WAIT]: 4, [HOLD]: 0, [LIFE]: 0 };
+  const THICKNESS = { [RUN]: data.shape.bar, [MODEL]: 3, [WAIT]: 2, [HOLD]: 2, [LIFE]: data.shape.bar };
 
   function paint(kind) {
     for (let severity = 0; severity < 3; severity++) {
@@ -235,7 +239,7 @@ function createPicture(plot, data, view, drawn) {
           }
         }
         context.globalAlpha = 1;
-        if (severity > 0 && kind !== HOLD) {
+        if (severity > 0 && kind !== HOLD && kind !== LIFE) {
           context.strokeStyle = colours[WAIT][severity];
           line(batch, -2, 2, severity === 1 ? [2, 2] : []);
         }
@@ -256,20 +260,31 @@ function createPicture(plot, data, view, drawn) {
     context.setLineDash([]);
   }
 
-  function paintCrosses() {
+  // A cross for a timeout, a line through its row for a restart, a dot for a notice.
+  function paintInstants() {
     context.lineWidth = 2;
-    for (let severity = 0; severity < 3; severity++) {
-      const { numbers, length } = crosses[severity];
-      context.strokeStyle = colours[TIMEOUT][severity];
+    for (let which = 0; which < instants.length; which++) {
+      const { numbers, length } = instants[which];
+      const kind = FIRST_INSTANT + Math.floor(which / 3);
+      context.strokeStyle = context.fillStyle = colours.instant[which % 3];
       context.beginPath();
       for (let i = 0; i < length; i += 3) {
-        const x = numbers[i], y = numbers[i + 1];
-        context.moveTo(x - 4, y - 4);
-        context.lineTo(x + 4, y + 4);
-        context.moveTo(x - 4, y + 4);
-        context.lineTo(x + 4, y - 4);
+        const x = numbers[i], y = numbers[i + 1] + numbers[i + 2] / 2;
+        if (kind === TIMEOUT) {
+          context.moveTo(x - 4, y - 4);
+          context.lineTo(x + 4, y + 4);
+          context.moveTo(x - 4, y + 4);
+          context.lineTo(x + 4, y - 4);
+        } else if (kind === RESTART) {
+          context.moveTo(x, numbers[i + 1]);
+          context.lineTo(x, numbers[i + 1] + numbers[i + 2]);
+        } else {
+          context.moveTo(x + 3, y);
+          context.arc(x, y, 3, 0, 2 * Math.PI);
+        }
       }
-      context.stroke();
+      if (kind === NOTICE) context.fill();
+      else context.stroke();
     }
   }
 
@@ -310,7 +325,7 @@ function createPicture(plot, data, view, drawn) {
   // Where a span is drawn within its row: top and thickness.
   function lies(row, i) {
     const { pad, pitch, bar } = data.shape;
-    if (row.kind[i] >= TIMEOUT) return [row.height / 2 - 5, 10];
+    if (row.kind[i] >= FIRST_INSTANT) return [row.height / 2 - 5, 10];
     if (row.kind[i] === HOLD) return [pad + row.tracks * pitch - 2, 4];
     const y = pad + row.track[i] * pitch;
     return row.kind[i] === MODEL ? [y + 2, 5] : [y, bar];

@@ -124,10 +124,7 @@ fn drawn<'a>(
 
 fn placed(span: &Span, origin: DateTime<Utc>) -> Placed<'_> {
     let start = (span.start - origin).num_milliseconds();
-    let end = match span.kind {
-        SpanKind::Timeout | SpanKind::Restart => start,
-        _ => (span.end - origin).num_milliseconds().max(start),
-    };
+    let end = if span.kind.is_instant() { start } else { (span.end - origin).num_milliseconds().max(start) };
     Placed { start, end, kind: span.kind, severity: span.severity, track: 0, label: &span.label }
 }
 
@@ -143,9 +140,10 @@ fn assign_tracks(spans: &mut [Placed]) -> u8 {
     for span in spans.iter_mut() {
         let free = |end: &i64| *end <= span.start + SAME_MOMENT_MS;
         let track = match span.kind {
-            SpanKind::Hold | SpanKind::Timeout | SpanKind::Restart => continue,
+            SpanKind::Hold | SpanKind::Life => continue,
+            instant if instant.is_instant() => continue,
             SpanKind::ModelCall => ends.iter().position(|end| *end > span.start).unwrap_or(0),
-            SpanKind::Run | SpanKind::Wait | SpanKind::EventLoopDelay => {
+            _ => {
                 let continued = ends.iter().position(|end| end.abs_diff(span.start) <= SAME_MOMENT_MS as u64);
                 continued.or_else(|| ends.iter().position(free)).unwrap_or(ends.len())
             }

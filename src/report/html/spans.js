@@ -4,7 +4,8 @@
 // those of quantity.rs.
 
 // The order of SpanKind::ALL.
-const RUN = 0, WAIT = 1, HOLD = 2, MODEL = 3, DELAY = 4, TIMEOUT = 5, RESTART = 6;
+const RUN = 0, WAIT = 1, HOLD = 2, MODEL = 3, DELAY = 4, LIFE = 5, TIMEOUT = 6, RESTART = 7, NOTICE = 8;
+const FIRST_INSTANT = TIMEOUT;
 
 function readTimeline() {
   const data = JSON.parse(document.getElementById("data").textContent);

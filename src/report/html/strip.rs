@@ -20,8 +20,18 @@ const WIDTH: f64 = 1000.0;
 /// The narrowest shape: about a pixel for what is ordinary, more for what must not be missed.
 const NARROWEST: [f64; 3] = [1.5, 2.5, 3.5];
 
-/// Timeouts nearer together than this share one cross.
-const CROSS_APART: f64 = 5.0;
+/// From the back to the front.
+const DRAWN: [SpanKind; 6] = [
+    SpanKind::Life,
+    SpanKind::Run,
+    SpanKind::ModelCall,
+    SpanKind::Wait,
+    SpanKind::EventLoopDelay,
+    SpanKind::Hold,
+];
+
+/// Instants nearer together than this share one sign.
+const SIGNS_APART: f64 = 5.0;
 
 pub(super) fn height(row: &DrawnRow) -> u32 {
     PAD + u32::from(row.tracks) * PITCH + if row.has_holds { HOLD } else { 0 } + FOOT
@@ -57,8 +67,7 @@ pub(super) fn draw(out: &mut Html, row: &DrawnRow, backdrop: &Backdrop, scale: S
     out.raw(r#""><svg width="100%" height=""#).integer(height.into());
     out.raw(r#"" viewBox="0 0 1000 "#).integer(height.into()).raw(r#"" preserveAspectRatio="none">"#);
     stalls(out, backdrop, height, scale);
-    for kind in [SpanKind::Run, SpanKind::ModelCall, SpanKind::Wait, SpanKind::EventLoopDelay, SpanKind::Hold]
-    {
+    for kind in DRAWN {
         for severity in Severity::ALL {
             let shapes = merged(row, kind, severity, scale);
             bars(out, &shapes, kind, severity, row);
@@ -70,7 +79,7 @@ pub(super) fn draw(out: &mut Html, row: &DrawnRow, backdrop: &Backdrop, scale: S
     let own = row.spans.iter().filter(|span| span.kind == SpanKind::Restart).map(|span| span.start);
     restarts(out, own.chain(backdrop.restarts.iter().copied()), height, scale);
     out.raw("</svg>");
-    crosses(out, row, height, scale);
+    signs(out, row, height, scale);
     out.raw("</svg>");
 }
 
@@ -109,7 +118,6 @@ fn bars(out: &mut Html, shapes: &[Shape], kind: SpanKind, severity: Severity, ro
     for shape in shapes {
         let top = PAD + u32::from(shape.track) * PITCH;
         let (y, thickness) = match kind {
-            SpanKind::Run | SpanKind::Timeout | SpanKind::Restart => (top, BAR),
             SpanKind::ModelCall => (top + 3, 3),
             SpanKind::Wait => (top + 4, 2),
             SpanKind::Hold => (PAD + u32::from(row.tracks) * PITCH - 1, 2),
@@ -119,6 +127,7 @@ fn bars(out: &mut Html, shapes: &[Shape], kind: SpanKind, severity: Severity, ro
                 out.raw("h").coordinate(shape.end - shape.x);
                 continue;
             }
+            _ => (top, BAR),
         };
         let width = shape.end - shape.x;
         out.raw("M").coordinate(shape.x).raw(" ").integer(y.into()).raw("h").coordinate(width);
@@ -173,21 +182,20 @@ fn restarts(out: &mut Html, at: impl Iterator<Item = i64>, height: u32, scale: S
     out.raw(r#""/>"#);
 }
 
-/// Text, because a cross within the stretched picture would be stretched too.
-fn crosses(out: &mut Html, row: &DrawnRow, height: u32, scale: Scale) {
-    let mut last = f64::NEG_INFINITY;
-    for span in row.spans.iter().filter(|span| span.kind == SpanKind::Timeout && scale.shows(span)) {
-        let x = scale.x(span.start);
-        if x - last < CROSS_APART {
-            continue;
+/// Text, because a cross or a dot within the stretched picture would be stretched too.
+fn signs(out: &mut Html, row: &DrawnRow, height: u32, scale: Scale) {
+    for (kind, sign) in [(SpanKind::Notice, "•</text>"), (SpanKind::Timeout, "×</text>")] {
+        let mut last = f64::NEG_INFINITY;
+        for span in row.spans.iter().filter(|span| span.kind == kind && scale.shows(span)) {
+            let x = scale.x(span.start);
+            if x - last < SIGNS_APART {
+                continue;
+            }
+            last = x;
+            out.raw(r#"<text class=""#).raw(kind_class(kind)).raw(" ").raw(severity_class(span.severity));
+            out.raw(r#"" x=""#).coordinate(x / 10.0).raw(r#"%" y=""#);
+            out.integer((height / 2 + 5).into()).raw(r#"">"#).raw(sign);
         }
-        last = x;
-        out.raw(r#"<text class="timeout "#)
-            .raw(severity_class(span.severity))
-            .raw(r#"" x=""#)
-            .coordinate(x / 10.0)
-            .raw(r#"%" y=""#);
-        out.integer((height / 2 + 5).into()).raw(r#"">×</text>"#);
     }
 }
 
@@ -200,6 +208,8 @@ pub(super) fn kind_class(kind: SpanKind) -> &'static str {
         SpanKind::EventLoopDelay => "delay",
         SpanKind::Timeout => "timeout",
         SpanKind::Restart => "restart",
+        SpanKind::Life => "life",
+        SpanKind::Notice => "notice",
     }
 }
 

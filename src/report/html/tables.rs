@@ -1,11 +1,17 @@
 //! Lanes, locks and environment: numbers in columns.
 
+use std::cmp::Reverse;
+
 use chrono::{DateTime, Utc};
 
 use super::markup::Html;
 use super::model::{Fact, Lane, LaneStatistics, Lock, Quantiles};
 use super::quantity::{count, duration, grouped};
 use super::strip::severity_class;
+
+/// Lanes shown at once; every session has one of its own.
+const LANES_SHOWN: usize = 20;
+const LANES_MAX: usize = 500;
 
 /// A week of hours in one sparkline.
 const SPARK_MAX: usize = 168;
@@ -20,7 +26,31 @@ pub(super) fn lanes(out: &mut Html, lanes: &[Lane]) {
         out.raw(r#"<p class="quiet-note">No log told of lanes.</p></section>"#);
         return;
     }
-    out.raw(r#"<div class="scroll" role="region" aria-label="Lane statistics" tabindex="0"><table><thead>"#);
+    let mut lanes: Vec<&Lane> = lanes.iter().collect();
+    lanes.sort_by_cached_key(|lane| Reverse(weight(lane)));
+    let (shown, rest) = lanes.split_at(lanes.len().min(LANES_SHOWN));
+    lane_table(out, shown, r#"aria-label="Lane statistics""#);
+    if !rest.is_empty() {
+        out.raw(r#"<details class="as-table"><summary>"#).text(&count(rest.len() as u64, "quieter lane"));
+        out.raw("</summary>");
+        lane_table(out, &rest[..rest.len().min(LANES_MAX)], r#"aria-label="Statistics of quieter lanes""#);
+        if rest.len() > LANES_MAX {
+            out.raw("<p>The first ").integer(LANES_MAX as u64).raw(" of them.</p>");
+        }
+        out.raw("</details>");
+    }
+    by_the_hour(out, shown);
+    out.raw("</section>");
+}
+
+/// The lanes that all sessions share first; then those that made somebody wait or failed, then the busy ones.
+fn weight(lane: &Lane) -> (bool, u64, u64, u64) {
+    let whole = &lane.whole;
+    (!lane.lane.starts_with("session:"), whole.wait_ms.map_or(0, |wait| wait.max), whole.errors, whole.tasks)
+}
+
+fn lane_table(out: &mut Html, lanes: &[&Lane], name: &'static str) {
+    out.raw(r#"<div class="scroll" role="region" tabindex="0" "#).raw(name).raw("><table><thead>");
     lane_head(
         out,
         r#"<th scope="col" rowspan="2">Lane</th>"#,
@@ -34,8 +64,6 @@ pub(super) fn lanes(out: &mut Html, lanes: &[Lane]) {
         out.raw("</td></tr>");
     }
     out.raw("</tbody></table></div>");
-    by_the_hour(out, lanes);
-    out.raw("</section>");
 }
 
 fn lane_head(out: &mut Html, before: &'static str, after: &'static str) {
@@ -104,7 +132,7 @@ fn sparkline(out: &mut Html, lane: &Lane) {
     out.raw("</svg>");
 }
 
-fn by_the_hour(out: &mut Html, lanes: &[Lane]) {
+fn by_the_hour(out: &mut Html, lanes: &[&Lane]) {
     let mut hours: Vec<_> =
         lanes.iter().flat_map(|lane| lane.per_hour.iter().map(move |hour| (lane, hour))).collect();
     if hours.is_empty() {

@@ -4,7 +4,7 @@ const timeline = (() => {
   const plot = document.getElementById("plot");
   if (!plot) return null;
 
-  const NOUNS = ["run", "wait", "lock hold", "model call", "event loop blocked", "timeout", "restart"];
+  const NOUNS = ["run", "wait", "lock hold", "model call", "event loop blocked", "gateway process", "timeout", "restart", "notice"];
   const SEVERITIES = ["", "warning", "critical"];
   const REACH = 5; // pixels around the pointer
   const SHORTEST_VIEW = 20; // milliseconds
@@ -136,7 +136,7 @@ const timeline = (() => {
     const { row, i } = selected;
     const [low, thickness] = picture.lies(row, i);
     const x = (row.start[i] - view.from) * scale;
-    const margin = row.kind[i] >= TIMEOUT ? 6 : 2;
+    const margin = row.kind[i] >= FIRST_INSTANT ? 6 : 2;
     const x0 = Math.max(-3, x - margin);
     const x1 = Math.min(picture.width + 3, (row.end[i] - view.from) * scale + margin);
     box.hidden = x1 <= x0;

@@ -159,6 +159,8 @@ pub(super) fn noun(kind: SpanKind) -> &'static str {
         SpanKind::EventLoopDelay => "event-loop delay",
         SpanKind::Timeout => "timeout",
         SpanKind::Restart => "restart",
+        SpanKind::Life => "gateway process",
+        SpanKind::Notice => "notice",
     }
 }
 
@@ -184,6 +186,8 @@ fn legend(out: &mut Html, rows: &[DrawnRow], timeline: &Timeline) {
             SpanKind::EventLoopDelay => (r#"<path class="delay s0" d="M1 7.5h24"/>"#, "event loop blocked"),
             SpanKind::Timeout => (r#"<text class="timeout s2" x="13" y="13">×</text>"#, "timeout"),
             SpanKind::Restart => (r#"<path class="restart" d="M13 0v16"/>"#, "restart"),
+            SpanKind::Life => (r#"<path class="life s0" d="M1 3h24v9h-24z"/>"#, "gateway is up"),
+            SpanKind::Notice => (r#"<text class="notice s1" x="13" y="13">•</text>"#, "notice"),
         };
         out.raw(r#"<li><svg width="26" height="16" aria-hidden="true">"#)
             .raw(shape)
@@ -205,7 +209,8 @@ fn legend(out: &mut Html, rows: &[DrawnRow], timeline: &Timeline) {
 fn table(out: &mut Html, timeline: &Timeline, rows: &[DrawnRow], clock: Clock) {
     // An ordinary run says all there is to say of the lock it held and the model it called.
     let tells = |span: &Placed| {
-        span.severity > Severity::Info || !matches!(span.kind, SpanKind::Hold | SpanKind::ModelCall)
+        span.severity > Severity::Info
+            || !matches!(span.kind, SpanKind::Hold | SpanKind::ModelCall | SpanKind::Life)
     };
     let mut spans: Vec<(&DrawnRow, &Placed)> =
         rows.iter().flat_map(|row| row.spans.iter().map(move |span| (row, span))).collect();
