@@ -264,7 +264,7 @@ fn settled_cases() -> Vec<Case> {
         Action::None,
         {
             with(|e| {
-                (e.writer, e.owner, e.domain) = (UNASKED, Owner::Gone, PidDomain::Foreign { visible_as: 9 })
+                (e.writer, e.owner, e.domain) = (UNASKED, Owner::Gone, PidDomain::Foreign { visible_as: 9 });
             })
         },
     );

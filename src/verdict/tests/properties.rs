@@ -193,7 +193,7 @@ proptest! {
         mut evidence in evidences(), seen in sightings(), settle in settles(),
         age in proptest::option::of(durations()), untouched_for in durations(),
     ) {
-        if !(judge(&evidence, seen, settle).verdict == Verdict::Held) {
+        if judge(&evidence, seen, settle).verdict != Verdict::Held {
             return Ok(());
         }
         evidence.age = age;
