@@ -249,6 +249,18 @@ proptest! {
     }
 
     #[test]
+    fn only_a_run_that_timed_out_is_abandoned(
+        evidence in evidences(), seen in sightings(), settle in durations(),
+    ) {
+        if abandon(&evidence, seen, settle).is_some() {
+            prop_assert!(matches!(evidence.run_timed_out, RunTimedOut::Yes { .. }));
+            prop_assert!(matches!(seen, Sighting::Again { apart } if apart >= settle));
+            prop_assert_eq!(evidence.kind.management(), Management::Managed);
+            prop_assert_eq!(evidence.shape, Shape::Regular);
+        }
+    }
+
+    #[test]
     fn what_has_no_reason_to_act_says_what_is_missing(
         evidence in evidences(), seen in sightings(), settle in settles(),
     ) {
