@@ -253,8 +253,9 @@ proptest! {
         evidence in evidences(), seen in sightings(), settle in durations(),
     ) {
         if abandon(&evidence, seen, settle).is_some() {
-            prop_assert!(matches!(evidence.run_timed_out, RunTimedOut::Yes { .. }));
-            prop_assert!(matches!(seen, Sighting::Again { apart } if apart >= settle));
+            let timed_out = matches!(evidence.run_timed_out, RunTimedOut::Yes { .. });
+            let settled = matches!(seen, Sighting::Again { apart } if apart >= settle);
+            prop_assert!(timed_out && settled);
             prop_assert_eq!(evidence.kind.management(), Management::Managed);
             prop_assert_eq!(evidence.shape, Shape::Regular);
         }
