@@ -132,7 +132,7 @@ fn an_unfinished_lock_gets_thirty_seconds() {
 
 #[test]
 fn a_tombstone_is_freed_and_a_guard_is_watched() {
-    let env = TestEnv::new("2026.8.2");
+    let env = TestEnv::new("2026.7.1");
     let (tomb, guarded) = (env.session("tomb"), env.session("guarded"));
     let tombstone = br#"{"pid": 4194305, "createdAt": "2026-05-26T07:22:46.211Z", "lockdoctor": "freed"}"#;
     fs::write(&tomb, tombstone).expect("lock");
@@ -230,4 +230,16 @@ fn json_is_the_short_form_whatever_the_variable_says() {
     let env = TestEnv::new("2026.5.22").variable("LOCKDOCTOR_FORMAT", "plain");
     let scan = env.scan().exits(0);
     assert_eq!(scan.json()["schema"], "lockdoctor/scan/v1");
+}
+
+/// From 2026.8.1 on sessions live in SQLite: what is left of the file era blocks nobody and needs no attention.
+#[test]
+fn locks_of_the_file_era_are_fossils_in_the_sqlite_era() {
+    let env = TestEnv::new("2026.9.6");
+    let lock = env.session("old");
+    fs::write(&lock, payload(dead_pid(), Some(1))).expect("lock");
+    let scan = env.scan().exits(0);
+    assert_eq!(scan.json()["roots"][0]["era"], "sqlite");
+    scan.says(&lock, &stale("dead-pid"));
+    assert_eq!(scan.lock(&lock)["action"], "none");
 }

@@ -27,9 +27,12 @@ pub fn width() -> usize {
     terminal.map_or(120, |(width, _)| usize::from(width.0).clamp(60, 200))
 }
 
+/// Thousands of locks make megabytes of JSON.
+const BUFFER: usize = 256 * 1024;
+
 /// One JSON document, ended by a newline.
 pub fn print_json<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out = std::io::BufWriter::with_capacity(BUFFER, std::io::stdout().lock());
     serde_json::to_writer_pretty(&mut out, value)?;
     out.write_all(b"\n")?;
     Ok(out.flush()?)
@@ -37,7 +40,7 @@ pub fn print_json<T: Serialize>(value: &T) -> anyhow::Result<()> {
 
 /// One JSON document a line.
 pub fn print_ndjson<T: Serialize>(values: impl IntoIterator<Item = T>) -> anyhow::Result<()> {
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out = std::io::BufWriter::with_capacity(BUFFER, std::io::stdout().lock());
     for value in values {
         serde_json::to_writer(&mut out, &value)?;
         out.write_all(b"\n")?;

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, RawDir, ResolveFlags};
+use rustix::fs::{FileType, Mode, OFlags, RawDir, ResolveFlags, SeekFrom};
 use rustix::io::Errno;
 
 use super::filesystem::FsClass;
@@ -34,18 +34,19 @@ impl Directory {
     /// and are followed; nothing below it is.
     pub fn open_root(path: &Path) -> Result<Self, Errno> {
         let fd = rustix::fs::open(path, DIRECTORY, Mode::empty())?;
-        Self::from_fd(fd, path.to_owned())
+        Self::from_fd(fd, path.to_owned(), None)
     }
 
     /// Opens `relative` below this directory without following any link.
     pub fn open_beneath(&self, relative: &Path) -> Result<Self, Errno> {
         let fd = open_beneath(self.fd.as_fd(), relative)?;
-        Self::from_fd(fd, self.path.join(relative))
+        Self::from_fd(fd, self.path.join(relative), Some(self))
     }
 
-    fn from_fd(fd: OwnedFd, path: PathBuf) -> Result<Self, Errno> {
+    fn from_fd(fd: OwnedFd, path: PathBuf, above: Option<&Self>) -> Result<Self, Errno> {
         let stat = rustix::fs::fstat(&fd)?;
-        let filesystem = FsClass::of(fd.as_fd());
+        let known = above.filter(|above| above.dev == stat.st_dev);
+        let filesystem = known.map_or_else(|| FsClass::of(fd.as_fd()), |above| above.filesystem);
         Ok(Self {
             path,
             dev: stat.st_dev,
@@ -53,7 +54,7 @@ impl Directory {
             uid: stat.st_uid,
             gid: stat.st_gid,
             mode: stat.st_mode,
-            euid: rustix::process::geteuid().as_raw(),
+            euid: above.map_or_else(|| rustix::process::geteuid().as_raw(), |above| above.euid),
             filesystem,
             fd,
         })
@@ -63,10 +64,10 @@ impl Directory {
     ///
     /// Names are passed borrowed: a sessions directory may hold 100 000 transcripts that nobody wants.
     pub fn for_each_entry(&self, mut each: impl FnMut(&[u8], FileType)) -> Result<(), Errno> {
-        // A fresh description: the offset of `self.fd` stays at the start, and btrfs shows later entries.
-        let fd = rustix::fs::openat(&self.fd, ".", DIRECTORY, Mode::empty())?;
+        // From the start again; btrfs shows later entries only after a seek.
+        rustix::fs::seek(&self.fd, SeekFrom::Start(0))?;
         let mut buffer = vec![MaybeUninit::<u8>::uninit(); 64 * 1024];
-        let mut entries = RawDir::new(fd, &mut buffer);
+        let mut entries = RawDir::new(&self.fd, &mut buffer);
         while let Some(entry) = entries.next() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();

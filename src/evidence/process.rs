@@ -3,6 +3,7 @@
 //! A pid is gone only if pidfd_open(2) says ESRCH: a missing `/proc` entry proves nothing under hidepid.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rustix::fs::{Mode, OFlags};
@@ -91,7 +92,7 @@ impl ProcessTable {
 
 /// One fresh look at `pid`.
 pub fn look_up(pid: u32) -> Owner {
-    if pid == std::process::id() {
+    if pid == own_pid() {
         return Owner::Lockdoctor;
     }
     let Some(raw) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
@@ -119,6 +120,12 @@ pub fn look_up(pid: u32) -> Owner {
         Some(Some(process)) => Owner::Alive(process),
         Some(None) | None => Owner::Hidden,
     }
+}
+
+/// Asked of the kernel once: lockdoctor does not fork.
+fn own_pid() -> u32 {
+    static PID: OnceLock<u32> = OnceLock::new();
+    *PID.get_or_init(std::process::id)
 }
 
 fn leader_of(tid: u32) -> Option<u32> {

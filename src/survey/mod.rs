@@ -14,10 +14,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::clock::Now;
-use crate::evidence::Evidence;
 use crate::evidence::directory::Directory;
 use crate::evidence::lockfile::{FileFacts, PinnedLock, Presence};
 use crate::evidence::view::SystemView;
+use crate::evidence::{Evidence, Writer};
 use crate::openclaw::install::Install;
 use crate::openclaw::lock_kind::LockKind;
 use crate::openclaw::sessions::SessionStore;
@@ -160,7 +160,8 @@ pub fn second_look(survey: &mut Survey, view: &mut SystemView, settle: Settle) {
         // A death that is proven for this kernel cannot be undone by waiting.
         let at_once = judge(&lock.evidence, Sighting::Again { apart: Duration::ZERO }, settle);
         if at_once.suspected.is_none() {
-            look_again(lock, view, Duration::ZERO, settle);
+            // And nobody opens a dead man's lock for writing: it is enough that it still lies there.
+            look_again(lock, Duration::ZERO, settle, |_, first_answer| first_answer);
         } else {
             waiting.push(at);
         }
@@ -175,7 +176,7 @@ pub fn second_look(survey: &mut Survey, view: &mut SystemView, settle: Settle) {
             if lock.judgement.rule == Rule::OwnerDead {
                 gather::see_owner_again(lock, survey.roots[lock.root].install.as_ref(), view);
             }
-            look_again(lock, view, wait, settle);
+            look_again(lock, wait, settle, |pin, _| pin.probe_writer_and_close(&mut view.leases));
         }
     }
     // Without facts it was never there, or is gone.
@@ -183,11 +184,16 @@ pub fn second_look(survey: &mut Survey, view: &mut SystemView, settle: Settle) {
 }
 
 /// The second look at one lock: the name still leads to the same file, unchanged, and nobody writes to it.
-fn look_again(lock: &mut SurveyedLock, view: &mut SystemView, apart: Duration, settle: Settle) {
+fn look_again(
+    lock: &mut SurveyedLock,
+    apart: Duration,
+    settle: Settle,
+    probe: impl FnOnce(PinnedLock, Writer) -> Writer,
+) {
     let Some(pin) = lock.pin.take() else { return };
     match pin.presence() {
         Ok(Presence::Same) => {
-            lock.evidence.writer = pin.probe_writer_and_close(&mut view.leases);
+            lock.evidence.writer = probe(pin, lock.evidence.writer);
             lock.judge_again(apart, settle);
         }
         // Released meanwhile: there is no lock to speak of any more.

@@ -311,12 +311,13 @@ pub(super) fn listing(
     kind_of: impl Fn(&[u8]) -> Option<LockKind>,
 ) -> Result<Vec<Listed>, Errno> {
     let hasher = BuildHasherDefault::<DefaultHasher>::new();
-    let mut transcripts: HashSet<u64> = HashSet::new();
+    // Hashes, as there may be a hundred thousand names and mostly no lock that asks for one.
+    let mut transcripts: Vec<u64> = Vec::new();
     let mut guards: HashSet<Vec<u8>> = HashSet::new();
     let mut locks = Vec::new();
     directory.for_each_entry(|name, _| {
         if let Some(stem) = name.strip_suffix(b".jsonl") {
-            transcripts.insert(hasher.hash_one(stem));
+            transcripts.push(hasher.hash_one(stem));
         } else if let Some(kind) = kind_of(name) {
             if kind == LockKind::Guard {
                 guards.extend(name.strip_suffix(b".reclaim").map(<[u8]>::to_vec));
@@ -324,10 +325,14 @@ pub(super) fn listing(
             locks.push((OsStr::from_bytes(name).to_owned(), kind));
         }
     })?;
+    if locks.is_empty() {
+        return Ok(Vec::new());
+    }
     locks.sort_unstable();
+    transcripts.sort_unstable();
     let listed = locks.into_iter().map(|(name, kind)| {
         let transcript = match name.as_bytes().strip_suffix(b".jsonl.lock") {
-            Some(stem) if transcripts.contains(&hasher.hash_one(stem)) => TranscriptListed::Yes,
+            Some(stem) if transcripts.binary_search(&hasher.hash_one(stem)).is_ok() => TranscriptListed::Yes,
             Some(_) => TranscriptListed::No,
             None => TranscriptListed::NotApplicable,
         };

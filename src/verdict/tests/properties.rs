@@ -193,7 +193,7 @@ proptest! {
         mut evidence in evidences(), seen in sightings(), settle in settles(),
         age in proptest::option::of(durations()), untouched_for in durations(),
     ) {
-        if (judge(&evidence, seen, settle).verdict != Verdict::Held) {
+        if judge(&evidence, seen, settle).verdict != Verdict::Held {
             return Ok(());
         }
         evidence.age = age;
@@ -245,6 +245,19 @@ proptest! {
         prop_assert_eq!(judgement.verdict == Verdict::Settling, judgement.suspected.is_some());
         if let Some(suspected) = judgement.suspected {
             prop_assert_eq!(judge(&evidence, LONG, settle).verdict, suspected);
+        }
+    }
+
+    #[test]
+    fn only_a_run_that_timed_out_is_abandoned(
+        evidence in evidences(), seen in sightings(), settle in durations(),
+    ) {
+        if abandon(&evidence, seen, settle).is_some() {
+            let timed_out = matches!(evidence.run_timed_out, RunTimedOut::Yes { .. });
+            let settled = matches!(seen, Sighting::Again { apart } if apart >= settle);
+            prop_assert!(timed_out && settled);
+            prop_assert_eq!(evidence.kind.management(), Management::Managed);
+            prop_assert_eq!(evidence.shape, Shape::Regular);
         }
     }
 
