@@ -149,7 +149,7 @@ fn lies_in_the_journal_lead_nowhere() {
     if not_root() {
         return;
     }
-    let ids = ["../../../canary/a.jsonl.lock", "../journal.jsonl", "..", ".", "", "/etc/passwd", "a/b"];
+    let ids = ["../../../canary/a.jsonl.lock", "../x", "..", ".", "", "/etc/passwd", "a/b"];
     let locks =
         ["../canary/a.jsonl.lock", "/etc/passwd", "agents/../../canary/secret", "..", "", "openclaw.json"];
     for event in ["intent", "restoring"] {
@@ -163,13 +163,14 @@ fn lies_in_the_journal_lead_nowhere() {
                 as_hostile(
                     &format!(
                         "umask 077; mkdir -p lockdoctor/quarantine; echo '{line}' > lockdoctor/journal.jsonl; \
-                         echo '{stones}' > lockdoctor/quarantine/20260101T000000.000Z-1; echo x > lockdoctor/x"
+                         echo '{stones}' > lockdoctor/quarantine/20260101T000000.000Z-1; echo '{stones}' > lockdoctor/x"
                     ),
                     &scene,
                 );
                 act(&scene.env).exits(0);
                 let context = format!("{event} {id:?} {lock:?}");
                 scene.assert_unharmed(&context);
+                assert!(scene.env.state().join("lockdoctor/x").exists(), "{context}: not in the quarantine");
                 assert!(tombstone(&scene.lock).is_some(), "{context}: it still does its work");
                 let on_state = |words: &[&str]| {
                     let mut command = scene.env.command(words);

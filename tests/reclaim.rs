@@ -474,6 +474,21 @@ fn a_journal_that_grows_is_begun_anew_and_nothing_is_forgotten() {
     assert!(tombstone(&lock).is_some());
 }
 
+/// What a power cut or a full disk leaves at the end of the journal.
+#[test]
+fn a_torn_line_swallows_nothing() {
+    let env = TestEnv::new("2026.5.22");
+    dead_lock(&env, "a");
+    act(&env).exits(0);
+    let journal = env.state().join("lockdoctor/journal.jsonl");
+    let mut text = fs::read_to_string(&journal).expect("journal");
+    text.push_str("{\"at\":\"2026-01-01T00:00:00Z\",\"id\":\"2026");
+    fs::write(&journal, text).expect("journal");
+    dead_lock(&env, "b");
+    act(&env).exits(0);
+    assert_eq!(events(&env.state()), ["intent", "reclaimed", "intent", "reclaimed"]);
+}
+
 #[test]
 fn the_options_can_come_from_the_environment() {
     let env =
