@@ -53,10 +53,10 @@ function openFiles(pid) {
 
 /**
  * An OpenAI-compatible model. `[[tag=x]]` in the last user message names it; `[[delay=S]]` makes it slow,
- * `[[hang]]` makes it never answer. `seen` holds the tags of the messages that came through.
+ * `[[hang]]` makes it never answer. `seen` counts how often each tag came through.
  */
 export class Model {
-  seen = new Set();
+  seen = new Map();
 
   async start() {
     this.server = http.createServer((request, response) => this.#serve(request, response));
@@ -84,7 +84,7 @@ export class Model {
     const directive = (name) => [...asked.matchAll(new RegExp(`\\[\\[${name}(?:=([^\\]]*))?\\]\\]`, "g"))].at(-1);
     // A run that is taken up again after a crash asks the same once more: the delay is for the first time.
     const again = [...asked.matchAll(/\[\[tag=([^\]]*)\]\]/g)].some((tag) => this.seen.has(tag[1]));
-    for (const tag of asked.matchAll(/\[\[tag=([^\]]*)\]\]/g)) this.seen.add(tag[1]);
+    for (const [, tag] of asked.matchAll(/\[\[tag=([^\]]*)\]\]/g)) this.seen.set(tag, (this.seen.get(tag) ?? 0) + 1);
     if (directive("hang")) return;
     if (!again) await sleep(Number(directive("delay")?.[1] ?? 0) * 1000);
     if (response.destroyed) return;

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// rescue-matrix.mjs KEY… [--beside nothing,cron,lockdoctor] [--only session,store,container,healthy] [--table]
+// rescue-matrix.mjs KEY… [--beside nothing,cron,lockdoctor] [--only session,store,container,crash,healthy] [--table]
 //
 // With real gateways (install.mjs): plants every kind of left-over lock, sends one message, and sees
 // whether it comes through, with nothing beside the gateway, with the cron job of the field, and with
@@ -152,29 +152,54 @@ async function planted(key, beside, kind, cases) {
   return results;
 }
 
-/** The gateway is pid 1 of its container, is killed in the middle of a run, and is pid 1 again. */
-async function container(key, beside) {
-  const init = beside === "lockdoctor, as init container";
-  const ward = await new Ward(key, init ? "nothing" : beside, { container: true }).open();
-  const prepare = () => init && spawnSync(lockdoctor(), ["reclaim", "--yes", "--state-dir", ward.gateway.state], { stdio: "inherit" });
+/** What is done to the dead lock between the death of a gateway and its next start. */
+const BEFORE_START = {
+  "rm before the start": (gateway) => gateway.locks().forEach((file) => fs.unlinkSync(file)),
+  "lockdoctor before the start": (gateway) =>
+    spawnSync(lockdoctor(), ["reclaim", "--yes", "--state-dir", gateway.state], { stdio: "inherit" }),
+};
+
+/** Kills a gateway in the middle of a run, and starts it again. */
+async function killedInMidRun(key, beside, options, then) {
+  const prepare = BEFORE_START[beside];
+  const ward = await new Ward(key, prepare ? "nothing" : beside, options).open();
   try {
     await ward.deliver("main", "warm");
     ward.deliver("main", "cut-off", "[[delay=120]]", 60_000).catch(() => {});
-    await until(() => ward.gateway.locks().some((f) => f.endsWith(".jsonl.lock")), 60_000);
+    await until(() => sessionLock(ward.gateway) && ward.model.seen.has("cut-off"), 60_000);
     await sleep(2000);
     await ward.gateway.kill();
     await sleep(1000);
-    prepare();
+    prepare?.(ward.gateway);
     await ward.gateway.start();
+    return await then(ward);
+  } finally {
+    await ward.close();
+  }
+}
+
+/** The gateway is pid 1 of its container, is killed in the middle of a run, and is pid 1 again. */
+function container(key, beside) {
+  return killedInMidRun(key, beside, { container: true }, async (ward) => {
     const results = {};
     for (const i of [1, 2]) {
       results[`message ${i} after the restart`] = await ward.deliver("main", `after-${i}`);
       console.log(`${key} ${beside} container: ${i}: ${JSON.stringify(results[`message ${i} after the restart`])}`);
     }
     return results;
-  } finally {
-    await ward.close();
-  }
+  });
+}
+
+/** From 2026.4.24 a gateway takes an interrupted run up again, which it knows (to 6.5, only) by the dead lock. */
+function crash(key, beside) {
+  return killedInMidRun(key, beside, {}, async (ward) => {
+    const start = Date.now();
+    const delivered = Boolean(await until(() => ward.model.seen.get("cut-off") > 1, 150_000));
+    const results = { "the interrupted run is taken up again": { delivered, ms: Date.now() - start } };
+    results["the next message"] = await ward.deliver("main", "after");
+    console.log(`${key} ${beside} crash: ${JSON.stringify(results)}`);
+    return results;
+  });
 }
 
 /**
@@ -250,36 +275,38 @@ async function healthy(key, beside) {
 }
 
 const SECTIONS = {
-  session: { title: "A lock left at `<session>.jsonl.lock`", run: (key, beside) => planted(key, beside, "session", SESSION_CASES) },
-  store: { title: "A lock left at `sessions.json.lock`", run: (key, beside) => planted(key, beside, "store", STORE_CASES) },
-  container: { title: "Killed in a container, restarted as the same pid", run: container },
+  session: { title: "A lock left at `<session>.jsonl.lock`", rows: Object.keys(SESSION_CASES), run: (key, beside) => planted(key, beside, "session", SESSION_CASES) },
+  store: { title: "A lock left at `sessions.json.lock`", rows: Object.keys(STORE_CASES), run: (key, beside) => planted(key, beside, "store", STORE_CASES) },
+  container: { title: "Killed in a container, restarted as the same pid", run: container, also: ["lockdoctor before the start"] },
+  crash: { title: "Killed in the middle of a run, restarted", run: crash, also: Object.keys(BEFORE_START) },
   healthy: { title: "Healthy and merely slow: nothing may be touched", run: healthy },
 };
 
 const resultFile = (key, section, beside) => path.join(lab(), "rescue", key, section, `${beside}.json`);
 
+/** One table for each section and version: a column for each thing that stood beside the gateway. */
 function table() {
   const root = path.join(lab(), "rescue");
-  const lines = [];
-  for (const [section, { title }] of Object.entries(SECTIONS)) {
-    const columns = fs.existsSync(root)
-      ? fs.readdirSync(root).sort().flatMap((key) => {
-          const dir = path.join(root, key, section);
-          return fs.existsSync(dir) ? ["nothing", "cron", "lockdoctor", "lockdoctor, as init container"].filter((b) => fs.existsSync(path.join(dir, `${b}.json`))).map((beside) => ({ key, beside, results: JSON.parse(fs.readFileSync(path.join(dir, `${beside}.json`), "utf8")) })) : [];
-        })
-      : [];
-    if (columns.length === 0) continue;
-    lines.push(`### ${title}`, "", `| | ${columns.map((c) => `${c.key.replace(/^\w+-2026\./, "")}<br>${c.beside}`).join(" | ")} |`, `|---|${columns.map(() => "---").join("|")}|`);
-    const rows = [...new Set(columns.flatMap((c) => Object.keys(c.results)))];
-    for (const row of rows) lines.push(`| ${row} | ${columns.map((c) => cell(section, c.results[row])).join(" | ")} |`);
-    lines.push("");
+  const keys = fs.existsSync(root) ? fs.readdirSync(root).sort() : [];
+  for (const [section, { title, rows = [] }] of Object.entries(SECTIONS)) {
+    const lines = [];
+    for (const key of keys) {
+      const measured = [...Object.keys(BESIDE), ...Object.keys(BEFORE_START)].filter((beside) => fs.existsSync(resultFile(key, section, beside)));
+      if (measured.length === 0) continue;
+      const columns = measured.map((beside) => JSON.parse(fs.readFileSync(resultFile(key, section, beside), "utf8")));
+      lines.push("", `| ${key.replace("-", " ")} | ${measured.join(" | ")} |`, `|---|${"---|".repeat(measured.length)}`);
+      for (const row of new Set([...rows, ...columns.flatMap(Object.keys)])) {
+        lines.push(`| ${row} | ${columns.map((results) => cell(section, row, results[row])).join(" | ")} |`);
+      }
+    }
+    if (lines.length > 0) console.log([`### ${title}`, ...lines, ""].join("\n"));
   }
-  console.log(lines.join("\n"));
 }
 
-function cell(section, result) {
+function cell(section, row, result) {
   if (!result) return "–";
   const seconds = `${(result.ms / 1000).toFixed(1)} s`;
+  if (section === "crash" && row.startsWith("the interrupted")) return result.delivered ? `yes, ${seconds}` : "**no**";
   if (section !== "healthy") return result.delivered ? `delivered, ${seconds}` : `**lost**, ${seconds}`;
   const touched = result.tombstones + result.robbed > 0;
   return `${touched ? "**live lock taken**" : "untouched"}, ${result.delivered ? "delivered" : "**lost**"}${result.intruder ? `, intruder ${result.intruder}` : ""}`;
@@ -291,10 +318,10 @@ const { values, positionals: keys } = parseArgs({
 });
 for (const key of keys) {
   for (const section of values.only.split(",")) {
-    const besides = values.beside.split(",").flatMap((b) => (section === "container" && b === "lockdoctor" ? [b, "lockdoctor, as init container"] : [b]));
-    for (const beside of besides) {
+    const { run, also = [] } = SECTIONS[section];
+    for (const beside of [...values.beside.split(","), ...also]) {
       try {
-        const results = await SECTIONS[section].run(key, beside);
+        const results = await run(key, beside);
         const file = resultFile(key, section, beside);
         fs.mkdirSync(path.dirname(file), { recursive: true });
         fs.writeFileSync(file, JSON.stringify(results, null, 1) + "\n");
