@@ -39,10 +39,10 @@ fn article(out: &mut Html, finding: &Finding, rows: &[DrawnRow], clock: Clock) {
     out.raw("<dl>");
     place(out, finding, rows, clock);
     evidence(out, &finding.evidence);
-    out.raw(r#"<dt>Lock</dt><dd class="lock-help">"#).raw(if finding.removing_lock_helps {
-        "Removing the lock <strong>helps</strong>."
-    } else {
-        "Removing the lock <strong>does not help</strong>."
+    out.raw("<dt>Lock</dt><dd>").raw(match (finding.removing_lock_helps, &finding.place.lock) {
+        (true, _) => "Removing the lock <strong>helps</strong>.",
+        (false, Some(_)) => "Removing the lock <strong>does not help</strong>.",
+        (false, None) => "Removing a lock <strong>does not help</strong>.",
     });
     out.raw("</dd>");
     advice(out, &finding.advice);

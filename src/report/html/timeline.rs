@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::markup::Html;
 use super::model::{Group, ReportModel, Severity, SpanKind, Timeline};
-use super::quantity::{Clock, count, duration};
+use super::quantity::{Clock, count, duration, grouped};
 use super::rows::{DrawnRow, Placed};
 use super::strip::{self, Backdrop, Scale, severity_class};
 
@@ -189,21 +189,29 @@ fn legend(out: &mut Html, rows: &[DrawnRow], timeline: &Timeline) {
             SpanKind::Life => (r#"<path class="life s0" d="M1 3h24v9h-24z"/>"#, "gateway is up"),
             SpanKind::Notice => (r#"<text class="notice s1" x="13" y="13">•</text>"#, "notice"),
         };
-        out.raw(r#"<li><svg width="26" height="16" aria-hidden="true">"#)
-            .raw(shape)
-            .raw("</svg>")
-            .raw(said)
-            .raw("</li>");
+        key(out, shape, said);
     }
-    for (class, said) in [("over s1", "warning"), ("over s2", "critical")] {
-        out.raw(r#"<li><svg width="26" height="16" aria-hidden="true"><path class="run "#).raw(&class[5..]);
-        out.raw(r#"" d="M1 5h24v9h-24z"/><path class=""#)
-            .raw(class)
-            .raw(r#"" d="M1 3h24"/></svg>"#)
-            .raw(said)
-            .raw("</li>");
+    let severities = [
+        (
+            Severity::Warning,
+            r#"<path class="run s1" d="M1 5h24v9h-24z"/><path class="over s1" d="M1 3h24"/>"#,
+        ),
+        (
+            Severity::Critical,
+            r#"<path class="run s2" d="M1 5h24v9h-24z"/><path class="over s2" d="M1 3h24"/>"#,
+        ),
+    ];
+    for (severity, shape) in severities {
+        if rows.iter().any(|row| row.spans.iter().any(|span| span.severity == severity)) {
+            key(out, shape, severity.as_str());
+        }
     }
     out.raw("</ul>");
+}
+
+fn key(out: &mut Html, shape: &'static str, said: &'static str) {
+    out.raw(r#"<li><svg width="26" height="16" aria-hidden="true">"#).raw(shape).raw("</svg>");
+    out.raw(said).raw("</li>");
 }
 
 fn table(out: &mut Html, timeline: &Timeline, rows: &[DrawnRow], clock: Clock) {
@@ -216,10 +224,14 @@ fn table(out: &mut Html, timeline: &Timeline, rows: &[DrawnRow], clock: Clock) {
         rows.iter().flat_map(|row| row.spans.iter().map(move |span| (row, span))).collect();
     spans.retain(|(_, span)| tells(span));
     spans.sort_by_key(|(_, span)| (span.severity, span.length()));
+    let all = spans.len();
     let mut spans = spans.split_off(spans.len().saturating_sub(TABLE_ROWS));
     spans.sort_by_key(|(row, span)| (span.start, row.ids.first().copied()));
-    out.raw(r#"<details class="as-table"><summary>As a table: the "#);
-    out.text(&count(spans.len() as u64, "weightiest event")).raw("</summary>");
+    out.raw(r#"<details class="as-table"><summary>As a table"#);
+    if all > spans.len() {
+        out.text(&format!(": the {} weightiest of {} events", spans.len(), grouped(all as u64)));
+    }
+    out.raw("</summary>");
     out.raw(r#"<div class="scroll" role="region" aria-label="Timeline as a table" tabindex="0"><table><thead><tr>"#);
     out.raw(r#"<th scope="col">Time (UTC)</th><th scope="col">Row</th><th scope="col">What</th>"#);
     out.raw(r#"<th scope="col" class="n">Lasted</th><th scope="col">Detail</th></tr></thead><tbody>"#);
