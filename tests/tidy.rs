@@ -92,7 +92,6 @@ fn the_verdict_is_pure() {
         "Utc::now",
         "Local::now",
         "clock::",
-        "File",
         "println!",
         "tracing::",
     ];

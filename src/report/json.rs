@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::words::{alive, millis, process_alive, rfc3339};
@@ -21,11 +21,11 @@ use crate::verdict::Verdict;
 pub const SCAN_SCHEMA: &str = "lockdoctor/scan/v1";
 
 #[derive(Debug, Serialize)]
-pub struct Scan {
+pub struct Scan<'a> {
     schema: &'static str,
     generated_at: String,
     roots: Vec<Root>,
-    locks: Vec<Lock>,
+    locks: Locks<'a>,
     problems: Vec<JsonProblem>,
     summary: Map<String, Value>,
 }
@@ -69,7 +69,42 @@ pub struct Lock {
     reasons: Vec<&'static str>,
     action: &'static str,
     fingerprint: String,
-    evidence: Value,
+    evidence: JsonEvidence,
+}
+
+/// What a verdict rests on.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum JsonEvidence {
+    File {
+        rule: &'static str,
+        note: Option<&'static str>,
+        suspected: Option<&'static str>,
+        shape: &'static str,
+        content: &'static str,
+        content_note: Option<&'static str>,
+        start_ticks: Option<u64>,
+        max_hold_ms: Option<u64>,
+        writer: &'static str,
+        writer_note: Option<&'static str>,
+        owner: &'static str,
+        owner_start_ticks: Option<u64>,
+        /// Whose the number is, where it is not the owner's.
+        number_now: Option<String>,
+        pid_domain: &'static str,
+        pid_domain_note: Option<String>,
+        filesystem: &'static str,
+        untouched_ms: u64,
+        size: Option<u64>,
+        uid: Option<u32>,
+        inode: Option<u64>,
+        transcript: &'static str,
+        guard: &'static str,
+        openclaw_would: &'static str,
+        openclaw_would_note: String,
+    },
+    /// A row of a database.
+    Lease(Value),
 }
 
 #[derive(Debug, Serialize)]
@@ -80,12 +115,25 @@ struct JsonOwner {
     started_at: Option<String>,
 }
 
-pub fn scan(survey: &Survey, redaction: Redactor) -> Scan {
+/// Made one by one while they are written: thousands of locks need no second copy in memory.
+#[derive(Debug)]
+struct Locks<'a> {
+    survey: &'a Survey,
+    redaction: Redactor,
+}
+
+impl Serialize for Locks<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_seq(locks(self.survey, self.redaction))
+    }
+}
+
+pub fn scan(survey: &Survey, redaction: Redactor) -> Scan<'_> {
     Scan {
         schema: SCAN_SCHEMA,
         generated_at: rfc3339(survey.now.wall),
         roots: survey.roots.iter().map(root).collect(),
-        locks: locks(survey, redaction).collect(),
+        locks: Locks { survey, redaction },
         problems: survey.problems.iter().map(problem).collect(),
         summary: summary(
             survey
@@ -131,14 +179,14 @@ fn lease(lease: &SurveyedLease, survey: &Survey) -> Lock {
         reasons: lease.verdict.reasons.iter().map(|reason| reason.as_str()).collect(),
         action: lease.verdict.action.as_str(),
         fingerprint: String::new(),
-        evidence: json!({
+        evidence: JsonEvidence::Lease(json!({
             "state": lease.explanation.state,
             "because": lease.explanation.because,
             "openclaw_would_note": lease.explanation.openclaw,
             "advice": lease.explanation.advice,
             "host": lease.owner.host,
             "owner_start_ticks": lease.owner.started_at,
-        }),
+        })),
     }
 }
 
@@ -214,47 +262,56 @@ pub fn lock(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor) -> Lo
     }
 }
 
-fn evidence_of(lock: &SurveyedLock, root: &SurveyedRoot) -> Value {
+fn evidence_of(lock: &SurveyedLock, root: &SurveyedRoot) -> JsonEvidence {
     let Evidence { content, writer, owner, domain, filesystem, .. } = &lock.evidence;
     let payload = lock.evidence.payload();
     let judgement = &lock.judgement;
     let version = root.install.as_ref().and_then(|install| install.version.as_ref());
     let heal = self_heal::predict(&lock.evidence, judgement.verdict, &judgement.reasons, version);
-    json!({
-        "rule": judgement.rule.as_str(),
-        "note": judgement.note,
-        "suspected": judgement.suspected.map(Verdict::as_str),
-        "shape": shape(lock.evidence.shape),
-        "content": match content {
+    JsonEvidence::File {
+        rule: judgement.rule.as_str(),
+        note: judgement.note,
+        suspected: judgement.suspected.map(Verdict::as_str),
+        shape: shape(lock.evidence.shape),
+        content: match content {
             Content::Empty => "empty",
             Content::Malformed(_) => "malformed",
             Content::Parsed(_) => "parsed",
             Content::NotRead => "not-read",
         },
-        "content_note": match content { Content::Malformed(why) => Some(*why), _ => None },
-        "start_ticks": payload.and_then(|payload| payload.start_ticks),
-        "max_hold_ms": payload.and_then(|payload| payload.max_hold_ms),
-        "writer": writer_word(*writer),
-        "writer_note": match writer { Writer::Unknown(why) => Some(why.sentence()), _ => None },
-        "owner": owner_word(owner),
-        "owner_start_ticks": owner.process().map(|process| process.start_ticks),
-        "number_now": lock.evidence.number_is_anothers().then(|| owner.process().map(|now| &now.comm)),
-        "pid_domain": domain_word(domain),
-        "pid_domain_note": domain_note(domain),
-        "filesystem": filesystem.as_str(),
-        "untouched_ms": millis(lock.evidence.untouched_for),
-        "size": lock.facts.map(|facts| facts.size),
-        "uid": lock.facts.map(|facts| facts.uid),
-        "inode": lock.facts.map(|facts| facts.ino),
-        "transcript": match lock.transcript {
+        content_note: match content {
+            Content::Malformed(why) => Some(*why),
+            _ => None,
+        },
+        start_ticks: payload.and_then(|payload| payload.start_ticks),
+        max_hold_ms: payload.and_then(|payload| payload.max_hold_ms),
+        writer: writer_word(*writer),
+        writer_note: match writer {
+            Writer::Unknown(why) => Some(why.sentence()),
+            _ => None,
+        },
+        owner: owner_word(owner),
+        owner_start_ticks: owner.process().map(|process| process.start_ticks),
+        number_now: owner
+            .process()
+            .filter(|_| lock.evidence.number_is_anothers())
+            .map(|now| now.comm.clone()),
+        pid_domain: domain_word(domain),
+        pid_domain_note: domain_note(domain),
+        filesystem: filesystem.as_str(),
+        untouched_ms: millis(lock.evidence.untouched_for),
+        size: lock.facts.map(|facts| facts.size),
+        uid: lock.facts.map(|facts| facts.uid),
+        inode: lock.facts.map(|facts| facts.ino),
+        transcript: match lock.transcript {
             TranscriptListed::Yes => "present",
             TranscriptListed::No => "missing",
             TranscriptListed::NotApplicable => "not-applicable",
         },
-        "guard": if lock.guarded == Guarded::Yes { "present" } else { "absent" },
-        "openclaw_would": heal.as_str(),
-        "openclaw_would_note": heal.sentence(),
-    })
+        guard: if lock.guarded == Guarded::Yes { "present" } else { "absent" },
+        openclaw_would: heal.as_str(),
+        openclaw_would_note: heal.sentence(),
+    }
 }
 
 pub fn shape(shape: Shape) -> &'static str {

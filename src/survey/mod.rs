@@ -8,7 +8,7 @@ pub mod standing;
 pub mod walk;
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -42,8 +42,8 @@ pub struct Survey {
     /// What those databases call running.
     pub running: Vec<leases::RunningSession>,
     pub problems: Vec<Problem>,
-    /// What was looked at: two roots may share a directory (`session.store`).
-    seen: HashSet<(u64, u64, OsString)>,
+    /// Directories (device, inode) that were listed: two agents, or two roots, may share one (`session.store`).
+    listed: HashSet<(u64, u64)>,
 }
 
 /// A state directory, or a sessions directory that was named alone.
@@ -110,6 +110,15 @@ impl SurveyedLock {
     }
 }
 
+impl Survey {
+    fn lists(&self, directory: &Directory, name: &OsStr) -> bool {
+        let there = |lock: &SurveyedLock| {
+            lock.name == name && (lock.directory.dev, lock.directory.ino) == (directory.dev, directory.ino)
+        };
+        self.locks.iter().any(there)
+    }
+}
+
 /// Whether the directory listing showed the transcript that the lock guards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TranscriptListed {
@@ -135,7 +144,7 @@ pub fn first_look(scope: &Scope, view: &mut SystemView) -> Survey {
         leases: Vec::new(),
         running: Vec::new(),
         problems: Vec::new(),
-        seen: HashSet::new(),
+        listed: HashSet::new(),
     };
     for target in &scope.targets {
         walk::walk(target, view, &mut survey);

@@ -1,9 +1,9 @@
 //! Which directories of an install hold locks, and what lies in them. Transcripts are named by the kernel and
 //! passed over: never opened, never stat'ed.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -169,11 +169,13 @@ impl<'a> Walker<'a> {
     /// `store`: what `session.store` calls the store in it.
     fn sessions_directory(&mut self, directory: Rc<Directory>, agent: Option<&str>, store: &str) {
         let before = self.survey.locks.len();
+        let has_store = Cell::new(false);
         self.list_with(Rc::clone(&directory), agent, |name| {
+            has_store.set(has_store.get() || name == store.as_bytes());
             let is_store_lock = name.strip_suffix(b".lock").is_some_and(|name| name == store.as_bytes());
             if is_store_lock { Some(LockKind::Store) } else { recognise(Place::Sessions, name) }
         });
-        if self.survey.locks.len() == before {
+        if self.survey.locks.len() == before || !has_store.get() {
             return;
         }
         match SessionStore::read(&directory, store) {
@@ -227,6 +229,9 @@ impl<'a> Walker<'a> {
 
     fn gateway_locks(&mut self, root: &Rc<Directory>) {
         for (directory, name) in gateway_locks(root) {
+            if self.survey.lists(&directory, &name) {
+                continue;
+            }
             let inside = directory.path.starts_with(&root.path);
             let listed = Listed {
                 name,
@@ -277,7 +282,12 @@ impl<'a> Walker<'a> {
             return;
         }
         match listing(&directory, kind_of) {
-            Ok(locks) => locks.into_iter().for_each(|lock| self.gather(&directory, lock, agent, true)),
+            Ok(mut locks) => {
+                if !self.survey.listed.insert((directory.dev, directory.ino)) {
+                    locks.retain(|lock| !self.survey.lists(&directory, &lock.name));
+                }
+                locks.into_iter().for_each(|lock| self.gather(&directory, lock, agent, true));
+            }
             // It vanished while it was looked at, and its locks with it.
             Err(Errno::NOENT) => {}
             Err(error) => self.survey.problems.push(Problem::incomplete(&directory.path, error)),
@@ -287,8 +297,7 @@ impl<'a> Walker<'a> {
     /// `ours`: the place alone shows that the lock belongs to this install.
     fn gather(&mut self, directory: &Rc<Directory>, listed: Listed, agent: Option<&str>, ours: bool) {
         let path = directory.path.join(&listed.name);
-        let identity = (directory.dev, directory.ino, listed.name.clone());
-        if !self.only.includes(&path) || self.survey.seen.contains(&identity) {
+        if !self.only.includes(&path) {
             return;
         }
         match gather(&self.context, directory, &listed.name, listed.kind, ours, self.view) {
@@ -296,7 +305,6 @@ impl<'a> Walker<'a> {
                 lock.agent = agent.map(str::to_owned);
                 lock.transcript = listed.transcript;
                 lock.guarded = listed.guarded;
-                self.survey.seen.insert(identity);
                 self.survey.locks.push(lock);
             }
             Ok(None) => {}
@@ -310,14 +318,13 @@ pub(super) fn listing(
     directory: &Directory,
     kind_of: impl Fn(&[u8]) -> Option<LockKind>,
 ) -> Result<Vec<Listed>, Errno> {
-    let hasher = BuildHasherDefault::<DefaultHasher>::new();
     // Hashes, as there may be a hundred thousand names and mostly no lock that asks for one.
     let mut transcripts: Vec<u64> = Vec::new();
     let mut guards: HashSet<Vec<u8>> = HashSet::new();
     let mut locks = Vec::new();
     directory.for_each_entry(|name, _| {
         if let Some(stem) = name.strip_suffix(b".jsonl") {
-            transcripts.push(hasher.hash_one(stem));
+            transcripts.push(hash(stem));
         } else if let Some(kind) = kind_of(name) {
             if kind == LockKind::Guard {
                 guards.extend(name.strip_suffix(b".reclaim").map(<[u8]>::to_vec));
@@ -332,7 +339,7 @@ pub(super) fn listing(
     transcripts.sort_unstable();
     let listed = locks.into_iter().map(|(name, kind)| {
         let transcript = match name.as_bytes().strip_suffix(b".jsonl.lock") {
-            Some(stem) if transcripts.binary_search(&hasher.hash_one(stem)).is_ok() => TranscriptListed::Yes,
+            Some(stem) if transcripts.binary_search(&hash(stem)).is_ok() => TranscriptListed::Yes,
             Some(_) => TranscriptListed::No,
             None => TranscriptListed::NotApplicable,
         };
@@ -340,4 +347,13 @@ pub(super) fn listing(
         Listed { name, kind, transcript, guarded }
     });
     Ok(listed.collect())
+}
+
+/// Quick rather than strong: a collision tells a transcript that is not there, in a display.
+fn hash(name: &[u8]) -> u64 {
+    name.chunks(8).fold(0, |hash, chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        (hash.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95)
+    })
 }
