@@ -63,11 +63,11 @@ eventually() {
 # A fresh Debian below DIRECTORY, writable and thrown away afterwards; made once, with what systemd needs.
 fresh_debian() {
     needs mmdebstrap
-    archive=$cache/debian-bookworm.tar
+    packages=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,procps,sudo,cron,adduser
+    archive=$cache/debian-bookworm-$(echo "$packages" | cksum | cut -d ' ' -f 1).tar
     if [ ! -s "$archive" ]; then
         say "making a Debian root file system (once, about a minute)"
         mkdir -p "$cache"
-        packages=systemd,systemd-sysv,dbus,procps,sudo,cron,adduser
         mmdebstrap --quiet --variant=minbase --include=$packages bookworm "$archive.new" >"$work/mmdebstrap.log" 2>&1 || {
             rm -f "$archive.new"
             tail -n 3 "$work/mmdebstrap.log" >&2
