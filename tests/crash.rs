@@ -43,8 +43,8 @@ impl std::ops::Deref for Install {
 impl Install {
     fn new() -> Self {
         let env = TestEnv::new("2026.5.22");
-        let _gateway = gateway(&env);
-        Self { env, _gateway }
+        let held = gateway(&env);
+        Self { env, _gateway: held }
     }
 
     /// The same with a lock that no process is behind.
@@ -333,7 +333,7 @@ fn two_holders_after_a_crash_are_told_and_the_newer_keeps_the_name() {
     act(&env).exits(0);
     assert_eq!(fs::metadata(&lock).expect("lock").ino(), newer.metadata().expect("newer").ino());
     assert_eq!(events(&env.state()), ["intent", "double-holder"]);
-    assert_eq!(quarantined(&env.state()).into_values().collect::<Vec<_>>(), [met.bytes.clone()]);
+    assert_eq!(quarantined(&env.state()).into_values().collect::<Vec<_>>(), std::slice::from_ref(&met.bytes));
     drop(met.owner);
 }
 

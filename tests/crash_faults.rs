@@ -141,7 +141,7 @@ fn a_full_disk_after_the_swap_is_no_failure_and_the_record_follows() {
     let (dry, _gateway, _) = install(&["a", "b"]);
     let traced = trace(&dry, &RECLAIM, &[]);
     // Five lines: a lock's intent and end, then the next's.
-    let end = traced.calls.iter().filter(|call| call.line.contains("reclaimed\\\"")).nth(0);
+    let end = traced.calls.iter().find(|call| call.line.contains("reclaimed\\\""));
     let end = end.unwrap_or_else(|| panic!("{traced:#?}"));
     let (env, _gateway, locks) = install(&["a", "b"]);
     let full = trace(&env, &RECLAIM, &[end.inject("error=ENOSPC")]);
@@ -302,7 +302,7 @@ fn no_inodes_left_is_said_and_nothing_is_done() {
     let fill =
         || (0..60).map(|n| env.state().join(format!("f{n}"))).take_while(|path| File::create(path).is_ok());
     let files: Vec<PathBuf> = fill().collect();
-    for spare in 0..4 {
+    for (spare, file) in files.iter().enumerate().take(4) {
         // One inode more each time: for the directory, the quarantine, the journal, the tombstone.
         let run = act(&env);
         assert!(run.code == 1 || run.code == 2, "{run:#?}");
@@ -310,7 +310,7 @@ fn no_inodes_left_is_said_and_nothing_is_done() {
         assert!(run.error(&lock).contains("No space left"), "{run:#?}");
         assert_eq!(fs::read(&lock).expect("lock"), bytes);
         assert!(quarantined(&env.state()).is_empty());
-        fs::remove_file(&files[spare]).expect("room");
+        fs::remove_file(file).expect("room");
     }
     let run = act(&env).exits(0);
     assert_eq!(run.result(&lock), "reclaimed");

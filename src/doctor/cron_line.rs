@@ -21,11 +21,20 @@ fn program(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
 }
 
-/// `*.lock`, `sessions.json.lock`, `*.jsonl.*`; not `flock` and not `/var/lock`.
+/// `*.lock`, `sessions.json.lock`, `*.jsonl.*`; not `/var/lock`, and not the file that `flock` waits for.
 fn names_locks(line: &str) -> bool {
     let at_end = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/');
-    line.match_indices(".lock").any(|(at, found)| at_end(&line[at + found.len()..]))
-        || line.contains("*lock*")
+    let names_one = |word: &str| {
+        word.match_indices(".lock").any(|(at, found)| at_end(&word[at + found.len()..]))
+            || word.contains("*lock*")
+    };
+    let mut flock_waits = false;
+    line.split_whitespace().any(|word| {
+        let option = word.starts_with('-') || word.chars().all(|c| c.is_ascii_digit());
+        let waited_for = flock_waits && !option;
+        flock_waits = program(word) == "flock" || flock_waits && option;
+        !waited_for && names_one(word)
+    })
 }
 
 fn concerns(line: &str, state_dirs: &[&Path]) -> bool {
@@ -91,6 +100,8 @@ mod tests {
             r"ExecStartPre=/usr/bin/find %h/.openclaw -name *.jsonl.lock -exec /bin/rm {} ;",
             r"*/5 * * * * find /srv/bot -name *.lock -delete",
             r"0 * * * * /bin/rm /srv/bot/.state/agents/main/sessions/sessions.json.lock",
+            r"* * * * * flock -n /tmp/cleanup.lock find /root/.openclaw -name '*.lock' -delete",
+            r"* * * * * (flock -w 10 9; rm -f /root/.openclaw/agents/main/sessions/*.lock) 9>/tmp/lock",
         ] {
             assert!(found(line), "{line}");
         }
@@ -103,6 +114,7 @@ mod tests {
             r#"# */2 * * * * find ~/.clawdbot/agents -name "*.lock" -mmin +2 -delete"#,
             "17 * * * * root cd / && run-parts --report /etc/cron.hourly",
             "* * * * * flock -n /var/lock/backup.lock rm -rf /home/node/.openclaw/tmp/old",
+            "* * * * * flock -w 10 ~/.openclaw/backup.lock rm -rf /home/node/.openclaw/tmp/old",
             "0 3 * * * rm -f /var/lib/apt/lists/lock",
             "0 3 * * * find /var/cache -name '*.lock' -delete",
             "0 3 * * * find / -name 'core.lock' -delete",

@@ -75,6 +75,7 @@ pub struct Lock {
 /// What a verdict rests on.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, made while it is written")]
 enum JsonEvidence {
     File {
         rule: &'static str,

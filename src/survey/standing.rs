@@ -219,6 +219,7 @@ impl Problem {
 mod tests {
     use super::*;
 
+    #[expect(clippy::option_option, reason = "a role without a place is not the same as no role")]
     fn place(relative: &str) -> Option<Option<Place>> {
         role_of(Path::new(relative)).map(|role| role.place)
     }

@@ -2,7 +2,7 @@
 //! finding passes the time in.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -148,26 +148,23 @@ pub(super) struct Board {
 impl Board {
     pub(super) fn raise(&mut self, finding: Finding) -> Raised {
         let key = (finding.code, finding.lock.clone());
-        match self.open.get_mut(&key) {
-            Some(known) => {
-                let (first_seen, since, count) = (known.first_seen, known.since, known.count + 1);
-                *known = Finding { first_seen, since, count, ..finding };
-                Raised::Known
-            }
-            None => {
-                self.open.insert(key, finding);
-                Raised::New
-            }
+        if let Some(known) = self.open.get_mut(&key) {
+            let Finding { first_seen, since, count, .. } = *known;
+            *known = Finding { first_seen, since, count: count + 1, ..finding };
+            Raised::Known
+        } else {
+            self.open.insert(key, finding);
+            Raised::New
         }
     }
 
     /// Everything that was open about the lock at `path`, but for `except`.
-    pub(super) fn resolve_lock(&mut self, path: &PathBuf, except: Option<Code>) -> Vec<Finding> {
+    pub(super) fn resolve_lock(&mut self, path: &Path, except: Option<Code>) -> Vec<Finding> {
         let codes = Code::ALL.into_iter().filter(|code| Some(*code) != except);
         // Nobody can undo a deletion: that one ages out instead.
         codes
             .filter(|code| *code != Code::LockDeletedWhileHeld)
-            .filter_map(|code| self.open.remove(&(code, path.clone())))
+            .filter_map(|code| self.open.remove(&(code, path.to_path_buf())))
             .collect()
     }
 

@@ -36,9 +36,8 @@ impl Daemon {
         let (spot_id, name, kind) = (entry.spot, entry.name.clone(), entry.kind);
         let Some(spot) = self.ground.spot(spot_id) else { return };
         let (root, belonging) = (spot.root, spot.belonging);
-        let directory = match self.ground.open(spot_id) {
-            Ok(directory) => directory,
-            Err(_) => return self.schedule_root(root, Trigger::Change),
+        let Ok(directory) = self.ground.open(spot_id) else {
+            return self.schedule_root(root, Trigger::Change);
         };
         // Watched before it is asked about, so that a close in between is not missed.
         let may_be_anothers = belonging != Belonging::ByPlace && entry.lock.is_none();

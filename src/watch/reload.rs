@@ -16,7 +16,7 @@ impl Daemon {
         match (self.reread)().and_then(|options| self.adopt(options)) {
             Ok(()) => info!("configuration read again"),
             Err(error) => {
-                error!(error = format!("{error:#}"), "the configuration cannot be used; the old one stays")
+                error!(error = format!("{error:#}"), "the configuration cannot be used; the old one stays");
             }
         }
         self.service.ready();

@@ -194,9 +194,10 @@ impl Tell {
     ) -> Vec<Delivery> {
         let mut deliveries = Vec::new();
         if let Some(Ended { job, result, took }) = ended {
-            match result {
-                Told::Ok => info!(job = %job, took_ms = took.as_millis() as u64, "command ended"),
-                _ => warn!(job = %job, result = result.as_str(), "command failed"),
+            if result == Told::Ok {
+                info!(job = %job, took_ms = took.as_millis() as u64, "command ended");
+            } else {
+                warn!(job = %job, result = result.as_str(), "command failed");
             }
             deliveries.push(job.delivery(result));
         }
