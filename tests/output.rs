@@ -85,6 +85,8 @@ impl Sample {
         settings.add_filter(&own_pid().to_string(), "[PID]");
         settings.add_filter(r"\boutput-[0-9a-f]+", "[COMM]");
         settings.add_filter(r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "[TIME]");
+        // Pids and start times are longer on some machines.
+        settings.add_filter(r"inode \d+, \d+ bytes", "inode [INODE], [N] bytes");
         settings.add_filter(r"inode \d+", "inode [INODE]");
         settings.add_filter(r"\b[0-9a-f]{16}\b", "[FINGERPRINT]");
         settings.add_filter(r"\d+ % CPU, \d+ MiB, \w+, up [^\n]+", "[PROCESS]");
