@@ -184,8 +184,10 @@ fn print(common: &Common, args: &ReclaimArgs, run: &Run) -> anyhow::Result<()> {
 /// Those that decide what is taken up.
 fn options_as_typed(args: &ReclaimArgs) -> String {
     let id = args.id.as_deref().map_or_else(String::new, |id| format!(" --id {id}"));
+    let max = args.max.map_or_else(String::new, |max| format!(" --max {max}"));
+    let keep_leaked = if args.policy.keep_leaked { " --keep-leaked" } else { "" };
     let abandoned = if args.policy.abandoned { " --abandoned" } else { "" };
-    format!("{id}{abandoned}")
+    format!("{id}{max}{keep_leaked}{abandoned}")
 }
 
 /// 0 done or nothing to do, 1 something still needs attention, 2 something could not be looked at, or the lock
