@@ -66,7 +66,7 @@ impl Daemon {
         }
         let Some(mut lock) = entry.lock.take() else { return };
         let Some(pin) = lock.pin.take() else { return };
-        let outcome = self.reclaim(&lock, pin, licence.proof);
+        let outcome = self.reclaim(&lock, pin, licence.proof, policy.breaker);
         let since = licence.suspicion.map_or(now.boot, |suspicion| suspicion.since);
         let after = crate::clock::Now::read().boot.saturating_sub(since);
         self.metrics.reclaim(&lock.judgement.reasons, &outcome, after);
@@ -78,7 +78,13 @@ impl Daemon {
         self.board.remember(act);
     }
 
-    fn reclaim(&mut self, lock: &SurveyedLock, pin: PinnedLock, proof: StaleProof) -> Outcome {
+    fn reclaim(
+        &mut self,
+        lock: &SurveyedLock,
+        pin: PinnedLock,
+        proof: StaleProof,
+        breaker: Breaker,
+    ) -> Outcome {
         let install = self.ground.roots[lock.root].standing.as_ref().and_then(|s| s.install());
         let home = home_of(install, &lock.directory);
         let case = Case { subject: subject(lock, install, &home.path), created_at: created_at(lock) };
@@ -86,7 +92,7 @@ impl Daemon {
         let reclaimer = self
             .reclaimers
             .entry(home.path.clone())
-            .or_insert_with(|| Reclaimer::open(&home, Breaker::DEFAULT, leases));
+            .or_insert_with(|| Reclaimer::open(&home, breaker, leases));
         match reclaimer {
             Ok(reclaimer) => reclaimer.reclaim(pin, proof, case, leases),
             Err(failure) => Outcome::Failed(failure.clone()),
