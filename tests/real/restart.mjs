@@ -14,7 +14,8 @@ import { Ward, isTombstone, lockdoctor, sessionLock } from "./ward.mjs";
 const reclaim = (gateway) => [lockdoctor(), "reclaim", "--yes", "--state-dir", gateway.state];
 const run = ([command, ...args]) => {
   const { status } = spawnSync(command, args, { stdio: "inherit" });
-  if (status !== 0) throw new Error(`${command} ended with ${status}`);
+  // 1: something else needs attention, such as the dead gateway's own lock.
+  if (status > 1) throw new Error(`${command} ended with ${status}`);
 };
 
 /** What is done between the death of a gateway and its next start. */
