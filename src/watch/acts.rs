@@ -16,7 +16,8 @@ use super::weigh::Suspicion;
 use crate::evidence::PinnedLock;
 use crate::reclaim::breaker::Breaker;
 use crate::reclaim::run::{created_at, home_of, subject};
-use crate::reclaim::{Case, Failure, Outcome, Reclaimer};
+use crate::reclaim::store::STORE;
+use crate::reclaim::{Case, Failure, Outcome, Reclaimer, homes, recover};
 use crate::report::words::millis;
 use crate::survey::SurveyedLock;
 use crate::verdict::{Reason, Settle, StaleProof};
@@ -96,6 +97,20 @@ impl Daemon {
         match reclaimer {
             Ok(reclaimer) => reclaimer.reclaim(pin, proof, case, leases),
             Err(failure) => Outcome::Failed(failure.clone()),
+        }
+    }
+
+    /// Finishes or undoes what a killed lockdoctor left half done under this root. It may have taken a live
+    /// lock's name, and no event tells of that.
+    pub(super) fn recover(&mut self, root: usize) {
+        let Some(standing) = &self.ground.roots[root].standing else { return };
+        if self.options.mandate == Mandate::Watch {
+            return;
+        }
+        for home in homes::worked_in(standing.install(), &standing.path) {
+            if let Err(failure) = recover(&home, &mut self.view.leases) {
+                self.say_once(&home.path.join(STORE), &failure.to_string());
+            }
         }
     }
 
