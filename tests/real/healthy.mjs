@@ -23,33 +23,46 @@ function vigil(gateway) {
 }
 
 const HEALTHY = {
-  "a run of 45 s, two messages queued behind it": async (ward) => {
-    const slow = ward.deliver("main", "slow", "[[delay=45]]");
-    await until(() => sessionLock(ward.gateway), 60_000);
-    await sleep(10_000);
-    const queued = await Promise.all([ward.deliver("main", "queued-1"), ward.deliver("main", "queued-2")]);
-    return { delivered: [await slow, ...queued].every((r) => r.delivered) };
+  "a run of 45 s, two messages queued behind it": {
+    async run(ward) {
+      const slow = ward.deliver("main", "slow", "[[delay=45]]");
+      await until(() => sessionLock(ward.gateway), 60_000);
+      await sleep(10_000);
+      const queued = await Promise.all([ward.deliver("main", "queued-1"), ward.deliver("main", "queued-2")]);
+      return { delivered: [await slow, ...queued].every((r) => r.delivered) };
+    },
   },
-  "a model call of 250 s": async (ward) => {
-    const slow = ward.deliver("main", "very-slow", "[[delay=250]]", 400_000);
-    return { delivered: (await slow).delivered };
+  "a model call of 250 s": {
+    async run(ward) {
+      return { delivered: (await ward.deliver("main", "very-slow", "[[delay=250]]", 500_000)).delivered };
+    },
   },
-  "a second process refused while the run lasts": async (ward) => {
-    const slow = ward.deliver("main", "control", "[[delay=150]]", 300_000);
-    const file = await until(() => sessionLock(ward.gateway), 60_000);
-    const id = path.basename(file).replace(".jsonl.lock", "");
-    const args = ["agent", "--local", "--agent", "main", "--session-id", id, "--message", "intruder [[tag=intruder]]"];
-    const intruder = spawn(ward.gateway.bin, args, { env: ward.gateway.env, cwd: ward.home, stdio: "ignore" });
-    const { delivered } = await slow;
-    intruder.kill("SIGKILL");
-    return { delivered, intruder: ward.model.seen.has("intruder") ? "wrote" : "refused" };
+  "a second process refused while the run lasts": {
+    async run(ward) {
+      const slow = ward.deliver("main", "control", "[[delay=150]]", 400_000);
+      const file = await until(() => sessionLock(ward.gateway), 60_000);
+      const id = path.basename(file).replace(".jsonl.lock", "");
+      const args = ["agent", "--local", "--agent", "main", "--session-id", id, "--message", "intruder [[tag=intruder]]"];
+      const intruder = spawn(ward.gateway.bin, args, { env: ward.gateway.env, cwd: ward.home, stdio: "ignore" });
+      const { delivered } = await slow;
+      intruder.kill("SIGKILL");
+      return { delivered, intruder: ward.model.seen.has("intruder") ? "wrote" : "refused" };
+    },
+  },
+  "a run that times out after 20 s": {
+    timeoutSeconds: 20,
+    async run(ward) {
+      await ward.deliver("main", "hang", "[[hang]]", 90_000);
+      await until(() => !sessionLock(ward.gateway), 60_000);
+      return { delivered: (await ward.deliver("main", "after-timeout")).delivered };
+    },
   },
 };
 
-export async function healthy(key, beside) {
-  const results = {};
-  const scenario = async (name, run, options = {}) => {
-    const ward = await new Ward(key, beside, options).open();
+export async function healthy(key, beside, results, wanted) {
+  for (const [name, { run, timeoutSeconds = 900 }] of Object.entries(HEALTHY)) {
+    if (!wanted(name)) continue;
+    const ward = await new Ward(key, beside, { timeoutSeconds }).open();
     let watch;
     try {
       await ward.deliver("main", "warm");
@@ -59,14 +72,7 @@ export async function healthy(key, beside) {
       watch?.end();
       await ward.close();
     }
-  };
-  for (const [name, run] of Object.entries(HEALTHY)) await scenario(name, run, { timeoutSeconds: 900 });
-  await scenario("a run that times out after 20 s", async (ward) => {
-    await ward.deliver("main", "hang", "[[hang]]", 90_000);
-    await until(() => !sessionLock(ward.gateway), 60_000);
-    return { delivered: (await ward.deliver("main", "after-timeout")).delivered };
-  }, { timeoutSeconds: 20 });
-  return results;
+  }
 }
 
 export const untouched = ({ tombstones, robbed, delivered, intruder }) =>

@@ -39,11 +39,10 @@ const STORE_CASES = {
   "dead owner, 3 min old": (w) => w.store({ pid: w.dead, ago: 3 * MINUTE }),
 };
 
-async function planted(key, beside, kind, cases) {
-  const names = Object.keys(cases);
+async function planted(kind, cases, key, beside, results, wanted) {
+  const names = Object.keys(cases).filter(wanted);
   const agents = ["main", ...names.map((_, i) => `c${i}`)];
   const ward = await new Ward(key, beside, { agents }).open();
-  const results = {};
   try {
     for (const agent of agents) await ward.deliver(agent, `warm-${agent}`);
     const one = async (i) => {
@@ -67,13 +66,12 @@ async function planted(key, beside, kind, cases) {
   } finally {
     await ward.close();
   }
-  return results;
 }
 
 const COLUMNS = Object.keys(BESIDE);
 
 await main({
-  session: { title: "A lock left at `<session>.jsonl.lock`", columns: COLUMNS, rows: Object.keys(SESSION_CASES), run: (key, beside) => planted(key, beside, "session", SESSION_CASES) },
-  store: { title: "A lock left at `sessions.json.lock`", columns: COLUMNS, rows: Object.keys(STORE_CASES), run: (key, beside) => planted(key, beside, "store", STORE_CASES) },
+  session: { title: "A lock left at `<session>.jsonl.lock`", columns: COLUMNS, rows: Object.keys(SESSION_CASES), run: (...how) => planted("session", SESSION_CASES, ...how) },
+  store: { title: "A lock left at `sessions.json.lock`", columns: COLUMNS, rows: Object.keys(STORE_CASES), run: (...how) => planted("store", STORE_CASES, ...how) },
   healthy: { title: "Healthy and merely slow: nothing may be touched", columns: COLUMNS, run: healthy, cell: untouched },
 });

@@ -37,30 +37,30 @@ function lying(gateway) {
 }
 
 /** Kills a gateway in the middle of a run, and starts it again. */
-async function killedInMidRun(key, column, options, then) {
+async function killedInMidRun(key, column, results, options, then) {
   const ward = await new Ward(key, column.startsWith("watch") ? "lockdoctor" : "nothing", options).open();
   try {
     const { gateway, model } = ward;
     await ward.deliver("main", "warm");
-    ward.deliver("main", "cut-off", "[[delay=120]]", 60_000).catch(() => {});
-    await until(() => sessionLock(gateway) && model.seen.has("cut-off"), 60_000);
+    ward.deliver("main", "cut-off", "[[delay=600]]", 60_000).catch(() => {});
+    await until(() => sessionLock(gateway) && model.seen.has("cut-off"), 180_000);
     await sleep(2000);
     await gateway.kill();
     await sleep(1000);
     await BEFORE_START[column](gateway);
-    const results = { "at the lock's path when it starts": lying(gateway) };
+    results["at the lock's path when it starts"] = lying(gateway);
     await gateway.start();
-    return { ...results, ...(await then(ward)) };
+    Object.assign(results, await then(ward));
   } finally {
     await ward.close();
   }
 }
 
 /** From 2026.4.24 a gateway takes an interrupted run up again, which it knows (to 6.5, only) by the dead lock. */
-function crash(key, column) {
-  return killedInMidRun(key, column, {}, async (ward) => {
+function crash(key, column, results) {
+  return killedInMidRun(key, column, results, {}, async (ward) => {
     const start = Date.now();
-    const resumed = Boolean(await until(() => ward.model.seen.get("cut-off") > 1, 120_000));
+    const resumed = Boolean(await until(() => ward.model.seen.get("cut-off") > 1, 240_000));
     const seconds = ((Date.now() - start) / 1000).toFixed(1);
     const said = (pattern) => (pattern.test(ward.said()) ? "yes" : "no");
     return {
@@ -73,8 +73,8 @@ function crash(key, column) {
 }
 
 /** The gateway is pid 1 of its container, is killed in the middle of a run, and is pid 1 again. */
-function container(key, column) {
-  return killedInMidRun(key, column, { container: true }, async (ward) => ({
+function container(key, column, results) {
+  return killedInMidRun(key, column, results, { container: true }, async (ward) => ({
     "message 1 after the restart": await ward.deliver("main", "after-1"),
     "message 2 after the restart": await ward.deliver("main", "after-2"),
   }));

@@ -8,18 +8,21 @@ import { lab } from "./lockcode.mjs";
 const file = (key, section, column) => path.join(lab(), "rescue", key, section, `${column}.json`);
 
 /**
- * The command line of a script: KEY… [--beside COLUMN,…] [--only SECTION,…] [--table].
- * `sections`: name → { title, columns, rows, run(key, column) → { row: result }, cell(result) → text }.
+ * The command line of a script: KEY… [--beside COLUMN,…] [--only SECTION,…] [--row TEXT] [--table]. With --row only
+ * the rows with TEXT in their name are measured again.
+ * `sections`: name → { title, columns, rows, run(key, column, results, wanted), cell(result) → text }; `run` puts what it
+ * measures into `results`, and asks `wanted` for each row that can be measured alone.
  */
 export async function main(sections) {
   const { values, positionals: keys } = parseArgs({
     allowPositionals: true,
-    options: { beside: { type: "string" }, only: { type: "string", default: Object.keys(sections).join(",") }, table: { type: "boolean" } },
+    options: { beside: { type: "string" }, only: { type: "string", default: Object.keys(sections).join(",") }, row: { type: "string", default: "" }, table: { type: "boolean" } },
   });
+  const wanted = (row) => row.includes(values.row);
   for (const key of keys) {
     for (const section of values.only.split(",")) {
       const { run, columns } = sections[section];
-      for (const column of values.beside?.split(",") ?? columns) await measure(key, section, column, run);
+      for (const column of values.beside?.split(",") ?? columns) await measure(key, section, column, (results) => run(key, column, results, wanted));
     }
   }
   if (values.table) table(sections);
@@ -27,15 +30,18 @@ export async function main(sections) {
 }
 
 async function measure(key, section, column, run) {
+  const results = {};
   try {
-    const results = await run(key, column);
-    for (const [row, result] of Object.entries(results)) console.log(`${key} ${section}, ${column}: ${row}: ${JSON.stringify(result)}`);
-    fs.mkdirSync(path.dirname(file(key, section, column)), { recursive: true });
-    fs.writeFileSync(file(key, section, column), JSON.stringify(results, null, 1) + "\n");
+    await run(results);
   } catch (error) {
     console.error(`FAILED: ${key} ${section}, ${column}: ${error.stack}`);
     process.exitCode = 1;
   }
+  for (const [row, result] of Object.entries(results)) console.log(`${key} ${section}, ${column}: ${row}: ${JSON.stringify(result)}`);
+  const kept = file(key, section, column);
+  const before = fs.existsSync(kept) ? JSON.parse(fs.readFileSync(kept, "utf8")) : {};
+  fs.mkdirSync(path.dirname(kept), { recursive: true });
+  fs.writeFileSync(kept, JSON.stringify({ ...before, ...results }, null, 1) + "\n");
 }
 
 /** One table for each section and version: a column for each thing that was done. */

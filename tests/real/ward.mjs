@@ -50,7 +50,10 @@ export class Ward {
       this.tool = spawn(command[0], command.slice(1), { env: { ...process.env, HOME: this.home }, stdio: ["ignore", out, out], detached: true });
       fs.closeSync(out);
     }
-    await this.gateway.start();
+    await this.gateway.start().catch(async (error) => {
+      await this.close();
+      throw error;
+    });
     this.own = this.gateway.pid;
     const done = spawnSync("true");
     this.dead = done.pid;
@@ -84,7 +87,7 @@ export class Ward {
   }
 
   /** One message: did the model see it, and did its sender get an answer? */
-  async deliver(agent, tag, text = "", limitMs = 150_000) {
+  async deliver(agent, tag, text = "", limitMs = 300_000) {
     const reply = await this.gateway.message(`${text} [[tag=${tag}]]`, { agent, limitMs });
     const delivered = reply.ok && this.model.seen.has(tag);
     return { delivered, ms: reply.ms, error: delivered ? undefined : (reply.error ?? JSON.stringify(reply.payload)).slice(0, 400) };
