@@ -285,6 +285,22 @@ fn calls_after_the_swap() -> Vec<Call> {
     plan
 }
 
+/// No event tells a daemon of it: it has to look in the journal when it starts.
+#[test]
+fn a_watch_that_starts_puts_a_live_lock_back() {
+    if cannot_trace() {
+        return;
+    }
+    let (env, lock, met) = killed_between_the_swaps();
+    let state = env.state();
+    let watch = ["watch", "--once", "--state-dir", state.to_str().expect("UTF-8")];
+    env.run(&watch).exits(0);
+    assert!(tombstone(&lock).is_some(), "without --reclaim it changes nothing");
+    env.run(&[&watch[..], &["--reclaim"]].concat()).exits(0);
+    met.assert_in_place(&lock, "after the start of a watch");
+    assert_eq!(events(&state), ["intent", "live-put-back"]);
+}
+
 /// What a run calls when it meets a live lock.
 fn trace_meeting(env: &TestEnv, lock: &Path) -> Traced {
     let file = env.tmp().join("meeting");

@@ -138,6 +138,7 @@ pub fn options(common: &Common, args: &WatchArgs) -> anyhow::Result<Options> {
             settle: args.policy.settle(),
             leaked: permission(!args.policy.keep_leaked),
             abandoned: permission(args.policy.abandoned),
+            breaker: args.policy.breaker(),
         })
     } else {
         Mandate::Watch

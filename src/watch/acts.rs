@@ -16,7 +16,8 @@ use super::weigh::Suspicion;
 use crate::evidence::PinnedLock;
 use crate::reclaim::breaker::Breaker;
 use crate::reclaim::run::{created_at, home_of, subject};
-use crate::reclaim::{Case, Failure, Outcome, Reclaimer};
+use crate::reclaim::store::STORE;
+use crate::reclaim::{Case, Failure, Outcome, Reclaimer, homes, recover};
 use crate::report::words::millis;
 use crate::survey::SurveyedLock;
 use crate::verdict::{Reason, Settle, StaleProof};
@@ -66,7 +67,7 @@ impl Daemon {
         }
         let Some(mut lock) = entry.lock.take() else { return };
         let Some(pin) = lock.pin.take() else { return };
-        let outcome = self.reclaim(&lock, pin, licence.proof);
+        let outcome = self.reclaim(&lock, pin, licence.proof, policy.breaker);
         let since = licence.suspicion.map_or(now.boot, |suspicion| suspicion.since);
         let after = crate::clock::Now::read().boot.saturating_sub(since);
         self.metrics.reclaim(&lock.judgement.reasons, &outcome, after);
@@ -78,7 +79,13 @@ impl Daemon {
         self.board.remember(act);
     }
 
-    fn reclaim(&mut self, lock: &SurveyedLock, pin: PinnedLock, proof: StaleProof) -> Outcome {
+    fn reclaim(
+        &mut self,
+        lock: &SurveyedLock,
+        pin: PinnedLock,
+        proof: StaleProof,
+        breaker: Breaker,
+    ) -> Outcome {
         let install = self.ground.roots[lock.root].standing.as_ref().and_then(|s| s.install());
         let home = home_of(install, &lock.directory);
         let case = Case { subject: subject(lock, install, &home.path), created_at: created_at(lock) };
@@ -86,10 +93,24 @@ impl Daemon {
         let reclaimer = self
             .reclaimers
             .entry(home.path.clone())
-            .or_insert_with(|| Reclaimer::open(&home, Breaker::DEFAULT, leases));
+            .or_insert_with(|| Reclaimer::open(&home, breaker, leases));
         match reclaimer {
             Ok(reclaimer) => reclaimer.reclaim(pin, proof, case, leases),
             Err(failure) => Outcome::Failed(failure.clone()),
+        }
+    }
+
+    /// Finishes or undoes what a killed lockdoctor left half done under this root. It may have taken a live
+    /// lock's name, and no event tells of that.
+    pub(super) fn recover(&mut self, root: usize) {
+        let Some(standing) = &self.ground.roots[root].standing else { return };
+        if self.options.mandate == Mandate::Watch {
+            return;
+        }
+        for home in homes::worked_in(standing.install(), &standing.path) {
+            if let Err(failure) = recover(&home, &mut self.view.leases) {
+                self.say_once(&home.path.join(STORE), &failure.to_string());
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::tell::command::CommandLine;
 use super::tell::restart::RestartPolicy;
+use crate::reclaim::breaker::Breaker;
 use crate::redact::Redactor;
 use crate::verdict::{Settle, Verdict};
 
@@ -55,6 +56,7 @@ pub struct Policy {
     pub settle: Settle,
     pub leaked: Permission,
     pub abandoned: Permission,
+    pub breaker: Breaker,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

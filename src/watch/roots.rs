@@ -98,6 +98,7 @@ impl Daemon {
             let path = self.ground.roots[root].wish.path().to_owned();
             info!(path = %path.display(), "is there");
         }
+        self.recover(root);
         let mut changes = Vec::new();
         self.ground.enter(root, Path::new(""), Listing::Always, &mut changes);
         self.ground.enter_elsewhere(root, Listing::Always, &mut changes);

@@ -10,4 +10,5 @@ mod daemon;
 mod churn;
 mod life;
 mod listener;
+mod soak;
 mod telling;
