@@ -37,6 +37,7 @@ case ${engine##*/} in
         [ "${engine##*/}" = docker ] || format=--format=docker
         # shellcheck disable=SC2086
         "$engine" build $format --build-arg "VERSION=$version" -t "lockdoctor:$version" -f "$context/Containerfile" "$context" >&2
+        rm -f "$archive"
         "$engine" save -o "$archive" "lockdoctor:$version" >&2
         ;;
     *) echo "none of umoci, podman and docker is installed" >&2; exit 1 ;;

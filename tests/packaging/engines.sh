@@ -7,16 +7,8 @@ find_binary
 fresh_debian "$work/debian"
 checkout
 
-mkdir -p "$work/gateway" "$work/site" "$work/bin"
-cp "$work/debian/bin/bash" "$work/gateway/openclaw-gateway"
-printf '%s\n' "$holder_script" >"$work/gateway/holder"
-# Process 1 of the gateway's container, as tini or a wrapper is: it outlives the gateway.
-cat >"$work/gateway/supervisor" <<'END'
-for session in live dead; do
-    /gateway/openclaw-gateway /gateway/holder "$OPENCLAW_STATE_DIR/agents/main/sessions/$session.jsonl.lock" &
-done
-while :; do sleep 1; done
-END
+gateway_files "$work/debian"
+mkdir -p "$work/site" "$work/bin"
 export OPENCLAW_CONFIG_DIR="$work/state" GATEWAY="$work/gateway"
 sessions=$OPENCLAW_CONFIG_DIR/agents/main/sessions
 cat >"$work/site/docker-compose.yml" <<'END'

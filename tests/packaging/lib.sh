@@ -127,6 +127,20 @@ printf "{\n  \"pid\": %s,\n  \"createdAt\": \"%s\",\n  \"starttime\": %s\n}" \
     $$ "$(date -u +%Y-%m-%dT%H:%M:%S.000Z)" "$ticks" >&3
 while :; do sleep 1000 3>&-; done'
 
+# gateway_files DEBIAN: what a container mounts as /gateway. Its process 1 is a supervisor, as tini or a wrapper is: it
+# outlives the gateways, one of which holds the lock called live, the other the one called dead.
+gateway_files() {
+    mkdir -p "$work/gateway"
+    cp "$1/bin/bash" "$work/gateway/openclaw-gateway"
+    printf '%s\n' "$holder_script" >"$work/gateway/holder"
+    cat >"$work/gateway/supervisor" <<'END'
+for session in live dead; do
+    /gateway/openclaw-gateway /gateway/holder "$OPENCLAW_STATE_DIR/agents/main/sessions/$session.jsonl.lock" &
+done
+while :; do sleep 1; done
+END
+}
+
 is_tombstone() { grep -q '"pid": *4[0-9]\{6,\}' "$1" && grep -q lockdoctor "$1"; }
 same_inode() { [ "$(stat -c %i "$1")" = "$2" ]; }
 
@@ -156,5 +170,5 @@ graphroot = "$1/graph"
 runroot = "$1/run"
 END
     export CONTAINERS_CONF="$1/containers.conf" CONTAINERS_STORAGE_CONF="$1/storage.conf" BUILDAH_ISOLATION=chroot
-    at_exit "podman pod rm -fa; podman rm -fa; umount -l '$1/graph/overlay' '$1/run'"
+    at_exit "podman pod rm -fa -t 0; podman rm -fa -t 0 --depend; umount -l '$1/graph/overlay' '$1/run'"
 }
