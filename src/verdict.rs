@@ -278,6 +278,10 @@ fn by_shape(evidence: &Evidence) -> Option<Judgement> {
         (Shape::Refused(Refusal::Unreadable), _) => Some(missing(Refusal::Unreadable.sentence())),
         (Shape::Refused(why), _) => Some(refused(why)),
         (_, LockKind::Guard) => Some(guard(evidence)),
+        // Its holder has it open for as long as it holds it, and nobody else opens it but to take it.
+        (Shape::Regular, LockKind::Coordinator) if writer(evidence) == Writer::Open => {
+            Some(plain(Verdict::Held, Action::None, Rule::WriterOpen))
+        }
         (_, LockKind::Coordinator) => {
             Some(Judgement { action: Action::None, ..missing_by(Rule::Coordinator, None) })
         }

@@ -1,7 +1,7 @@
-//! `lockdoctor explain`: everything that is known about one lock.
+//! `lockdoctor explain`: everything that is known about one lock, or one row of a database.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
@@ -16,12 +16,15 @@ use crate::survey::{Scope, survey};
 /// itself would do with it. Nothing is changed.
 #[derive(Debug, Clone, Args)]
 pub struct ExplainArgs {
-    /// The lock file.
+    /// The lock file; or a lease as `scan` names it: `…/openclaw.sqlite#state_leases/SCOPE/KEY`.
     #[arg(value_name = "LOCK")]
     pub lock: PathBuf,
 }
 
 pub fn run(common: &Common, args: &ExplainArgs) -> anyhow::Result<Exit> {
+    if let Some((database, row)) = row_of_database(&args.lock) {
+        return lease(common, &args.lock, &database, &row);
+    }
     let mut view = SystemView::open();
     let scope = Scope::resolve(std::slice::from_ref(&args.lock), &[], &view)?;
     let survey = survey(&scope, &mut view);
@@ -38,6 +41,40 @@ pub fn run(common: &Common, args: &ExplainArgs) -> anyhow::Result<Exit> {
         Format::Json | Format::Ndjson => output::print_json(&json::lock(lock, root, common.redaction()))?,
         Format::Table | Format::Plain => {
             write!(output::stdout(), "{}", explain::explain(lock, root, common.redaction()))?;
+        }
+    }
+    Ok(Exit::Clean)
+}
+
+/// `…/state/openclaw.sqlite#TABLE/ROW`, unless it is the name of a file.
+fn row_of_database(path: &Path) -> Option<(PathBuf, String)> {
+    let (database, row) = path.to_str()?.split_once("openclaw.sqlite#")?;
+    let named = path.symlink_metadata().is_err() && (database.is_empty() || database.ends_with('/'));
+    named.then(|| (Path::new(database).join("openclaw.sqlite"), row.to_owned()))
+}
+
+fn lease(common: &Common, typed: &Path, database: &Path, row: &str) -> anyhow::Result<Exit> {
+    let mut view = SystemView::open();
+    let database = std::path::absolute(database)?;
+    let state = database.parent().and_then(Path::parent).unwrap_or(Path::new("/")).to_owned();
+    let scope = Scope::resolve(&[], &[state], &view)?;
+    let survey = survey(&scope, &mut view);
+    scan::print_problems(&survey)?;
+    let wanted = format!("{}#{row}", database.display());
+    let Some(lease) = survey.leases.iter().find(|lease| lease.path == wanted) else {
+        if database.symlink_metadata().is_err() {
+            bail!("{}: there is no such database", database.display());
+        }
+        let there: Vec<&str> =
+            survey.leases.iter().filter_map(|lease| Some(lease.path.split_once('#')?.1)).collect();
+        let rows = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
+        bail!("{}: no such lease, or it was let go; there are: {rows}", typed.display());
+    };
+    match common.format() {
+        Format::Json | Format::Ndjson => output::print_json(&json::lease(lease, &survey))?,
+        Format::Table | Format::Plain => {
+            let root = &survey.roots[lease.root];
+            write!(output::stdout(), "{}", explain::lease(lease, root, output::width()))?;
         }
     }
     Ok(Exit::Clean)

@@ -141,8 +141,23 @@ pub struct LeaseFact {
     pub owner_pid: Option<u32>,
     pub owner_alive: Option<bool>,
     pub since: Option<DateTime<Utc>>,
-    /// The sentence that says what is held: `startup-migration lease`, `session status running`.
+    /// The sentence that says what is the case, and why.
     pub what: String,
+    pub effect: LeaseEffect,
+    /// What that was concluded from.
+    pub evidence: Vec<String>,
+    /// What to do, where the era's own knowledge goes beyond a restart.
+    pub advice: Vec<String>,
+}
+
+/// Whom a lease holds up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LeaseEffect {
+    /// One session, or one operation.
+    #[default]
+    One,
+    /// No gateway can start.
+    NoGateway,
 }
 
 /// `/proc/PID/fd/N -> ... (deleted)`.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{deleted, forks, gateway};
 use crate::diagnosis::input::{
-    Era, Facts, LeaseFact, LockFact, LockKind, SessionFact, StoreFact, Verdict as FactVerdict,
+    Era, Facts, LeaseEffect, LeaseFact, LockFact, LockKind, SessionFact, StoreFact, Verdict as FactVerdict,
 };
 use crate::evidence::transcript::{self, Transcript};
 use crate::openclaw::gateway::GatewayState;
@@ -60,25 +60,33 @@ fn add_root(facts: &mut Facts, root: &SurveyedRoot, sample: Sample) {
 /// What claims something in a database and cannot be in use: leases of dead owners that keep others out, and
 /// sessions that run although no gateway does.
 fn leases(survey: &Survey) -> Vec<LeaseFact> {
+    let down = |root: usize| {
+        let install = survey.roots[root].install.as_ref();
+        install.is_some_and(|install| install.gateway.state == GatewayState::Down)
+    };
     let stuck = survey.leases.iter().filter(|lease| lease.needs_attention()).map(|lease| LeaseFact {
         agent: lease.agent.clone(),
         owner_pid: lease.owner.pid,
         owner_alive: process_alive(&lease.process),
         since: lease.since,
-        what: lease.explanation.state.clone(),
+        what: lease.explanation.trouble.clone().unwrap_or_else(|| lease.explanation.state.clone()),
+        effect: if lease.keeps_gateways_out() && down(lease.root) {
+            LeaseEffect::NoGateway
+        } else {
+            LeaseEffect::One
+        },
+        evidence: [lease.path.clone()].into_iter().chain(lease.explanation.because.iter().cloned()).collect(),
+        advice: lease.explanation.advice.clone(),
         ..LeaseFact::default()
     });
-    let down = |root: usize| {
-        let install = survey.roots[root].install.as_ref();
-        install.is_some_and(|install| install.gateway.state == GatewayState::Down)
-    };
     let orphaned = survey.running.iter().filter(|session| down(session.root)).map(|session| LeaseFact {
         agent: Some(session.agent.clone()),
         session_id: Some(session.session_id.clone()),
         session_key: Some(session.key.clone()),
         owner_alive: Some(false),
         since: Some(session.updated_at),
-        what: "The database says that a run is under way, but no gateway runs: it was cut off".to_owned(),
+        what: "The run of this session was cut off: its database still says `running`, and no gateway runs".to_owned(),
+        evidence: vec![format!("session_nodes: status=running sessionKey={}", session.key)],
         ..LeaseFact::default()
     });
     stuck.chain(orphaned).collect()

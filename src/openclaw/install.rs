@@ -39,8 +39,12 @@ impl Install {
         let of_gateway = gateway.pid.and_then(Environment::of_process);
         let environment = of_gateway.unwrap_or_else(|| own.as_owner_of(&root.path));
         let config = Config::read(&config_path, links, &environment);
-        let version = config.version.clone();
-        let era = era_of(&root.path, version.as_ref());
+        let sqlite::Origin { era, app_version } = sqlite::origin(&root.path);
+        let of_databases = app_version.and_then(|text| text.parse::<Version>().ok());
+        // Every command that saves the configuration signs it, and every migration its databases: the younger
+        // version is the one in use.
+        let version = config.version.clone().max(of_databases);
+        let era = era_of(era, version.as_ref());
         Ok(Self { root, config, config_path, gateway, version, era, cron_timeouts: OnceCell::new() })
     }
 
@@ -145,8 +149,8 @@ fn explicit_state_dir_is(root: &Directory, environment: &Environment) -> bool {
 
 /// What the databases hold decides; the version that wrote the configuration last stands in where they do not
 /// tell. An install that was updated but not started yet still is of the era its files are of.
-fn era_of(root: &Path, version: Option<&Version>) -> Era {
-    match (sqlite::era(root), version) {
+fn era_of(databases: sqlite::Era, version: Option<&Version>) -> Era {
+    match (databases, version) {
         (sqlite::Era::File, _) => Era::File,
         (sqlite::Era::Sqlite, _) => Era::Sqlite,
         (sqlite::Era::Unknown(_), Some(version)) if version.at_least(8, 1) => Era::Sqlite,

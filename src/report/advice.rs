@@ -44,6 +44,8 @@ pub fn after_scan(survey: &Survey, scope: &str) -> Vec<String> {
             "Why, for one lock:\n    lockdoctor explain {}",
             shell_word(&lock.path().to_string_lossy())
         ));
+    } else if let Some(lease) = survey.leases.iter().find(|lease| lease.needs_attention()) {
+        lines.push(format!("All that is known of it:\n    lockdoctor explain {}", shell_word(&lease.path)));
     }
     let sqlite = survey.roots.iter().filter_map(|root| root.install.as_ref()).any(|i| i.era == Era::Sqlite);
     if sqlite {
@@ -67,8 +69,8 @@ pub fn shell_word(word: &str) -> String {
         };
         return format!("$'{}'", word.chars().map(spelt).collect::<String>());
     }
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+=:@%,~".contains(&b);
-    if !word.is_empty() && word.bytes().all(plain) && !word.starts_with('~') {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+=:@%,~#".contains(&b);
+    if !word.is_empty() && word.bytes().all(plain) && !word.starts_with(['~', '#']) {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))

@@ -1,8 +1,8 @@
-//! One lock at length: the verdict in a sentence, each piece of evidence, the rule, what would change it.
+//! One lock, or one lease, at length: the verdict in a sentence, each piece of evidence, the rule, what would change it.
 
 use std::fmt::Write;
 
-use super::table::{BOLD, DIM, style, symbol};
+use super::table::{self, BOLD, DIM, style, symbol};
 use super::words::{self, duration, owner, printable, rfc3339};
 use crate::evidence::process::Process;
 use crate::evidence::transcript::{LastLine, Transcript};
@@ -10,6 +10,7 @@ use crate::evidence::{Content, Evidence, Owner, PidDomain, Shape, Writer, transc
 use crate::openclaw::lock_kind::{LockKind, Management};
 use crate::openclaw::self_heal;
 use crate::redact::Redactor;
+use crate::survey::leases::SurveyedLease;
 use crate::survey::{Guarded, SurveyedLock, SurveyedRoot};
 use crate::verdict::{Reason, Verdict};
 
@@ -37,6 +38,61 @@ pub fn explain(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor) ->
     let _ = writeln!(out, "\n{DIM}OpenClaw itself{DIM:#}\n  {}", heal.sentence());
     let _ = writeln!(out, "\n{DIM}Next{DIM:#}\n  {}", next_step(lock));
     out
+}
+
+/// A row of a database; what is known of it was put into sentences where it was judged.
+pub fn lease(lease: &SurveyedLease, root: &SurveyedRoot, width: usize) -> String {
+    let said = &lease.explanation;
+    let (colour, sign) = table::lease_style(lease);
+    let mut out = format!("{BOLD}{}{BOLD:#}\n", printable(&lease.path));
+    let reasons: Vec<&str> = lease.verdict.reasons.iter().map(|reason| reason.as_str()).collect();
+    let because = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
+    let _ = writeln!(out, "{colour}{sign} {}{colour:#}{because}\n", lease.verdict.verdict.as_str());
+    let mut paragraph = |heading: &str, sentences: &[String]| {
+        if sentences.is_empty() {
+            return;
+        }
+        let _ = writeln!(out, "{DIM}{heading}{DIM:#}");
+        for line in sentences.iter().flat_map(|sentence| words::wrapped(sentence, width.saturating_sub(2))) {
+            let _ = writeln!(out, "  {line}");
+        }
+        out.push('\n');
+    };
+    paragraph("What it is", std::slice::from_ref(&said.state));
+    let mut evidence = said.because.clone();
+    evidence.extend(lease_facts(lease, root));
+    paragraph("Evidence", &evidence);
+    paragraph("OpenClaw itself", std::slice::from_ref(&said.openclaw));
+    let nothing = ["nothing to do".to_owned()];
+    paragraph("Next", if said.advice.is_empty() { &nothing } else { &said.advice });
+    out.truncate(out.trim_end().len());
+    out.push('\n');
+    out
+}
+
+fn lease_facts(lease: &SurveyedLease, root: &SurveyedRoot) -> Vec<String> {
+    let mut facts = Vec::new();
+    if let Some(process) = lease.process.process() {
+        facts.push(format!(
+            "pid {} is {} here, since tick {}",
+            process.pid,
+            printable(&process.comm),
+            process.start_ticks
+        ));
+    }
+    if let Some(ticks) = lease.owner.started_at {
+        facts.push(format!("the row records start tick {ticks}"));
+    }
+    if let Some(at) = lease.since {
+        facts.push(format!("taken {}", rfc3339(at)));
+    }
+    if let Some(at) = lease.expires_at {
+        facts.push(format!("expires {}", rfc3339(at)));
+    }
+    if let Some(install) = &root.install {
+        facts.push(format!("gateway {}: {}", install.gateway.state.as_str(), install.gateway.how));
+    }
+    facts
 }
 
 fn evidence_rows(

@@ -152,7 +152,7 @@ pub fn locks(survey: &Survey, redaction: Redactor) -> impl Iterator<Item = Lock>
 }
 
 /// A row of a database in the form of a lock. Its verdict is never one that leads to an action.
-fn lease(lease: &SurveyedLease, survey: &Survey) -> Lock {
+pub fn lease(lease: &SurveyedLease, survey: &Survey) -> Lock {
     let process = lease.process.process();
     let booted_at = survey.now.booted_at();
     let since = |at: Option<DateTime<Utc>>| at.and_then(|at| survey.now.since(at)).map(millis);

@@ -13,6 +13,7 @@ use crate::openclaw::install::Install;
 use crate::openclaw::lock_kind::LockKind;
 use crate::openclaw::version::Era;
 use crate::redact::Redactor;
+use crate::survey::leases::SurveyedLease;
 use crate::survey::{Survey, SurveyedLock, SurveyedRoot};
 use crate::verdict::{Reason, Verdict};
 
@@ -48,10 +49,15 @@ pub fn symbol(verdict: Verdict) -> char {
     }
 }
 
-/// What a summary may count without showing the lock. A coordinator lies there for ever and means nothing.
+/// What a summary may count without showing the lock.
 fn is_healthy(lock: &SurveyedLock) -> bool {
     let healthy = [Verdict::Held, Verdict::Freed, Verdict::Initialising, Verdict::Settling];
-    healthy.contains(&lock.judgement.verdict) || lock.kind == LockKind::Coordinator
+    healthy.contains(&lock.judgement.verdict) || is_at_rest(lock)
+}
+
+/// A coordinator that nobody has lies there for ever and means nothing.
+fn is_at_rest(lock: &SurveyedLock) -> bool {
+    lock.kind == LockKind::Coordinator && lock.judgement.verdict == Verdict::Indeterminate
 }
 
 /// Writing to a String cannot fail, so the results of `write!` are dropped in this module.
@@ -63,7 +69,8 @@ pub fn scan(survey: &Survey, redaction: Redactor, listing: Listing, width: usize
         }
         let _ = writeln!(out, "{}", heading(root));
         let locks: Vec<&SurveyedLock> = survey.locks.iter().filter(|lock| lock.root == index).collect();
-        let (shown, healthy) = split(&locks, listing);
+        let (shown, mut healthy) = split(&locks, listing);
+        healthy.retain(|lock| !is_at_rest(lock));
         if !shown.is_empty() {
             let _ = writeln!(out, "\n{}", table(&shown, root, redaction, width));
         }
@@ -82,8 +89,7 @@ fn leases(survey: &Survey, root: usize, listing: Listing, width: usize) -> Strin
         .filter(|lease| lease.root == root)
         .partition(|lease| listing == Listing::All || lease.needs_attention());
     for lease in &shown {
-        let colour = if lease.needs_attention() { AnsiColor::Red } else { AnsiColor::Green }.on_default();
-        let sign = if lease.needs_attention() { '✗' } else { '✓' };
+        let (colour, sign) = lease_style(lease);
         let explanation = &lease.explanation;
         let _ = writeln!(out, "  {colour}{sign} {}{colour:#}", explanation.state);
         let _ = writeln!(out, "    {DIM}{}{DIM:#}", lease.path);
@@ -102,6 +108,17 @@ fn leases(survey: &Survey, root: usize, listing: Listing, width: usize) -> Strin
         let _ = writeln!(out, "  ✓ {} in the database: {}.", count(quiet.len(), "lease"), counts.join(", "));
     }
     out
+}
+
+/// Colour and symbol of a lease. One that keeps nobody out is quiet, whatever its verdict.
+pub fn lease_style(lease: &SurveyedLease) -> (Style, char) {
+    use crate::sqlite::Verdict::{Foreign, Held, Indeterminate, Overdue, Stale};
+    let (colour, sign) = match lease.verdict.verdict {
+        _ if lease.needs_attention() => (AnsiColor::Red, '✗'),
+        Foreign | Indeterminate => (AnsiColor::Yellow, '?'),
+        Held | Overdue | Stale => (AnsiColor::Green, '✓'),
+    };
+    (colour.on_default(), sign)
 }
 
 fn split<'a>(locks: &[&'a SurveyedLock], listing: Listing) -> (Vec<&'a SurveyedLock>, Vec<&'a SurveyedLock>) {

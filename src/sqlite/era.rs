@@ -27,15 +27,28 @@ pub enum Era {
 const NOTABLY_YOUNGER: TimeDelta = TimeDelta::minutes(5);
 
 pub fn era(state_dir: &Path) -> Era {
-    let place = match Place::root(state_dir) {
-        Ok(place) => place,
-        Err(error) => return Era::Unknown(error.to_string()),
-    };
-    era_of(&place).unwrap_or_else(|error| Era::Unknown(error.to_string()))
+    origin(state_dir).era
 }
 
-fn era_of(place: &Place) -> Result<Era> {
+/// What the databases tell of the OpenClaw that wrote them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    pub era: Era,
+    /// The version that migrated the shared database last; it is not on record before 2026.8.
+    pub app_version: Option<String>,
+}
+
+pub fn origin(state_dir: &Path) -> Origin {
+    let unknown = |error: ReadError| Origin { era: Era::Unknown(error.to_string()), app_version: None };
+    match Place::root(state_dir) {
+        Ok(place) => origin_of(&place).unwrap_or_else(unknown),
+        Err(error) => unknown(error),
+    }
+}
+
+fn origin_of(place: &Place) -> Result<Origin> {
     let mut evidence = Evidence::default();
+    let mut app_version = None;
     for agent in agent_db::agents(place)? {
         match agent_db::tables(place, &agent) {
             Ok(Tables::Sessions { youngest }) => evidence.add(youngest),
@@ -48,14 +61,17 @@ fn era_of(place: &Place) -> Result<Era> {
     }
     // From 2026.8.1 the shared database lists who has an agent database open, before there is a session.
     evidence.lists_agent_databases = match state_db::read(place) {
-        Ok(db) => db.agent_database_leases != state_db::Section::Absent,
+        Ok(db) => {
+            app_version = db.migration.app_version;
+            db.agent_database_leases != state_db::Section::Absent
+        }
         Err(ReadError::Missing { .. }) => false,
         Err(error) => {
             evidence.unreadable.get_or_insert_with(|| error.to_string());
             false
         }
     };
-    Ok(evidence.judge())
+    Ok(Origin { era: evidence.judge(), app_version })
 }
 
 #[derive(Debug, Default)]

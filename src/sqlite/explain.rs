@@ -11,6 +11,8 @@ use super::scope::LeaseScope;
 pub struct Explanation {
     /// What is the case.
     pub state: String,
+    /// What it does to people, and why; for a lease that is in somebody's way.
+    pub trouble: Option<String>,
     /// What that was concluded from, or what is missing.
     pub because: Vec<String>,
     /// What OpenClaw does about it by itself.
@@ -22,6 +24,7 @@ pub struct Explanation {
 pub fn explain(claim: &Claim, verdict: &LeaseVerdict, facts: &OwnerFacts, now: DateTime<Utc>) -> Explanation {
     Explanation {
         state: state(claim, verdict, now),
+        trouble: trouble(claim, verdict, now),
         because: because(claim, verdict, *facts, now),
         openclaw: openclaw(claim, verdict, now),
         advice: advice(claim, verdict, *facts),
@@ -34,15 +37,62 @@ fn state(claim: &Claim, verdict: &LeaseVerdict, now: DateTime<Utc>) -> String {
         ClaimKind::AgentDatabase => "a process has an agent database open".to_owned(),
         ClaimKind::MemoryLock => "memory workspace lock".to_owned(),
     };
-    let whose = match claim.owner.pid {
-        Some(pid) => match &claim.owner.host {
-            Some(host) => format!("pid {pid} on {host}"),
-            None => format!("pid {pid}"),
-        },
-        None => "a process that it does not name".to_owned(),
-    };
+    let whose = whose(claim);
     let age = claim.since.map_or(String::new(), |since| format!(", {} old", span(now - since)));
     format!("{}: {what}{age}, taken by {whose}", verdict.verdict.as_str())
+}
+
+fn whose(claim: &Claim) -> String {
+    match (claim.owner.pid, &claim.owner.host) {
+        (Some(pid), Some(host)) => format!("pid {pid} on {host}"),
+        (Some(pid), None) => format!("pid {pid}"),
+        (None, _) => "a process that it does not name".to_owned(),
+    }
+}
+
+fn trouble(claim: &Claim, verdict: &LeaseVerdict, now: DateTime<Utc>) -> Option<String> {
+    if verdict.action == super::Action::None {
+        return None;
+    }
+    let refused = match &claim.kind {
+        ClaimKind::Lease(LeaseScope::GatewayOwner) => "No gateway can start on this state directory",
+        ClaimKind::Lease(LeaseScope::StartupMigrations) => "No gateway can finish its start-up migrations",
+        ClaimKind::Lease(LeaseScope::AgentDatabaseMaintenance) => "The agent databases are closed for maintenance",
+        ClaimKind::Lease(LeaseScope::PluginLifecycle) => "No plugin can be installed, updated or removed",
+        ClaimKind::Lease(LeaseScope::WorktreeRun(_)) => "No run can use this managed worktree",
+        ClaimKind::Lease(_) => "What this lease guards is kept from everybody",
+        ClaimKind::AgentDatabase => "The agent database counts as open",
+        ClaimKind::MemoryLock => "Nothing can be written to the memory workspace",
+    };
+    let whose = whose(claim);
+    Some(match (verdict.verdict, verdict.clears) {
+        (Verdict::Overdue, _) => format!(
+            "{} is not safe: its owner, {whose}, lives but no longer renews its lease, so that another may take over",
+            sentence_case(guarded(claim))
+        ),
+        (_, Clears::At(at)) => format!(
+            "{refused} before {} (in {}): the lease of {whose} was left behind, and OpenClaw cannot see that its owner \
+             is gone",
+            at.to_rfc3339_opts(SecondsFormat::Secs, true),
+            span(at - now)
+        ),
+        _ => format!(
+            "{refused}: what {whose} left behind does not expire, and OpenClaw cannot see that its owner is gone"
+        ),
+    })
+}
+
+fn guarded(claim: &Claim) -> &'static str {
+    match &claim.kind {
+        ClaimKind::Lease(scope) => scope.guards(),
+        ClaimKind::AgentDatabase => "an open agent database",
+        ClaimKind::MemoryLock => "the memory workspace",
+    }
+}
+
+fn sentence_case(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 fn because(claim: &Claim, verdict: &LeaseVerdict, facts: OwnerFacts, now: DateTime<Utc>) -> Vec<String> {

@@ -37,7 +37,7 @@ mod wal;
 mod witness;
 
 pub use agent_db::{AgentDb, SessionNode, SessionStatus, SessionWindow, Sessions};
-pub use era::{Era, era};
+pub use era::{Era, Origin, era, origin};
 pub use error::ReadError;
 pub use judge::{Action, LeaseVerdict, OwnerFacts, PidState, Reason, StartTime, Tri, Verdict, judge_lease};
 pub use owner::LeaseOwner;

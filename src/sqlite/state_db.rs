@@ -94,14 +94,18 @@ pub struct Migration {
 }
 
 impl Migration {
-    /// A sentence when the database is between two versions.
+    /// A sentence when the tables are of another schema than the header says.
+    pub fn half_done(&self) -> Option<String> {
+        let schema = self.schema_version.filter(|schema| *schema != i64::from(self.user_version))?;
+        let header = self.user_version;
+        Some(format!("half-migrated: its tables are of schema {schema}, its header says {header}"))
+    }
+
+    /// A sentence when the shared database is between two versions. Agent databases keep no record of finished
+    /// migrations.
     pub fn unfinished(&self) -> Option<String> {
-        let schema = self.schema_version?;
-        if schema != i64::from(self.user_version) {
-            return Some(format!(
-                "half-migrated: its tables are of schema {schema}, its header says {}",
-                self.user_version
-            ));
+        if let Some(sentence) = self.half_done() {
+            return Some(sentence);
         }
         let (tables, done) = (self.app_version.as_ref()?, self.startup_migrations.as_ref());
         match done {

@@ -12,12 +12,13 @@ use crate::evidence::view::SystemView;
 use crate::evidence::{Owner, Writer};
 use crate::openclaw::install::Install;
 use crate::openclaw::lock_kind::LockKind;
+use crate::sqlite::agent_db;
 use crate::sqlite::explain::{Explanation, explain};
-use crate::sqlite::judge::{Claim, judge};
-use crate::sqlite::state_db::Section;
+use crate::sqlite::judge::{Claim, ClaimKind, judge};
+use crate::sqlite::state_db::{self, Section};
 use crate::sqlite::survey::survey as read_databases;
 use crate::sqlite::{
-    Action, LeaseOwner, LeaseVerdict, OwnerFacts, PidState, ReadError, Sessions, StartTime, Tri,
+    Action, LeaseOwner, LeaseScope, LeaseVerdict, OwnerFacts, PidState, ReadError, Sessions, StartTime, Tri,
 };
 
 /// One row that claims something for a process.
@@ -34,11 +35,16 @@ pub struct SurveyedLease {
     pub expires_at: Option<DateTime<Utc>>,
     pub verdict: LeaseVerdict,
     pub explanation: Explanation,
+    kind: ClaimKind,
 }
 
 impl SurveyedLease {
     pub fn needs_attention(&self) -> bool {
         self.verdict.action == Action::Report
+    }
+
+    pub fn keeps_gateways_out(&self) -> bool {
+        matches!(self.kind, ClaimKind::Lease(LeaseScope::GatewayOwner | LeaseScope::StartupMigrations))
     }
 }
 
@@ -55,18 +61,6 @@ pub struct RunningSession {
 /// Judges every lease of `install` and adds it to `survey`.
 pub(super) fn add(root: usize, install: &Install, view: &mut SystemView, survey: &mut Survey) {
     let databases = read_databases(&install.root.path, Sessions::Running);
-    let state = match databases.state {
-        Ok(state) => state,
-        Err(ReadError::Missing { .. }) => return,
-        Err(error) => {
-            survey.problems.push(Problem {
-                path: install.root.path.join("state").join("openclaw.sqlite"),
-                what: error.to_string(),
-                severity: ProblemSeverity::Detail,
-            });
-            return;
-        }
-    };
     for (agent, database) in databases.agents {
         let nodes = database.as_ref().map(|database| database.nodes.rows()).unwrap_or_default();
         survey.running.extend(nodes.iter().map(|node| RunningSession {
@@ -76,14 +70,29 @@ pub(super) fn add(root: usize, install: &Install, view: &mut SystemView, survey:
             session_id: node.session_id.clone(),
             updated_at: node.updated_at,
         }));
-        if let Err(error) = database {
-            survey.problems.push(Problem {
-                path: install.root.path.join("agents").join(&agent),
-                what: error.to_string(),
-                severity: ProblemSeverity::Detail,
-            });
+        match database {
+            Ok(database) => {
+                let unfinished = database.migration.half_done();
+                survey.problems.extend(unfinished.map(|what| Problem::detail(&database.path, what)));
+                let unknown = [unknown(&database.nodes), unknown(&database.windows)];
+                survey
+                    .problems
+                    .extend(unknown.into_iter().flatten().map(|what| Problem::detail(&database.path, what)));
+            }
+            Err(error) => {
+                let path = install.root.path.join("agents").join(&agent).join("agent").join(agent_db::NAME);
+                survey.problems.push(unreadable(path, &error));
+            }
         }
     }
+    let state = match databases.state {
+        Ok(state) => state,
+        Err(ReadError::Missing { .. }) => return,
+        Err(error) => {
+            let path = install.root.path.join("state").join(state_db::NAME);
+            return survey.problems.push(unreadable(path, &error));
+        }
+    };
     let gateway_lock = GatewayLock::of(root, survey);
     let mut rows: Vec<(String, Option<String>, Claim<'_>)> = Vec::new();
     rows.extend(
@@ -107,19 +116,41 @@ pub(super) fn add(root: usize, install: &Install, view: &mut SystemView, survey:
         let lease = judged(root, &state.path, &row, agent, &claim, install, &gateway_lock, view);
         survey.leases.push(lease);
     }
-    let unreadable = [text(&state.leases), text(&state.agent_database_leases), text(&state.memory_locks)];
-    survey.problems.extend(unreadable.into_iter().flatten().map(|what| Problem {
-        path: state.path.clone(),
-        what,
-        severity: ProblemSeverity::Detail,
+    let unknown = [unknown(&state.leases), unknown(&state.agent_database_leases), unknown(&state.memory_locks)];
+    // Leases were missed: a claim in a table that cannot be read is not shown.
+    survey.problems.extend(unknown.into_iter().flatten().map(|what| Problem {
+        severity: ProblemSeverity::Incomplete,
+        ..Problem::detail(&state.path, what)
     }));
+    survey.problems.extend(state.migration.unfinished().map(|what| Problem::detail(&state.path, what)));
 }
 
-fn text<T>(section: &Section<T>) -> Option<String> {
+fn unknown<T>(section: &Section<T>) -> Option<String> {
     match section {
         Section::Unreadable(what) => Some(what.clone()),
         Section::Rows(_) | Section::Absent => None,
     }
+}
+
+impl Problem {
+    fn detail(path: &Path, what: String) -> Self {
+        Self { path: path.to_owned(), what, severity: ProblemSeverity::Detail }
+    }
+}
+
+/// A database whose rows nobody can see, but for one that OpenClaw has not begun to fill.
+fn unreadable(path: PathBuf, error: &ReadError) -> Problem {
+    let severity = match error {
+        ReadError::Empty { .. } => ProblemSeverity::Detail,
+        _ => ProblemSeverity::Incomplete,
+    };
+    let text = error.to_string();
+    // Whoever prints the problem names the path.
+    let what = match text.strip_prefix(&path.display().to_string()) {
+        Some(rest) => rest.trim_start_matches([':', ' ']).to_owned(),
+        None => text,
+    };
+    Problem { path, what, severity }
 }
 
 /// What the lock file `gateway.state.lock` of this install says.
@@ -180,6 +211,7 @@ fn judged(
         expires_at: claim.expires_at,
         explanation: explain(claim, &verdict, &facts, view.now.wall),
         verdict,
+        kind: claim.kind.clone(),
     }
 }
 

@@ -326,8 +326,11 @@ fn settled_cases() -> Vec<Case> {
                 (LockKind::Guard, Shape::Directory, Writer::Unknown(LeaseUnknown::NotProbed));
         })
     });
-    case("a coordinator", Rule::Coordinator, Verdict::Indeterminate, &[], Action::None, {
-        with(|e| e.kind = LockKind::Coordinator)
+    case("a coordinator at rest", Rule::Coordinator, Verdict::Indeterminate, &[], Action::None, {
+        with(|e| (e.kind, e.writer) = (LockKind::Coordinator, Writer::NoneOpen))
+    });
+    case("a coordinator in use", Rule::WriterOpen, Verdict::Held, &[], Action::None, {
+        with(|e| (e.kind, e.writer) = (LockKind::Coordinator, Writer::Open))
     });
     case("a directory lock that is touched", Rule::DirectoryLock, Verdict::Held, &[], Action::None, {
         with(|e| {

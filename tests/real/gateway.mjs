@@ -109,10 +109,13 @@ export class Model {
 export class Gateway {
   #key;
 
-  /** `container`: the gateway is pid 1 of a PID namespace, and so again after every restart. */
-  constructor({ installs, key, home, model, agents = ["main"], timeoutSeconds = 600, config = {}, env = {}, container = false }) {
+  /**
+   * `container`: the gateway is pid 1 of a PID namespace, and so again after every restart. `hostname`: what its
+   * machine is called from its next start on; a container has a new name each time it is made.
+   */
+  constructor({ installs, key, home, model, agents = ["main"], timeoutSeconds = 600, config = {}, env = {}, container = false, hostname }) {
     const [, name, version] = /^(\w+)-(.*)$/.exec(key);
-    Object.assign(this, { key, name, version, home, model, container });
+    Object.assign(this, { key, name, version, home, model, container, hostname });
     this.bin = path.join(installs, key, "node_modules", ".bin", name);
     if (!fs.existsSync(this.bin)) throw new Error(`${key} is not installed below ${installs}`);
     this.state = path.join(home, `.${name}`);
@@ -177,8 +180,7 @@ export class Gateway {
   async start(limitMs = 600_000) {
     if (!this.port) await this.#configure();
     await until(async () => !(await answers(this.port)), 30_000);
-    const prefix = this.container ? ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"] : [];
-    const [command, ...args] = [...prefix, this.bin, "gateway", "run", "--port", String(this.port), "--allow-unconfigured"];
+    const [command, ...args] = [...this.prefix(), this.bin, "gateway", "run", "--port", String(this.port), "--allow-unconfigured"];
     const out = fs.openSync(path.join(this.home, "console.log"), "a");
     this.process = spawn(command, args, { cwd: this.home, env: this.env, stdio: ["ignore", out, out], detached: true });
     fs.closeSync(out);
@@ -192,6 +194,12 @@ export class Gateway {
     this.pid = this.#listener() ?? this.process.pid;
     const reply = await until(async () => (await this.call("health", {}, { limitMs: 30_000 })).ok, limitMs, 500);
     if (!reply) throw new Error(`${this.key} listens, but is not healthy`);
+  }
+
+  /** What puts a command where the gateway runs, or would run if it were started now. */
+  prefix() {
+    const named = this.hostname ? ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', this.hostname] : [];
+    return [...named, ...(this.container ? ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"] : [])];
   }
 
   /** The process that holds the port: a launcher may stand between it and us. */

@@ -2,7 +2,7 @@
 
 use super::super::evidence::Line;
 use super::super::finding::{Code, Finding, Severity};
-use super::super::input::{GatewayFact, GatewayState, LeaseFact};
+use super::super::input::{GatewayFact, GatewayState, LeaseEffect, LeaseFact};
 use std::fmt::Write as _;
 
 use super::{View, count, human};
@@ -177,19 +177,24 @@ fn slow_sqlite(view: &View<'_>) -> Option<Finding> {
 }
 
 fn stuck_lease(view: &View<'_>, lease: &LeaseFact) -> Finding {
-    let owner = match (lease.owner_pid, lease.owner_alive) {
-        (Some(pid), Some(false)) => format!(" Its owner (pid {pid}) is gone."),
-        (Some(pid), _) => format!(" Its owner is pid {pid}."),
-        _ => String::new(),
+    let severity = match lease.effect {
+        LeaseEffect::NoGateway => Severity::Critical,
+        LeaseEffect::One => Severity::Warning,
     };
-    let mut finding = Finding::new(Code::LeaseStuck, Severity::Warning, format!("{}.{owner}", lease.what));
+    let mut finding = Finding::new(Code::LeaseStuck, severity, format!("{}.", lease.what));
     finding.agent.clone_from(&lease.agent);
     finding.session_id.clone_from(&lease.session_id);
     finding.session_key.clone_from(&lease.session_key);
     finding.first_seen = lease.since;
     finding.last_seen = Some(view.now);
-    finding.evidence.push(Line::seen(lease.what.clone()));
+    finding.evidence.extend(lease.evidence.iter().map(Line::seen));
+    if finding.evidence.is_empty() {
+        finding.evidence.push(Line::seen(lease.what.clone()));
+    }
+    if !lease.advice.is_empty() {
+        return lease.advice.iter().fold(finding, |finding, advice| finding.advise(advice.clone()));
+    }
     finding
-        .advise(view.restart())
-        .advise("lockdoctor never writes to OpenClaw's databases; the restart settles it.")
+        .advise(format!("{} gateway start", view.program()))
+        .advise("The start settles it; nothing is to be removed, and lockdoctor never writes to OpenClaw's databases.")
 }
