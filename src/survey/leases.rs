@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use super::{Problem, ProblemSeverity, Survey};
+use super::{Problem, ProblemSeverity, Survey, SurveyedLock};
 use crate::evidence::StartTicks;
 use crate::evidence::pid_domain::PidDomain;
 use crate::evidence::view::SystemView;
@@ -32,6 +32,7 @@ pub struct SurveyedLease {
     pub process: Owner,
     pub since: Option<DateTime<Utc>>,
     pub expires_at: Option<DateTime<Utc>>,
+    pub kind: &'static str,
     pub verdict: LeaseVerdict,
     pub explanation: Explanation,
 }
@@ -52,24 +53,42 @@ pub struct RunningSession {
     pub updated_at: DateTime<Utc>,
 }
 
+/// What the databases of an install say.
+#[derive(Debug, Default)]
+pub struct Leases {
+    pub leases: Vec<SurveyedLease>,
+    pub running: Vec<RunningSession>,
+    pub problems: Vec<Problem>,
+}
+
 /// Judges every lease of `install` and adds it to `survey`.
 pub(super) fn add(root: usize, install: &Install, view: &mut SystemView, survey: &mut Survey) {
+    let gateway_lock = GatewayLock::of(survey.locks.iter().filter(|lock| lock.root == root));
+    let found = look(root, install, &gateway_lock, view);
+    survey.leases.extend(found.leases);
+    survey.running.extend(found.running);
+    survey.problems.extend(found.problems);
+}
+
+/// Reads the databases of `install` and judges every lease in them.
+pub fn look(root: usize, install: &Install, gateway_lock: &GatewayLock, view: &mut SystemView) -> Leases {
+    let mut found = Leases::default();
     let databases = read_databases(&install.root.path, Sessions::Running);
     let state = match databases.state {
         Ok(state) => state,
-        Err(ReadError::Missing { .. }) => return,
+        Err(ReadError::Missing { .. }) => return found,
         Err(error) => {
-            survey.problems.push(Problem {
+            found.problems.push(Problem {
                 path: install.root.path.join("state").join("openclaw.sqlite"),
                 what: error.to_string(),
                 severity: ProblemSeverity::Detail,
             });
-            return;
+            return found;
         }
     };
     for (agent, database) in databases.agents {
         let nodes = database.as_ref().map(|database| database.nodes.rows()).unwrap_or_default();
-        survey.running.extend(nodes.iter().map(|node| RunningSession {
+        found.running.extend(nodes.iter().map(|node| RunningSession {
             root,
             agent: agent.clone(),
             key: node.key.clone(),
@@ -77,14 +96,13 @@ pub(super) fn add(root: usize, install: &Install, view: &mut SystemView, survey:
             updated_at: node.updated_at,
         }));
         if let Err(error) = database {
-            survey.problems.push(Problem {
+            found.problems.push(Problem {
                 path: install.root.path.join("agents").join(&agent),
                 what: error.to_string(),
                 severity: ProblemSeverity::Detail,
             });
         }
     }
-    let gateway_lock = GatewayLock::of(root, survey);
     let mut rows: Vec<(String, Option<String>, Claim<'_>)> = Vec::new();
     rows.extend(
         state
@@ -104,15 +122,16 @@ pub(super) fn add(root: usize, install: &Install, view: &mut SystemView, survey:
             .map(|row| (format!("plugin_state_entries/{}", row.key), None, Claim::from(row))),
     );
     for (row, agent, claim) in rows {
-        let lease = judged(root, &state.path, &row, agent, &claim, install, &gateway_lock, view);
-        survey.leases.push(lease);
+        let lease = judged(root, &state.path, &row, agent, &claim, install, gateway_lock, view);
+        found.leases.push(lease);
     }
     let unreadable = [text(&state.leases), text(&state.agent_database_leases), text(&state.memory_locks)];
-    survey.problems.extend(unreadable.into_iter().flatten().map(|what| Problem {
+    found.problems.extend(unreadable.into_iter().flatten().map(|what| Problem {
         path: state.path.clone(),
         what,
         severity: ProblemSeverity::Detail,
     }));
+    found
 }
 
 fn text<T>(section: &Section<T>) -> Option<String> {
@@ -122,17 +141,17 @@ fn text<T>(section: &Section<T>) -> Option<String> {
     }
 }
 
-/// What the lock file `gateway.state.lock` of this install says.
-struct GatewayLock {
+/// What the lock file `gateway.state.lock` of an install says.
+#[derive(Debug)]
+pub struct GatewayLock {
     held: Tri,
     owner_id: Option<String>,
 }
 
 impl GatewayLock {
-    fn of(root: usize, survey: &Survey) -> Self {
-        let lock = survey.locks.iter().find(|lock| {
-            lock.root == root && lock.kind == LockKind::Gateway && lock.name == "gateway.state.lock"
-        });
+    /// Picks it from the locks of the install.
+    pub fn of<'a>(mut locks: impl Iterator<Item = &'a SurveyedLock>) -> Self {
+        let lock = locks.find(|lock| lock.kind == LockKind::Gateway && lock.name == "gateway.state.lock");
         let held = lock.map_or(Tri::Unknown, |lock| match lock.evidence.writer {
             Writer::Open => Tri::Yes,
             Writer::NoneOpen => Tri::No,
@@ -178,6 +197,7 @@ fn judged(
         process,
         since: claim.since,
         expires_at: claim.expires_at,
+        kind: claim.kind.as_str(),
         explanation: explain(claim, &verdict, &facts, view.now.wall),
         verdict,
     }
