@@ -9,6 +9,7 @@ use super::source::open_found;
 use super::stamp::Dating;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 
 use std::path::{Path, PathBuf};
 
@@ -55,7 +56,12 @@ pub struct Tail {
     successor: Option<File>,
     /// The file that was read before, under whatever name by now.
     left: Option<(u64, u64)>,
+    /// Where the last look ended, and what stood before it.
+    mark: Option<(u64, Vec<u8>)>,
 }
+
+/// Long enough to hold a time stamp, which no two lines share.
+const MARK: u64 = 128;
 
 impl Tail {
     pub fn open(path: &Path, access: Access, begin: Begin, dating: Option<Dating>) -> io::Result<Self> {
@@ -76,7 +82,7 @@ impl Tail {
         if matches!(begin, Begin::Near(_)) && 0 < start && start < length {
             scanner = scanner.inside_a_line();
         }
-        Ok(Self { path: path.to_owned(), access, scanner, successor: None, left: None })
+        Ok(Self { path: path.to_owned(), access, scanner, successor: None, left: None, mark: None })
     }
 
     pub fn path(&self) -> &Path {
@@ -100,6 +106,15 @@ impl Tail {
     /// is read to its end before a new one under the same name is begun; a file that became shorter is read from
     /// its start.
     pub fn next_within(&mut self, budget: &mut u64) -> io::Result<Option<Entry>> {
+        if self.mark.is_some() && self.is_rewritten()? {
+            // It is the same file: what stands after the place is not all that is new.
+            let fresh = self.access.open(&self.path)?;
+            self.mark = None;
+            if let Some(entry) = self.scanner.restart(fresh) {
+                return Ok(Some(entry));
+            }
+        }
+        self.mark = None;
         loop {
             if let Some(entry) = self.scanner.next_within(budget)? {
                 return Ok(Some(entry));
@@ -118,9 +133,25 @@ impl Tail {
             // What is written to the old file between a look at it and its replacement is read before the new one.
             self.successor = self.replaced()?;
             if self.successor.is_none() {
+                self.mark = self.take_mark()?;
                 return Ok(None);
             }
         }
+    }
+
+    fn take_mark(&mut self) -> io::Result<Option<(u64, Vec<u8>)>> {
+        let file = self.scanner.reader_mut();
+        let position = file.stream_position()?;
+        let from = position.saturating_sub(MARK);
+        Ok(Some((from, read_at(file, from, position)?)))
+    }
+
+    /// What was read last stands there no more: the file was cut, and has grown beyond that place since.
+    fn is_rewritten(&mut self) -> io::Result<bool> {
+        let Some((from, bytes)) = &self.mark else { return Ok(false) };
+        let now = read_at(self.scanner.reader(), *from, from + bytes.len() as u64)?;
+        // Shorter than it was: seen by its length.
+        Ok(now.len() == bytes.len() && now != *bytes)
     }
 
     /// Whether it reads that file, or has read it to its end.
@@ -147,4 +178,11 @@ impl Tail {
         let same = identity(&ours) == identity(&theirs);
         Ok((!same || theirs.len() < position).then_some(current))
     }
+}
+
+fn read_at(file: &File, from: u64, to: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; to.saturating_sub(from) as usize];
+    let read = file.read_at(&mut bytes, from)?;
+    bytes.truncate(read);
+    Ok(bytes)
 }

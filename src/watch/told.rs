@@ -130,7 +130,7 @@ impl Daemon {
         let since = told.first_seen.unwrap_or(now.wall);
         let named = [told.lock.clone(), session_key.clone(), told.session_id.clone(), told.lane.clone()];
         // Leases of one agent differ in when they were taken.
-        let unnamed = || told.agent.clone().unwrap_or_default() + &rfc3339(since);
+        let unnamed = || format!("{} since {}", told.agent.as_deref().unwrap_or("-"), rfc3339(since));
         let about = match told.code {
             Code::LeaseStuck => unnamed(),
             _ => named.into_iter().flatten().next().unwrap_or_default(),

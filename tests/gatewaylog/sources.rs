@@ -171,6 +171,12 @@ fn a_tail_survives_rotation_truncation_and_half_lines() {
     assert!(waits(tail.advance().unwrap()).is_empty());
     append(&wait("2026-11-22T10:00:05.000Z", 6));
     assert_eq!(waits(tail.advance().unwrap()), [6]);
+    // Cut, and as long as before when somebody looks; cut, and longer.
+    for (size, line) in [(7, 1), (8, 2)] {
+        fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+        append(&wait("2026-11-22T10:00:06.000Z", size).repeat(line));
+        assert_eq!(waits(tail.advance().unwrap()), vec![size; line]);
+    }
     assert!(waits(tail.advance().unwrap()).is_empty());
 }
 
