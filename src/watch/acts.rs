@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::daemon::Daemon;
-use super::findings::{Act, Code, Finding, Raised, Remedy};
+use super::findings::{Act, Finding, Raised, Remedy, code_of};
 use super::options::Mandate;
 use super::release::Release;
 use super::table::{Birth, Due, LockId, Setback};
@@ -179,7 +179,7 @@ impl Daemon {
     /// The finding that led to the act is told with what came of it.
     fn tell_of_act(&mut self, id: LockId, act: &Act) {
         let Some(lock) = self.table.get_mut(id).and_then(|entry| entry.lock.take()) else { return };
-        if let Some(code) = Code::of(lock.kind, lock.judgement.verdict) {
+        if let Some(code) = code_of(lock.kind, lock.judgement.verdict) {
             let mut finding = self.finding(code, &lock);
             finding.evidence.extend(act.why.as_ref().map(|why| format!("could not be reclaimed: {why}")));
             let what = if act.why.is_some() { What::Finding } else { What::Reclaimed };
@@ -229,7 +229,7 @@ impl Daemon {
         let up = self.gateway_uptime(finding.root);
         match self.restarts.decide(&policy, finding.since, up.unwrap_or_default(), now) {
             Decision::Now => {
-                warn!(%command, lock = %finding.lock.display(), "restarting the gateway");
+                warn!(%command, about = finding.about, "restarting the gateway");
                 self.restarts.restarted(now);
                 let deliveries = self.tell.restart(&finding, self.view.now, &self.poller);
                 self.count(deliveries);

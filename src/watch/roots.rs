@@ -106,6 +106,7 @@ impl Daemon {
         self.metrics.scanned(trigger);
         self.metrics.last_scan.set(self.view.now.wall.timestamp_millis() as f64 / 1000.0);
         self.watch_gateway(root);
+        self.databases_changed(root);
         let problems: Vec<String> = self.ground.roots[root]
             .standing
             .as_ref()
@@ -134,6 +135,8 @@ impl Daemon {
                 standing.look_for_gateway(&mut self.view);
             }
             self.watch_gateway(root);
+            self.databases_changed(root);
         }
+        self.log_names_changed();
     }
 }
