@@ -116,6 +116,7 @@ pub enum ColorWhen {
 
 /// What each does stands at its arguments, so that `--help` and the manual say all of it.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub enum Command {
     Scan(scan::ScanArgs),
     Explain(explain::ExplainArgs),
