@@ -60,7 +60,7 @@ async function killedInMidRun(key, column, results, options, then) {
 function crash(key, column, results) {
   return killedInMidRun(key, column, results, {}, async (ward) => {
     const start = Date.now();
-    const resumed = Boolean(await until(() => ward.model.seen.get("cut-off") > 1, 240_000));
+    const resumed = Boolean(await until(() => ward.model.seen.get("cut-off") > 1, 420_000));
     const seconds = ((Date.now() - start) / 1000).toFixed(1);
     const said = (pattern) => (pattern.test(ward.said()) ? "yes" : "no");
     return {
