@@ -6,6 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::journal::{Event, Subject};
 use super::store::Store;
 
+/// No breaker looks further back.
+pub const LONGEST_WINDOW: TimeDelta = TimeDelta::minutes(10);
+
 /// How many reclaims are too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Breaker {
@@ -19,7 +22,7 @@ impl Breaker {
     /// Three of one lock in ten minutes, a hundred in a minute.
     pub const DEFAULT: Self = Self {
         same_lock: 3,
-        same_lock_within: TimeDelta::minutes(10),
+        same_lock_within: LONGEST_WINDOW,
         all_locks: 100,
         all_locks_within: TimeDelta::minutes(1),
     };

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::breaker::LONGEST_WINDOW;
 use super::store::{StoreError, failed};
 use crate::evidence::directory::Directory;
 use crate::evidence::lockfile::FileFacts;
@@ -19,6 +20,8 @@ const JOURNAL: &str = "journal.jsonl";
 const PREVIOUS: &str = "journal.1.jsonl";
 /// Then a new journal is begun and the previous one kept beside it: together at least the last 3 000 acts.
 const MAX_BYTES: u64 = 2 * 1024 * 1024;
+/// Read at once; longer lines take more.
+const BLOCK: u64 = 64 * 1024;
 
 /// What one line records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,10 +120,26 @@ pub(super) struct Journal {
     fd: OwnedFd,
     ino: u64,
     path: PathBuf,
+    memory: Memory,
     read_to: u64,
     entries: Vec<Entry>,
     /// What was begun and has not ended, by id.
     open: BTreeMap<String, Entry>,
+}
+
+/// How much of the past is kept in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// For whoever asks what became of a lock.
+    Whole,
+    /// What the circuit breaker asks for: a daemon must not grow with the journal.
+    Recent,
+}
+
+impl Memory {
+    fn keeps(self, at: DateTime<Utc>) -> bool {
+        self == Self::Whole || Utc::now() - at < LONGEST_WINDOW + TimeDelta::minutes(1)
+    }
 }
 
 /// Whether the journal may be written to.
@@ -132,10 +151,11 @@ pub(super) enum Access {
 
 impl Journal {
     /// Opens it and reads it and its predecessor; with [`Access::Write`] it is created if it is missing.
-    pub(super) fn open(directory: &Directory, access: Access) -> Result<Self, StoreError> {
+    pub(super) fn open(directory: &Directory, access: Access, memory: Memory) -> Result<Self, StoreError> {
         let path = directory.path.join(JOURNAL);
         let (fd, ino) = open_file(directory, &path, access)?;
-        let mut journal = Self { fd, ino, path, read_to: 0, entries: Vec::new(), open: BTreeMap::new() };
+        let (entries, open) = (Vec::new(), BTreeMap::new());
+        let mut journal = Self { fd, ino, path, memory, read_to: 0, entries, open };
         journal.read_previous(directory);
         journal.read_on()?;
         Ok(journal)
@@ -148,7 +168,7 @@ impl Journal {
             return self.read_on();
         }
         // Another lockdoctor began a new one, or somebody removed it.
-        *self = Self::open(directory, Access::Write)?;
+        *self = Self::open(directory, Access::Write, self.memory)?;
         Ok(())
     }
 
@@ -156,9 +176,17 @@ impl Journal {
         let size = self.size()?;
         // Should somebody have cut it, what we know of it is all that is left.
         self.read_to = self.read_to.min(size);
-        let text = read_range(&self.fd, self.read_to, size)
-            .map_err(|error| self.failed("reading the journal", error))?;
-        self.read_to += self.absorb(&text);
+        let mut block = BLOCK;
+        while self.read_to < size {
+            let end = size.min(self.read_to + block);
+            let text = read_range(&self.fd, self.read_to, end)
+                .map_err(|error| self.failed("reading the journal", error))?;
+            match self.absorb(&text) {
+                0 if end < size => block *= 2,
+                0 => break,
+                whole => self.read_to += whole,
+            }
+        }
         Ok(())
     }
 
@@ -169,8 +197,12 @@ impl Journal {
         }
         rustix::fs::renameat_with(directory, JOURNAL, directory, PREVIOUS, RenameFlags::empty())
             .map_err(|error| self.failed("beginning a new journal", error))?;
-        *self = Self::open(directory, Access::Write)?;
+        *self = Self::open(directory, Access::Write, self.memory)?;
         Ok(())
+    }
+
+    pub(super) fn memory(&self) -> Memory {
+        self.memory
     }
 
     pub(super) fn entries(&self) -> &[Entry] {
@@ -228,6 +260,10 @@ impl Journal {
                 self.take_in(entry);
             }
         }
+        let memory = self.memory;
+        if memory == Memory::Recent {
+            self.entries.retain(|entry| memory.keeps(entry.at));
+        }
         whole as u64
     }
 
@@ -236,6 +272,11 @@ impl Journal {
     fn read_previous(&mut self, directory: &Directory) {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let Ok(fd) = rustix::fs::openat(directory, PREVIOUS, flags, Mode::empty()) else { return };
+        let modified =
+            rustix::fs::fstat(&fd).ok().and_then(|stat| DateTime::from_timestamp(stat.st_mtime, 0));
+        if modified.is_some_and(|at| !self.memory.keeps(at)) {
+            return;
+        }
         if let Ok(text) = read_range(&fd, 0, 2 * MAX_BYTES) {
             self.absorb(&text);
         }

@@ -35,7 +35,7 @@ use crate::verdict::{StaleProof, Verdict};
 use breaker::Breaker;
 pub use failure::Failure;
 use identity::ActingAs;
-use journal::{Entry, Event, Subject};
+use journal::{Entry, Event, Memory, Subject};
 use store::{Store, Turn};
 use swap::{Places, SwapOutcome};
 
@@ -128,7 +128,7 @@ pub fn recover(home: &Rc<Directory>, leases: &mut Leases) -> Result<(), Failure>
 fn open_store(home: &Rc<Directory>, leases: &mut Leases) -> Result<Store, Failure> {
     trust::check(home)?;
     let _acting = acting_as_owner_of(home)?;
-    Store::open(home, leases).map_err(|error| Failure::of_store(error, home))
+    Store::open(home, Memory::Recent, leases).map_err(|error| Failure::of_store(error, home))
 }
 
 fn acting_as_owner_of(directory: &Directory) -> Result<ActingAs, Failure> {

@@ -14,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode};
 use rustix::io::Errno;
 
-use super::journal::{Access, Entry, Event, Journal};
+use super::journal::{Access, Entry, Event, Journal, Memory};
 use super::trust::{self, Distrust};
 use super::{recovery, tombstone};
 use crate::evidence::directory::Directory;
@@ -66,8 +66,12 @@ pub struct Store {
 
 impl Store {
     /// Opens it, creating what is missing, and finishes or undoes what a killed lockdoctor left half done.
-    pub fn open(home: &Rc<Directory>, leases: &mut Leases) -> Result<Self, StoreError> {
-        let mut store = Self::created(home)?;
+    pub(super) fn open(
+        home: &Rc<Directory>,
+        memory: Memory,
+        leases: &mut Leases,
+    ) -> Result<Self, StoreError> {
+        let mut store = Self::created(home, memory)?;
         let turn = store.turn(leases)?;
         for name in turn.quarantined()?.iter().filter(|name| tombstone::is_draft(name)) {
             tombstone::withdraw(&turn.quarantine, name);
@@ -76,10 +80,10 @@ impl Store {
         Ok(store)
     }
 
-    fn created(home: &Rc<Directory>) -> Result<Self, StoreError> {
+    fn created(home: &Rc<Directory>, memory: Memory) -> Result<Self, StoreError> {
         let directory = made(home, STORE)?;
         let quarantine = Rc::new(made(&directory, QUARANTINE)?);
-        let journal = Journal::open(&directory, Access::Write)?;
+        let journal = Journal::open(&directory, Access::Write, memory)?;
         Ok(Self { home: Rc::clone(home), quarantine, directory, journal, owed: Vec::new() })
     }
 
@@ -95,7 +99,7 @@ impl Store {
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(failed(&home.path, "opening lockdoctor's directory", error)),
         };
-        let journal = match Journal::open(&directory, Access::Read) {
+        let journal = match Journal::open(&directory, Access::Read, Memory::Whole) {
             Err(StoreError::System { error: Errno::NOENT, .. }) => return Ok(None),
             journal => journal?,
         };
@@ -121,7 +125,7 @@ impl Store {
             // Somebody removed or replaced it. The lock on the old one ends with its descriptor.
             let owed = std::mem::take(&mut self.owed);
             let home = Rc::clone(&self.home);
-            *self = Self { owed, ..Self::created(&home)? };
+            *self = Self { owed, ..Self::created(&home, self.journal.memory())? };
         }
         let mut turn = Turn(self);
         let store = &mut *turn;

@@ -7,6 +7,7 @@
 // of its container, and so again after the restart.
 import fs from "node:fs";
 import { spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { sleep, until } from "./gateway.mjs";
 import { main } from "./results.mjs";
 import { Ward, isTombstone, lockdoctor, sessionLock } from "./ward.mjs";
@@ -42,7 +43,9 @@ async function killedInMidRun(key, column, results, options, then) {
   try {
     const { gateway, model } = ward;
     await ward.deliver("main", "warm");
-    ward.deliver("main", "cut-off", "[[delay=600]]", 60_000).catch(() => {});
+    // A message of a person at a channel; only such runs are taken up again.
+    const message = { message: "[[delay=600]] [[tag=cut-off]]", sessionKey: "agent:main:main", idempotencyKey: randomUUID() };
+    gateway.call("chat.send", message).catch(() => {});
     await until(() => sessionLock(gateway) && model.seen.has("cut-off"), 180_000);
     await sleep(2000);
     await gateway.kill();
@@ -60,7 +63,7 @@ async function killedInMidRun(key, column, results, options, then) {
 function crash(key, column, results) {
   return killedInMidRun(key, column, results, {}, async (ward) => {
     const start = Date.now();
-    const resumed = Boolean(await until(() => ward.model.seen.get("cut-off") > 1, 240_000));
+    const resumed = Boolean(await until(() => ward.model.seen.get("cut-off") > 1, 420_000));
     const seconds = ((Date.now() - start) / 1000).toFixed(1);
     const said = (pattern) => (pattern.test(ward.said()) ? "yes" : "no");
     return {
