@@ -116,12 +116,15 @@ pub(super) fn add(root: usize, install: &Install, view: &mut SystemView, survey:
         let lease = judged(root, &state.path, &row, agent, &claim, install, &gateway_lock, view);
         survey.leases.push(lease);
     }
-    let unknown = [unknown(&state.leases), unknown(&state.agent_database_leases), unknown(&state.memory_locks)];
+    let unknown =
+        [unknown(&state.leases), unknown(&state.agent_database_leases), unknown(&state.memory_locks)];
     // Leases were missed: a claim in a table that cannot be read is not shown.
-    survey.problems.extend(unknown.into_iter().flatten().map(|what| Problem {
-        severity: ProblemSeverity::Incomplete,
-        ..Problem::detail(&state.path, what)
-    }));
+    survey.problems.extend(
+        unknown.into_iter().flatten().map(|what| Problem {
+            severity: ProblemSeverity::Incomplete,
+            ..Problem::detail(&state.path, what)
+        }),
+    );
     survey.problems.extend(state.migration.unfinished().map(|what| Problem::detail(&state.path, what)));
 }
 
