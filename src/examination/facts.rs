@@ -92,7 +92,8 @@ pub fn leases<'a, 's>(
         session_key: Some(session.key.clone()),
         owner_alive: Some(false),
         since: Some(session.updated_at),
-        what: "The run of this session was cut off: its database still says `running`, and no gateway runs".to_owned(),
+        what: "The run of this session was cut off: its database still says `running`, and no gateway runs"
+            .to_owned(),
         evidence: vec![format!("session_nodes: status=running sessionKey={}", session.key)],
         ..LeaseFact::default()
     });

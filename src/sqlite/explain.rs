@@ -57,7 +57,9 @@ fn trouble(claim: &Claim, verdict: &LeaseVerdict, now: DateTime<Utc>) -> Option<
     let refused = match &claim.kind {
         ClaimKind::Lease(LeaseScope::GatewayOwner) => "No gateway can start on this state directory",
         ClaimKind::Lease(LeaseScope::StartupMigrations) => "No gateway can finish its start-up migrations",
-        ClaimKind::Lease(LeaseScope::AgentDatabaseMaintenance) => "The agent databases are closed for maintenance",
+        ClaimKind::Lease(LeaseScope::AgentDatabaseMaintenance) => {
+            "The agent databases are closed for maintenance"
+        }
         ClaimKind::Lease(LeaseScope::PluginLifecycle) => "No plugin can be installed, updated or removed",
         ClaimKind::Lease(LeaseScope::WorktreeRun(_)) => "No run can use this managed worktree",
         ClaimKind::Lease(_) => "What this lease guards is kept from everybody",

@@ -134,7 +134,8 @@ pub fn look(root: usize, install: &Install, gateway_lock: &GatewayLock, view: &m
         let lease = judged(root, &state.path, &row, agent, &claim, install, gateway_lock, view);
         found.leases.push(lease);
     }
-    let unknown = [unknown(&state.leases), unknown(&state.agent_database_leases), unknown(&state.memory_locks)];
+    let unknown =
+        [unknown(&state.leases), unknown(&state.agent_database_leases), unknown(&state.memory_locks)];
     // Leases were missed: a claim in a table that cannot be read is not shown.
     found.problems.extend(unknown.into_iter().flatten().map(|what| Problem {
         severity: ProblemSeverity::Incomplete,

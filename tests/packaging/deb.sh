@@ -1,10 +1,15 @@
 #!/bin/sh
-# The Debian package: built twice alike, lintian clean, installed, upgraded, removed and purged on a fresh Debian.
+# The Debian package: built twice alike, lintian clean; installed on a fresh Debian, where a session is rescued as
+# docs/my-bot-stopped-answering.md says; upgraded, removed and purged.
 . "$(dirname "$0")/lib.sh"
 needs dpkg-deb
 find_binary
 
-package=$("$project/packaging/deb/build.sh" "$binary" "$work/1" 2>/dev/null)
+export SOURCE_DATE_EPOCH=1700000000
+checkout
+play() { (cd "$work/checkout" && sh -ex "$1"); }
+follow install-packages build-deb
+package=$(echo "$work"/checkout/dist/*.deb)
 again=$(umask 077; "$project/packaging/deb/build.sh" "$binary" "$work/2" 2>/dev/null)
 cmp "$package" "$again" || fail "the same binary gives another package the second time"
 passed "built twice, the same bytes ($(stat -c %s "$package"))"
@@ -28,11 +33,36 @@ needs_root
 root=$work/root
 fresh_debian "$root"
 in_root() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive "$@"; }
-cp "$package" "$root/lockdoctor.deb"
-in_root dpkg -i /lockdoctor.deb >"$work/install.log" 2>&1 || { cat "$work/install.log"; fail "dpkg -i"; }
-in_root lockdoctor --version | grep -q "^lockdoctor " || fail "the installed program does not run"
+cp -r "$work/checkout/dist" "$root/root/dist"
+play() {
+    cp "$1" "$root/var/steps"
+    in_root HOME=/root sh -c 'cd; sh -ex /var/steps'
+}
+mount -t proc proc "$root/proc"
+at_exit "umount '$root/proc'"
+follow install-packages install-deb
+said '^lockdoctor 0'
+follow install-packages works
 in_root dpkg --verify lockdoctor | grep . && fail "files differ from those of the package"
 passed "installed on a fresh Debian: $(in_root lockdoctor --version)"
+
+# Exit status 1: something needs attention.
+play() {
+    cp "$1" "$root/var/steps"
+    in_root HOME=/root sh -c 'cd; sh -x /var/steps' || [ $? = 1 ]
+}
+sessions=$root/root/.openclaw/agents/main/sessions
+mkdir -p "$sessions"
+echo '{ "meta": { "lastTouchedVersion": "2026.3.13" } }' >"$root/root/.openclaw/openclaw.json"
+echo '{ "pid": 4000000, "createdAt": "2026-01-01T00:00:00.000Z" }' >"$sessions/SESSION.jsonl.lock"
+follow my-bot-stopped-answering scan
+said '✗ stale'
+follow my-bot-stopped-answering explain
+said dead-pid
+follow my-bot-stopped-answering reclaim
+is_tombstone "$sessions/SESSION.jsonl.lock" || { cat "$work/steps.log" >&2; fail "the session is not rescued"; }
+follow my-bot-stopped-answering diagnose
+passed "a session is rescued by the page for a bot that stopped answering"
 
 # An upgrade: the same contents under a later version.
 mkdir "$work/later"
@@ -47,6 +77,6 @@ passed "upgraded; what was enabled stays enabled"
 
 in_root dpkg -r lockdoctor >/dev/null 2>&1 || fail "dpkg -r"
 in_root dpkg -P lockdoctor >/dev/null 2>&1 || fail "dpkg -P"
-left=$(in_root find / -xdev -path /proc -prune -o \( -name '*lockdoctor*' ! -name '*.deb' \) -print)
+left=$(in_root find / -xdev -path /proc -prune -o \( -name '*lockdoctor*' ! -name '*.deb' ! -path '/root/*' \) -print)
 [ -z "$left" ] || fail "left after the purge: $left"
 passed "purged, and nothing is left"

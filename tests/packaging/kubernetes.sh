@@ -74,9 +74,11 @@ for volume in pod["volumes"]:
 pod["volumes"].append({"name": "gateway", "hostPath": {"path": f"{work}/gateway"}})
 for container in pod["containers"]:
     container["imagePullPolicy"] = "Never"
+    container.pop("ports")  # podman would publish them, and there is no network
     if container["name"] == "gateway":
-        container |= {"image": "openclaw:test", "command": ["sh", "/gateway/supervisor"]}
-        container["env"] = [{"name": "OPENCLAW_STATE_DIR", "value": "/home/node/.openclaw"}]
+        container |= {"image": "openclaw:test", "command": ["/bin/sh", "/gateway/supervisor"]}
+        container["env"] = [{"name": "OPENCLAW_STATE_DIR", "value": "/home/node/.openclaw"},
+                            {"name": "PATH", "value": "/usr/bin:/bin"}]
         container["volumeMounts"].append({"name": "gateway", "mountPath": "/gateway"})
 yaml.safe_dump(deployment, open(f"{work}/pod.yaml", "w"))
 PYTHON

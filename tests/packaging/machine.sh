@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034,SC2154
 # A fresh Debian that is booted: the package installed, and a user called node with a gateway. Sourced after lib.sh.
 needs_root
 needs dpkg-deb

@@ -73,6 +73,18 @@ eventually 30 restarted || fail "killed, and not started again"
 passed "killed, it is started again"
 follow install-systemd journal
 
+# From exec to READY=1, the best of five: a busy machine says nothing about the program.
+best=999999
+for _ in 1 2 3 4 5; do
+    inside systemctl reset-failed lockdoctor@node.service
+    inside systemctl restart lockdoctor@node.service
+    of() { inside systemctl show -p "$1TimestampMonotonic" --value lockdoctor@node.service; }
+    took=$(($(of ActiveEnter) - $(of ExecMainStart)))
+    [ "$took" -ge "$best" ] || best=$took
+done
+say "from start to ready: $best µs (the aim: under 30000)"
+inside systemctl reset-failed lockdoctor@node.service
+
 # 3. The timer, and the daemon's end.
 inside systemctl disable --now lockdoctor@node.service 2>/dev/null
 gateway /home/node/.openclaw timed
