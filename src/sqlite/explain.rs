@@ -57,7 +57,9 @@ fn trouble(claim: &Claim, verdict: &LeaseVerdict, now: DateTime<Utc>) -> Option<
     let refused = match &claim.kind {
         ClaimKind::Lease(LeaseScope::GatewayOwner) => "No gateway can start on this state directory",
         ClaimKind::Lease(LeaseScope::StartupMigrations) => "No gateway can finish its start-up migrations",
-        ClaimKind::Lease(LeaseScope::AgentDatabaseMaintenance) => "The agent databases are closed for maintenance",
+        ClaimKind::Lease(LeaseScope::AgentDatabaseMaintenance) => {
+            "The agent databases are closed for maintenance"
+        }
         ClaimKind::Lease(LeaseScope::PluginLifecycle) => "No plugin can be installed, updated or removed",
         ClaimKind::Lease(LeaseScope::WorktreeRun(_)) => "No run can use this managed worktree",
         ClaimKind::Lease(_) => "What this lease guards is kept from everybody",
@@ -193,12 +195,11 @@ fn advice(claim: &Claim, verdict: &LeaseVerdict, facts: OwnerFacts) -> Vec<Strin
         (Verdict::Stale, Clears::At(_), Some(LeaseScope::GatewayOwner | LeaseScope::StartupMigrations)) => {
             advice
                 .push("wait for it to expire, then start the gateway; restarting earlier fails again".into());
-            if facts.same_host == Tri::No {
-                advice.push(
-                    "give the container a fixed host name (docker run --hostname, compose hostname:), then the next \
-                     gateway can take over at once"
-                        .into(),
-                );
+            if let (Tri::No, Some(host)) = (facts.same_host, &claim.owner.host) {
+                advice.push(format!(
+                    "or start it on a host called {host}, as the last one was: that one takes over at once. For a \
+                     container, give it a fixed name (docker run --hostname, compose hostname:)"
+                ));
             }
         }
         (Verdict::Stale, Clears::At(_), _) => {

@@ -116,12 +116,15 @@ pub(super) fn add(root: usize, install: &Install, view: &mut SystemView, survey:
         let lease = judged(root, &state.path, &row, agent, &claim, install, &gateway_lock, view);
         survey.leases.push(lease);
     }
-    let unknown = [unknown(&state.leases), unknown(&state.agent_database_leases), unknown(&state.memory_locks)];
+    let unknown =
+        [unknown(&state.leases), unknown(&state.agent_database_leases), unknown(&state.memory_locks)];
     // Leases were missed: a claim in a table that cannot be read is not shown.
-    survey.problems.extend(unknown.into_iter().flatten().map(|what| Problem {
-        severity: ProblemSeverity::Incomplete,
-        ..Problem::detail(&state.path, what)
-    }));
+    survey.problems.extend(
+        unknown.into_iter().flatten().map(|what| Problem {
+            severity: ProblemSeverity::Incomplete,
+            ..Problem::detail(&state.path, what)
+        }),
+    );
     survey.problems.extend(state.migration.unfinished().map(|what| Problem::detail(&state.path, what)));
 }
 
@@ -133,7 +136,12 @@ fn unknown<T>(section: &Section<T>) -> Option<String> {
 }
 
 impl Problem {
-    fn detail(path: &Path, what: String) -> Self {
+    /// Whoever prints the problem names its path: a sentence that begins with it loses it.
+    fn detail(path: &Path, sentence: String) -> Self {
+        let what = match sentence.strip_prefix(&path.display().to_string()) {
+            Some(rest) => rest.trim_start_matches([':', ' ']).to_owned(),
+            None => sentence,
+        };
         Self { path: path.to_owned(), what, severity: ProblemSeverity::Detail }
     }
 }
@@ -144,13 +152,7 @@ fn unreadable(path: PathBuf, error: &ReadError) -> Problem {
         ReadError::Empty { .. } => ProblemSeverity::Detail,
         _ => ProblemSeverity::Incomplete,
     };
-    let text = error.to_string();
-    // Whoever prints the problem names the path.
-    let what = match text.strip_prefix(&path.display().to_string()) {
-        Some(rest) => rest.trim_start_matches([':', ' ']).to_owned(),
-        None => text,
-    };
-    Problem { path, what, severity }
+    Problem { severity, ..Problem::detail(&path, error.to_string()) }
 }
 
 /// What the lock file `gateway.state.lock` of this install says.
