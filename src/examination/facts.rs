@@ -39,6 +39,8 @@ pub fn facts(survey: &Survey, sample: Sample) -> Facts {
         key: session.key.clone(),
         id: Some(session.session_id.clone()),
         status: Some("running".to_owned()),
+        started_at: Some(session.updated_at),
+        limit_ms: run_limit(&survey.roots[session.root]),
         ..SessionFact::default()
     }));
     facts.locks = survey.locks.iter().map(|lock| lock_fact(lock, &survey.roots[lock.root])).collect();
@@ -53,6 +55,7 @@ fn add_root(facts: &mut Facts, root: &SurveyedRoot, sample: Sample) {
         facts.gateways.push(gateway::fact(&install.gateway, install.config.gateway_port, sample));
         facts.deleted.extend(deleted::held_by(install.gateway.pid, &root.path));
     }
+    let from = facts.sessions.len();
     for (directory, store) in &root.stores {
         add_store(facts, directory, store);
     }
@@ -64,6 +67,14 @@ fn add_root(facts: &mut Facts, root: &SurveyedRoot, sample: Sample) {
             add_store(facts, &directory.path, &store);
         }
     }
+    for session in &mut facts.sessions[from..] {
+        session.limit_ms = run_limit(root);
+    }
+}
+
+fn run_limit(root: &SurveyedRoot) -> Option<u64> {
+    let install = root.install.as_ref()?;
+    Some(millis(install.config.timeouts.run(install.version.as_ref()).value))
 }
 
 fn sessions_directories(root: &SurveyedRoot) -> Vec<Directory> {
@@ -83,6 +94,7 @@ fn add_store(facts: &mut Facts, directory: &Path, store: &SessionStore) {
         id: entry.session_id.clone(),
         status: entry.status.clone(),
         started_at: time(entry.started_at),
+        limit_ms: None,
         transcript_bytes: None,
         forked: entry.session_id.as_deref().is_some_and(|id| deleted(id) && forks::has_fork(directory, id)),
     });

@@ -396,6 +396,39 @@ fn a_start_that_the_lease_of_a_dead_gateway_refused() {
     assert!(told.findings[0].evidence.iter().any(|line| line.text.contains("owner lease")));
 }
 
+#[test]
+fn a_run_that_the_store_names_is_slow_or_stuck_and_one_of_an_earlier_life_is_neither() {
+    let facts = |started: &str| Facts {
+        gateways: vec![GatewayFact {
+            state: GatewayState::Running,
+            started_at: Some(at("2026-11-22T14:00:00Z")),
+            ..GatewayFact::default()
+        }],
+        sessions: vec![SessionFact {
+            key: "agent:main:main".into(),
+            id: Some(SID.into()),
+            status: Some("running".into()),
+            started_at: Some(at(started)),
+            limit_ms: Some(600_000),
+            ..SessionFact::default()
+        }],
+        scanned: true,
+        ..Facts::default()
+    };
+    // It is 15:00.
+    for (started, code, severity) in [
+        ("2026-11-22T14:56:00Z", "slow-model-call", Severity::Info),
+        ("2026-11-22T14:40:00Z", "stuck-run", Severity::Warning),
+    ] {
+        let diagnosis = diagnose("", &facts(started));
+        assert_eq!((codes(&diagnosis), diagnosis.worst()), (vec![code], Some(severity)));
+        assert!(!diagnosis.findings[0].removing_lock_helps);
+    }
+    for started in ["2026-11-22T14:59:00Z", "2026-11-22T13:00:00Z"] {
+        assert!(codes(&diagnose("", &facts(started))).is_empty(), "{started}");
+    }
+}
+
 /// From 2026.8.1 a gateway has two locks of its own.
 #[test]
 fn two_locks_of_one_gateway_are_one_finding() {
