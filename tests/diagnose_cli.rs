@@ -83,7 +83,8 @@ fn a_log_alone_needs_no_install() {
     ] {
         let log = fixture(log);
         let json = diagnosis(&env.run(&["diagnose", "--json", "--log", &log]).exits(exit));
-        assert_eq!(json["sources"][0]["path"], log);
+        let name = log.rsplit('/').next().expect("name");
+        assert!(json["sources"][0]["path"].as_str().expect("path").ends_with(name), "{json:#}");
         assert!(codes(&json).contains(&first), "{log}: {:?}", codes(&json));
         if exit == 0 {
             assert!(json["findings"].as_array().expect("array").iter().all(|f| f["severity"] == "info"));
@@ -96,6 +97,24 @@ fn a_log_alone_needs_no_install() {
                 .all(|f| f["removing_lock_helps"] == false || f["code"] == "orphan-lock")
         );
     }
+}
+
+#[test]
+fn the_name_in_a_logs_path_is_nobodys_business() {
+    let env = TestEnv::empty();
+    let home = env.tmp().join("home/anna");
+    fs::create_dir_all(&home).expect("home");
+    let log = home.join("gateway.log");
+    fs::copy(fixture("2026.1.24-3/S1-console-1.txt"), &log).expect("log");
+    let log = log.to_str().expect("UTF-8");
+    let json = diagnosis(&env.run(&["diagnose", "--json", "--log", log]).exits(0));
+    let shown = json["sources"][0]["path"].as_str().expect("path");
+    assert!(shown.ends_with("/home/…/gateway.log") && !shown.contains("anna"), "{shown}");
+    let open = diagnosis(&env.run(&["diagnose", "--json", "--no-redact", "--log", log]).exits(0));
+    assert_eq!(open["sources"][0]["path"], log);
+    let gone = format!("{log}.1");
+    let json = diagnosis(&env.run(&["diagnose", "--json", "--log", &gone]).exits(2));
+    assert!(!json["sources"][0].to_string().contains("anna"), "{json:#}");
 }
 
 #[test]

@@ -5,8 +5,12 @@
 mod beside;
 #[path = "sqlite/busy.rs"]
 mod busy;
+#[path = "sqlite/commands.rs"]
+mod commands;
 #[path = "sqlite/driver.rs"]
 mod driver;
+#[path = "support/mod.rs"]
+mod env;
 #[path = "sqlite/gateway.rs"]
 mod gateway;
 #[path = "sqlite/readers.rs"]

@@ -11,6 +11,7 @@ use clap::Args;
 use super::{Common, Format, output, scan};
 use crate::diagnosis::Severity;
 use crate::diagnosis::input::Facts;
+use crate::doctor::cron::deleters;
 use crate::evidence::view::SystemView;
 use crate::examination::facts::{Sample, facts};
 use crate::examination::{Examination, LogModel, examine, logs, mark_timed_out_runs, read_logs, reading};
@@ -76,7 +77,9 @@ impl LogArgs {
 pub fn run(common: &Common, args: &DiagnoseArgs) -> anyhow::Result<Exit> {
     let (survey, examination) = examination(common, &args.paths, &args.logs, common.redaction())?;
     match common.format() {
-        Format::Json | Format::Ndjson => output::print_json(&diagnosed::document(&examination, Utc::now()))?,
+        Format::Json | Format::Ndjson => {
+            output::print_json(&diagnosed::document(&examination, Utc::now(), common.redaction()))?
+        }
         Format::Plain => write!(output::stdout(), "{}", diagnosed::plain(&examination))?,
         Format::Table => {
             let scope = common.scope_as_typed(&args.paths);
@@ -123,7 +126,11 @@ pub fn examination(
     let known = facts(&survey, Sample::Skip);
     let log = with_progress(&sources, &known, &reading);
     mark_timed_out_runs(&mut survey, &log);
-    let facts = facts(&survey, Sample::Take);
+    let mut facts = facts(&survey, Sample::Take);
+    // Crontabs are read only where a lock was deleted, or may have been.
+    if !facts.deleted.is_empty() || log.model.saw_takeover() {
+        facts.deleters = deleters(survey.roots.iter().map(|root| root.path.clone()).collect());
+    }
     let examination = examine(log, &facts, now, redactor);
     Ok((Some(survey), examination))
 }

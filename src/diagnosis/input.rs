@@ -90,7 +90,10 @@ pub struct SessionFact {
     pub key: String,
     pub id: Option<String>,
     pub status: Option<String>,
+    /// Of its run; where only that is known, the last change of its entry.
     pub started_at: Option<DateTime<Utc>>,
+    /// How long a run may take here.
+    pub limit_ms: Option<u64>,
     pub transcript_bytes: Option<u64>,
     /// The transcript's tree has a branch that no later message continues.
     pub forked: bool,

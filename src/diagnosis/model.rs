@@ -47,6 +47,7 @@ pub struct Model {
     pub(super) long_tasks: VecDeque<LongTask>,
     pub(super) refused: Evidence,
     pub(super) startup_refused: Evidence,
+    pub(super) owner_refused: Evidence,
     pub(super) database_busy: Evidence,
     pub(super) wal_mismatch: bool,
     pub(super) slow_sqlite: BTreeMap<SlowSqlite, SlowStore>,
@@ -117,6 +118,11 @@ impl Model {
     /// Without a timeline, which is the greater part of what a long log leaves in memory.
     pub fn without_timeline() -> Self {
         Self { timeline: Recorder::off(), ..Self::default() }
+    }
+
+    /// A run was given up because its transcript changed under it.
+    pub fn saw_takeover(&self) -> bool {
+        !self.takeovers.is_empty()
     }
 
     /// Session keys with their current ids, as the stores have them. Before the first entry.
@@ -305,6 +311,7 @@ impl Model {
                 self.slow_cron_rpc.add(source, entry_);
             }
             Event::GatewayRefused { .. } => self.refused.add(source, entry_),
+            Event::OwnerLeaseRefused => self.owner_refused.add(source, entry_),
             Event::StartupRefused => self.startup_refused.add(source, entry_),
             // A worker's clean-up is slow by design, and at start everything is.
             Event::SlowSqlite { what, elapsed_ms, .. }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::cron_line::{deletes_locks, scripts, shown};
-use super::identity::{name_of, uid_with_name};
+use super::identity::{Identity, name_of, uid_with_name};
 use super::{Finding, Surroundings};
+use crate::openclaw::config::Environment;
 
 /// Crontabs of users, by distribution: Debian, Red Hat and Arch, SUSE, Alpine.
 const USER_TABS: &[&str] =
@@ -46,14 +47,7 @@ struct Search {
 
 pub(super) fn jobs(around: &mut Surroundings) -> Vec<Finding> {
     let state_dirs = around.places.iter().map(|place| place.path.clone()).collect();
-    let mut search = Search { state_dirs, ..Search::default() };
-    for path in SYSTEM {
-        search.look_at(Path::new(path));
-    }
-    if let Some(home) = around.environment.get("HOME") {
-        search.look_at(&Path::new(home).join(".config/systemd/user"));
-    }
-    search.user_tabs(around.us.uid);
+    let search = Search::of_this_machine(state_dirs, &around.environment, around.us);
     let user = owner(&search.state_dirs);
     let mut findings: Vec<Finding> = search.jobs.iter().map(|job| finding(job, &user)).collect();
     if findings.is_empty() {
@@ -68,6 +62,13 @@ pub(super) fn jobs(around: &mut Surroundings) -> Vec<Finding> {
         );
     }
     findings
+}
+
+/// What deletes locks below these directories, a line each: where it stands, and how it reads.
+pub fn deleters(state_dirs: Vec<PathBuf>) -> Vec<String> {
+    let environment = Environment::of_this_process();
+    let search = Search::of_this_machine(state_dirs, &environment, Identity::of_this_process());
+    search.jobs.iter().map(|job| format!("{}: {}", job.place, shown(&job.line))).collect()
 }
 
 /// Whom the timer has to run as.
@@ -91,6 +92,18 @@ fn finding(job: &Job, user: &str) -> Finding {
 }
 
 impl Search {
+    fn of_this_machine(state_dirs: Vec<PathBuf>, environment: &Environment, us: Identity) -> Self {
+        let mut search = Self { state_dirs, ..Self::default() };
+        for path in SYSTEM {
+            search.look_at(Path::new(path));
+        }
+        if let Some(home) = environment.get("HOME") {
+            search.look_at(&Path::new(home).join(".config/systemd/user"));
+        }
+        search.user_tabs(us.uid);
+        search
+    }
+
     /// A file, or the files in a directory and its drop-ins.
     fn look_at(&mut self, path: &Path) {
         let entries = match std::fs::read_dir(path) {

@@ -4,7 +4,7 @@
 //! directory that is gone again before the check returns (the swap).
 
 mod clock;
-mod cron;
+pub mod cron;
 mod cron_line;
 mod filesystem;
 mod identity;

@@ -1,21 +1,28 @@
 //! From judged locks and session stores to the plain facts that a diagnosis takes.
 
+use std::path::Path;
+
 use chrono::{DateTime, Utc};
 
 use super::{deleted, forks, gateway};
 use crate::diagnosis::input::{
     Era, Facts, LeaseEffect, LeaseFact, LockFact, LockKind, SessionFact, StoreFact, Verdict as FactVerdict,
 };
+use crate::evidence::directory::Directory;
 use crate::evidence::transcript::{self, Transcript};
 use crate::openclaw::gateway::GatewayState;
 use crate::openclaw::install::Install;
 use crate::openclaw::lock_kind;
 use crate::openclaw::self_heal::{self, SelfHeal};
+use crate::openclaw::sessions::SessionStore;
 use crate::openclaw::version::Era as Eras;
 use crate::report::words::{alive, millis, process_alive};
 use crate::survey::leases::{RunningSession, SurveyedLease};
 use crate::survey::{Survey, SurveyedLock, SurveyedRoot};
 use crate::verdict::{Reason, Verdict};
+
+/// The store's name, unless `session.store` gives it another.
+const STORE: &str = "sessions.json";
 
 /// Whether to take a sample of the gateway's load and ask its port, which takes a quarter of a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +37,14 @@ pub fn facts(survey: &Survey, sample: Sample) -> Facts {
     for root in &survey.roots {
         add_root(&mut facts, root, sample);
     }
+    facts.sessions.extend(survey.running.iter().map(|session| SessionFact {
+        key: session.key.clone(),
+        id: Some(session.session_id.clone()),
+        status: Some("running".to_owned()),
+        started_at: Some(session.updated_at),
+        limit_ms: run_limit(&survey.roots[session.root]),
+        ..SessionFact::default()
+    }));
     facts.locks =
         survey.locks.iter().map(|lock| lock_fact(lock, survey.roots[lock.root].install.as_ref())).collect();
     facts.leases =
@@ -45,21 +60,51 @@ fn add_root(facts: &mut Facts, root: &SurveyedRoot, sample: Sample) {
         facts.gateways.push(gateway::fact(&install.gateway, install.config.gateway_port, sample));
         facts.deleted.extend(deleted::held_by(install.gateway.pid, &root.path));
     }
+    let from = facts.sessions.len();
     for (directory, store) in &root.stores {
-        facts.stores.push(StoreFact {
-            path: directory.join("sessions.json").display().to_string(),
-            bytes: store.bytes,
-        });
-        let time = |ms: Option<i64>| ms.and_then(DateTime::from_timestamp_millis);
-        facts.sessions.extend(store.entries.iter().map(|(key, entry)| SessionFact {
-            key: key.clone(),
-            id: entry.session_id.clone(),
-            status: entry.status.clone(),
-            started_at: time(entry.started_at),
-            transcript_bytes: None,
-            forked: entry.session_id.as_deref().is_some_and(|id| forks::has_fork(directory, id)),
-        }));
+        add_store(facts, directory, store);
     }
+    // A survey reads a store where a lock asks for it; lines of the log name sessions that have none.
+    for directory in sessions_directories(root) {
+        if !root.stores.contains_key(&directory.path)
+            && let Ok(Some(store)) = SessionStore::read(&directory, STORE)
+        {
+            add_store(facts, &directory.path, &store);
+        }
+    }
+    for session in &mut facts.sessions[from..] {
+        session.limit_ms = run_limit(root);
+    }
+}
+
+fn run_limit(root: &SurveyedRoot) -> Option<u64> {
+    let install = root.install.as_ref()?;
+    Some(millis(install.config.timeouts.run(install.version.as_ref()).value))
+}
+
+fn sessions_directories(root: &SurveyedRoot) -> Vec<Directory> {
+    let Some(install) = &root.install else { return Vec::new() };
+    let agents = install.agents().unwrap_or_default();
+    let below = |agent: String| Path::new("agents").join(agent).join("sessions");
+    agents.into_iter().filter_map(|agent| install.root.open_beneath(&below(agent)).ok()).collect()
+}
+
+fn add_store(facts: &mut Facts, directory: &Path, store: &SessionStore) {
+    facts.stores.push(StoreFact { path: directory.join(STORE).display().to_string(), bytes: store.bytes });
+    let time = |ms: Option<i64>| ms.and_then(DateTime::from_timestamp_millis);
+    // Transcripts may be long: one is read through only where a lock was deleted.
+    let deleted = |id: &str| facts.deleted.iter().any(|lock| lock.session_id.as_deref() == Some(id));
+    let sessions = store.entries.iter().map(|(key, entry)| SessionFact {
+        key: key.clone(),
+        id: entry.session_id.clone(),
+        status: entry.status.clone(),
+        started_at: time(entry.started_at),
+        limit_ms: None,
+        transcript_bytes: None,
+        forked: entry.session_id.as_deref().is_some_and(|id| deleted(id) && forks::has_fork(directory, id)),
+    });
+    let sessions: Vec<SessionFact> = sessions.collect();
+    facts.sessions.extend(sessions);
 }
 
 /// What claims something in a database and cannot be in use: leases of dead owners that keep others out, and

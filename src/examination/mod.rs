@@ -9,7 +9,7 @@ pub mod logs;
 
 use chrono::{DateTime, Local, TimeDelta, Utc};
 
-use crate::diagnosis::input::Facts;
+use crate::diagnosis::input::{Facts, GatewayState};
 use crate::diagnosis::{Diagnosis, Model};
 use crate::evidence::RunTimedOut;
 use crate::gatewaylog::{Merged, Reading, Source, SourceSummary, Stream};
@@ -21,6 +21,8 @@ use crate::survey::{Survey, SurveyedLock};
 pub struct Examination {
     pub diagnosis: Diagnosis,
     pub sources: Vec<SourceSummary>,
+    /// `Down` only if every gateway is known to be.
+    pub gateway: GatewayState,
 }
 
 /// The log of some sources, read into a model.
@@ -57,7 +59,10 @@ pub fn read_logs(sources: &[Source], facts: &Facts, reading: &Reading) -> LogMod
 
 /// Diagnoses what the logs and the facts tell together.
 pub fn examine(log: LogModel, facts: &Facts, now: DateTime<Utc>, redactor: Redactor) -> Examination {
-    Examination { diagnosis: log.model.diagnose(facts, now, redactor), sources: log.sources }
+    let mut states: Vec<GatewayState> = facts.gateways.iter().map(|gateway| gateway.state).collect();
+    states.dedup();
+    let gateway = if let [state] = states[..] { state } else { GatewayState::Unknown };
+    Examination { diagnosis: log.model.diagnose(facts, now, redactor), sources: log.sources, gateway }
 }
 
 /// A reading that begins at `since`, by the local clock (undated stamps are local).

@@ -52,6 +52,7 @@ const ANCHORS: &[&str] = &[
     "gateway already running",
     "acquire gateway lock",
     "startup migrations",
+    "owner lease is",
     // SQLite
     "slow SQLite",
     "SQLITE_BUSY",

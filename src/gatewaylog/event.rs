@@ -414,6 +414,8 @@ pub enum Event {
         pid: Option<u32>,
     },
     StartupRefused,
+    /// From 2026.9.2: the lease of an earlier gateway has not expired.
+    OwnerLeaseRefused,
     Liveness(Box<Liveness>),
     /// The watchdog's own 30 s timer came late: proof of a blocked loop (8.1 and later).
     HeartbeatDelayed {

@@ -50,8 +50,8 @@ pub fn after_scan(survey: &Survey, scope: &str) -> Vec<String> {
     let sqlite = survey.roots.iter().filter_map(|root| root.install.as_ref()).any(|i| i.era == Era::Sqlite);
     if sqlite {
         lines.push(
-            "OpenClaw 2026.8.1 and later keep sessions in SQLite: that no lock file is stale says nothing \
-             about them. To look further:\n    lockdoctor diagnose"
+            "OpenClaw 2026.8.1 and later keep sessions in SQLite: a lock file says nothing about them, a lease \
+             does. Runs that were cut off, and what the log tells:\n    lockdoctor diagnose"
                 .to_owned()
                 + scope,
         );

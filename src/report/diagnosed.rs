@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 
 use super::table::{BOLD, DIM};
 use super::words::{count, rfc3339};
+use crate::diagnosis::input::GatewayState;
 use crate::diagnosis::{Finding, LaneReport, Severity, Spread};
 use crate::examination::Examination;
+use crate::redact::Redactor;
 
 pub const DIAGNOSIS_SCHEMA: &str = "lockdoctor/diagnosis/v1";
 
@@ -26,7 +28,7 @@ pub struct Document<'a> {
     sources: Vec<Value>,
 }
 
-pub fn document(examination: &Examination, now: DateTime<Utc>) -> Document<'_> {
+pub fn document(examination: &Examination, now: DateTime<Utc>, redactor: Redactor) -> Document<'_> {
     let diagnosis = &examination.diagnosis;
     Document {
         schema: DIAGNOSIS_SCHEMA,
@@ -36,18 +38,18 @@ pub fn document(examination: &Examination, now: DateTime<Utc>) -> Document<'_> {
         findings: &diagnosis.findings,
         lanes: &diagnosis.lanes,
         sessions: json!(diagnosis.sessions),
-        sources: sources(examination),
+        sources: sources(examination, redactor),
     }
 }
 
-fn sources(examination: &Examination) -> Vec<Value> {
+fn sources(examination: &Examination, redactor: Redactor) -> Vec<Value> {
     let source = |source: &crate::gatewaylog::SourceSummary| {
         json!({
-            "path": source.label,
+            "path": redactor.path(&source.label),
             "lines": source.counters.lines,
             "parsed": source.counters.parsed,
             "skipped": source.counters.skipped,
-            "error": source.error,
+            "error": source.error.as_deref().map(|error| redactor.text(error)),
         })
     };
     examination.sources.iter().map(source).collect()
@@ -71,12 +73,12 @@ pub fn for_people(examination: &Examination, scope: &str, width: usize) -> Strin
         diagnosis.findings.iter().partition(|finding| finding.severity == Severity::Info);
     let mut out = format!("{}\n", headline(&serious, examination));
     for finding in &serious {
-        describe(&mut out, finding, width);
+        describe(&mut out, finding, scope, width);
     }
     if !info.is_empty() {
         let _ = writeln!(out, "\n{DIM}For information{DIM:#}");
         for finding in &info {
-            describe(&mut out, finding, width);
+            describe(&mut out, finding, scope, width);
         }
     }
     lanes(&mut out, &diagnosis.lanes);
@@ -89,7 +91,7 @@ pub fn for_people(examination: &Examination, scope: &str, width: usize) -> Strin
 pub fn headline(serious: &[&Finding], examination: &Examination) -> String {
     let critical = serious.iter().filter(|finding| finding.severity == Severity::Critical).count();
     let read_nothing = examination.sources.iter().all(|source| source.counters.lines == 0);
-    match (critical, serious.len()) {
+    let found = match (critical, serious.len()) {
         (0, 0) if read_nothing => {
             "No lock is in the way. No log was read, so waits and runs are not known.".to_owned()
         }
@@ -99,10 +101,18 @@ pub fn headline(serious: &[&Finding], examination: &Examination) -> String {
         (critical, all) => {
             format!("{} in trouble now, {} more to look at.", count(critical, "thing"), all - critical)
         }
+    };
+    match (examination.gateway, serious.is_empty()) {
+        (GatewayState::Down, true) => {
+            "The gateway is down: no message is answered. Nothing else is wrong.".to_owned()
+        }
+        (GatewayState::Down, false) => format!("The gateway is down: no message is answered. {found}"),
+        (GatewayState::Running | GatewayState::Unknown, _) => found,
     }
 }
 
-fn describe(out: &mut String, finding: &Finding, width: usize) {
+/// State and cause, what to type, and last what was seen.
+fn describe(out: &mut String, finding: &Finding, scope: &str, width: usize) {
     let colour = style(finding.severity);
     let place = [&finding.session_key, &finding.lane, &finding.session_id].into_iter().flatten().next();
     let times = if finding.count > 1 { format!(" ×{}", finding.count) } else { String::new() };
@@ -114,13 +124,6 @@ fn describe(out: &mut String, finding: &Finding, width: usize) {
         place.map_or("", String::as_str),
     );
     indented(out, &finding.explanation, width);
-    for line in finding.evidence.iter().take(3) {
-        let text: String = line.text.chars().take(width.saturating_sub(8).max(40)).collect();
-        let _ = writeln!(out, "    {DIM}│ {text}{DIM:#}");
-    }
-    if finding.evidence.len() > 3 {
-        let _ = writeln!(out, "    {DIM}│ and {} more{DIM:#}", count(finding.evidence.len() - 3, "line"));
-    }
     let helps = if finding.removing_lock_helps {
         "Removing the lock helps."
     } else {
@@ -128,8 +131,35 @@ fn describe(out: &mut String, finding: &Finding, width: usize) {
     };
     indented(out, helps, width);
     for advice in &finding.advice {
-        indented(out, &format!("→ {advice}"), width);
+        indented(out, &format!("→ {}", as_typed(advice, finding, scope)), width);
     }
+    let room = width.saturating_sub(6).max(40);
+    for line in finding.evidence.iter().take(3) {
+        let lines = super::words::wrapped(&line.text, room);
+        for (at, text) in lines.iter().take(2).enumerate() {
+            let cut = if at == 1 && lines.len() > 2 { " …" } else { "" };
+            let _ = writeln!(out, "    {DIM}│ {text}{cut}{DIM:#}");
+        }
+    }
+    if finding.evidence.len() > 3 {
+        let _ = writeln!(out, "    {DIM}│ and {} more{DIM:#}", count(finding.evidence.len() - 3, "line"));
+    }
+}
+
+/// A command of lockdoctor for the same locks as were looked at; the lock by its name, unless that was redacted.
+fn as_typed(advice: &str, finding: &Finding, scope: &str) -> String {
+    let named = finding.lock.as_deref().filter(|lock| !lock.contains('…')).map(super::advice::shell_word);
+    let advice = match (advice, named) {
+        ("lockdoctor explain LOCK", Some(lock)) => return format!("lockdoctor explain {lock}"),
+        (advice, _) => advice,
+    };
+    for command in ["lockdoctor scan", "lockdoctor reclaim"] {
+        let options = advice.strip_prefix(command).filter(|rest| rest.is_empty() || rest.starts_with(" --"));
+        if let Some(options) = options {
+            return format!("{command}{scope}{options}");
+        }
+    }
+    advice.to_owned()
 }
 
 fn indented(out: &mut String, text: &str, width: usize) {

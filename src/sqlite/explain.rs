@@ -195,12 +195,11 @@ fn advice(claim: &Claim, verdict: &LeaseVerdict, facts: OwnerFacts) -> Vec<Strin
         (Verdict::Stale, Clears::At(_), Some(LeaseScope::GatewayOwner | LeaseScope::StartupMigrations)) => {
             advice
                 .push("wait for it to expire, then start the gateway; restarting earlier fails again".into());
-            if facts.same_host == Tri::No {
-                advice.push(
-                    "give the container a fixed host name (docker run --hostname, compose hostname:), then the next \
-                     gateway can take over at once"
-                        .into(),
-                );
+            if let (Tri::No, Some(host)) = (facts.same_host, &claim.owner.host) {
+                advice.push(format!(
+                    "or start it on a host called {host}, as the last one was: that one takes over at once. For a \
+                     container, give it a fixed name (docker run --hostname, compose hostname:)"
+                ));
             }
         }
         (Verdict::Stale, Clears::At(_), _) => {

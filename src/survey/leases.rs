@@ -153,7 +153,12 @@ fn unknown<T>(section: &Section<T>) -> Option<String> {
 }
 
 impl Problem {
-    fn detail(path: &Path, what: String) -> Self {
+    /// Whoever prints the problem names its path: a sentence that begins with it loses it.
+    fn detail(path: &Path, sentence: String) -> Self {
+        let what = match sentence.strip_prefix(&path.display().to_string()) {
+            Some(rest) => rest.trim_start_matches([':', ' ']).to_owned(),
+            None => sentence,
+        };
         Self { path: path.to_owned(), what, severity: ProblemSeverity::Detail }
     }
 }
@@ -164,13 +169,7 @@ fn unreadable(path: PathBuf, error: &ReadError) -> Problem {
         ReadError::Empty { .. } => ProblemSeverity::Detail,
         _ => ProblemSeverity::Incomplete,
     };
-    let text = error.to_string();
-    // Whoever prints the problem names the path.
-    let what = match text.strip_prefix(&path.display().to_string()) {
-        Some(rest) => rest.trim_start_matches([':', ' ']).to_owned(),
-        None => text,
-    };
-    Problem { path, what, severity }
+    Problem { severity, ..Problem::detail(&path, error.to_string()) }
 }
 
 /// What the lock file `gateway.state.lock` of an install says.

@@ -2,10 +2,12 @@
 //! given as facts.
 
 use super::{capture, codes, model_of, now};
-use lockdoctor::diagnosis::Severity;
+use chrono::TimeDelta;
 use lockdoctor::diagnosis::input::{
     DeletedLock, Era, Facts, GatewayFact, GatewayState, LockFact, SessionFact, Verdict,
 };
+use lockdoctor::diagnosis::{Model, Severity};
+use lockdoctor::gatewaylog::{Entry, Event, Merged, Reading, Source, Stream, When};
 use lockdoctor::redact::Redactor;
 
 struct Case {
@@ -222,6 +224,61 @@ fn healthy_traffic_gives_nothing_above_info() {
             }
         }
     }
+}
+
+/// The start-up once, then its slow runs and its waits over and over: an hour without a quiet minute.
+#[test]
+fn an_hour_of_healthy_traffic_gives_nothing_above_info() {
+    for version in ["2026.1.24-3", "2026.3.13", "2026.5.22", "2026.9.6"] {
+        let files: Vec<_> =
+            ["S1", "S6"].into_iter().flat_map(|name| capture(version, name, "console")).collect();
+        let mut model = Model::default();
+        let mut clock = super::at("2026-11-22T14:00:00Z");
+        let end = clock + TimeDelta::hours(1);
+        let mut told = 0;
+        for round in 0.. {
+            for file in &files {
+                let reading = Reading::new(now(), None);
+                let stream = Stream::open(&Source::File(file.clone()), &reading).unwrap();
+                let entries: Vec<Entry> = Merged::new(vec![stream]).map(|(_, entry)| entry).collect();
+                let start = entries.iter().find_map(|entry| entry.when.time()).expect("a time");
+                let shift = clock - start;
+                for mut entry in entries {
+                    if round > 0 && belongs_to_the_start(&entry.event) {
+                        continue;
+                    }
+                    let Some(at) = entry.when.time() else { continue };
+                    clock = clock.max(at + shift);
+                    entry.when = When::At(at + shift);
+                    model.push(0, &entry);
+                    told += 1;
+                }
+                clock += TimeDelta::seconds(2);
+            }
+            if clock >= end {
+                break;
+            }
+        }
+        let facts = Facts { scanned: true, version: Some(version.into()), ..Facts::default() };
+        let diagnosis = model.diagnose(&facts, clock, Redactor::On);
+        assert!(told >= 80, "{version}: {told}");
+        assert!(diagnosis.worst() <= Some(Info), "{version}: {:?}", diagnosis.findings);
+    }
+}
+
+/// Loading modules blocks the event loop for a minute and more on a small machine.
+fn belongs_to_the_start(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::GatewayListening { .. }
+            | Event::HttpListening { .. }
+            | Event::GatewayReady
+            | Event::LogFile { .. }
+            | Event::Liveness(_)
+            | Event::HeartbeatDelayed { .. }
+            | Event::AuthPrewarmed { .. }
+            | Event::FetchTimeout { .. }
+    )
 }
 
 /// One cause, one finding: what the log tells of a lock that was judged is that finding's evidence.

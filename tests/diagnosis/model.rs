@@ -3,8 +3,8 @@
 use super::{at, capture, codes, diagnose, model_of, model_of_text, now};
 use lockdoctor::diagnosis::Severity;
 use lockdoctor::diagnosis::input::{
-    DeletedLock, Facts, GatewayFact, GatewayState, LeaseFact, LoadSample, LockFact, LockKind, SessionFact,
-    Verdict,
+    DeletedLock, Facts, GatewayFact, GatewayState, LeaseEffect, LeaseFact, LoadSample, LockFact, LockKind,
+    SessionFact, Verdict,
 };
 use lockdoctor::redact::Redactor;
 use std::fmt::Write as _;
@@ -364,6 +364,87 @@ fn the_rest_of_the_codes() {
             "{verdict:?}"
         );
     }
+}
+
+const OWNER_LEASE: &str = "Gateway failed to start: Another Gateway owner lease is still active for this state directory. Run openclaw gateway status --deep for diagnostics.";
+
+/// openclaw#155644, as a supervisor's log tells it: refused, and refused again.
+#[test]
+fn a_start_that_the_lease_of_a_dead_gateway_refused() {
+    let log = line("14:00:00", OWNER_LEASE) + &line("14:00:10", OWNER_LEASE);
+    let alone = diagnose(&log, &Facts::default());
+    let finding = &alone.findings[0];
+    assert_eq!((codes(&alone), finding.count), (vec!["lease-stuck"], 2));
+    assert_eq!((finding.severity, finding.removing_lock_helps), (Severity::Critical, false));
+
+    let by_now = Facts {
+        gateways: vec![GatewayFact { state: GatewayState::Running, ..GatewayFact::default() }],
+        ..Facts::default()
+    };
+    assert_eq!(diagnose(&log, &by_now).worst(), Some(Severity::Info), "it is over");
+
+    // The lease itself tells more: until when, and whose it is. The refusals are its evidence.
+    let lease = LeaseFact {
+        what: "No gateway can start before 14:05".into(),
+        effect: LeaseEffect::NoGateway,
+        advice: vec!["wait".into()],
+        ..LeaseFact::default()
+    };
+    let told = diagnose(&log, &Facts { leases: vec![lease], ..Facts::default() });
+    assert_eq!((codes(&told), told.findings[0].severity), (vec!["lease-stuck"], Severity::Critical));
+    assert_eq!((told.findings[0].count, &told.findings[0].advice), (2, &vec!["wait".to_owned()]));
+    assert!(told.findings[0].evidence.iter().any(|line| line.text.contains("owner lease")));
+}
+
+#[test]
+fn a_run_that_the_store_names_is_slow_or_stuck_and_one_of_an_earlier_life_is_neither() {
+    let facts = |started: &str| Facts {
+        gateways: vec![GatewayFact {
+            state: GatewayState::Running,
+            started_at: Some(at("2026-11-22T14:00:00Z")),
+            ..GatewayFact::default()
+        }],
+        sessions: vec![SessionFact {
+            key: "agent:main:main".into(),
+            id: Some(SID.into()),
+            status: Some("running".into()),
+            started_at: Some(at(started)),
+            limit_ms: Some(600_000),
+            ..SessionFact::default()
+        }],
+        scanned: true,
+        ..Facts::default()
+    };
+    // It is 15:00.
+    for (started, code, severity) in [
+        ("2026-11-22T14:56:00Z", "slow-model-call", Severity::Info),
+        ("2026-11-22T14:40:00Z", "stuck-run", Severity::Warning),
+    ] {
+        let diagnosis = diagnose("", &facts(started));
+        assert_eq!((codes(&diagnosis), diagnosis.worst()), (vec![code], Some(severity)));
+        assert!(!diagnosis.findings[0].removing_lock_helps);
+    }
+    for started in ["2026-11-22T14:59:00Z", "2026-11-22T13:00:00Z"] {
+        assert!(codes(&diagnose("", &facts(started))).is_empty(), "{started}");
+    }
+}
+
+/// From 2026.8.1 a gateway has two locks of its own.
+#[test]
+fn two_locks_of_one_gateway_are_one_finding() {
+    let of = |path: &str| LockFact {
+        kind: LockKind::Gateway,
+        path: path.into(),
+        ..lock(Verdict::Stale, "2026-11-22T13:50:00Z")
+    };
+    let locks = vec![
+        of("/s/tmp/openclaw-1/gateway.state.lock"),
+        of("/s/tmp/openclaw-1/gateway.4c16.lock"),
+        of("/t/tmp/openclaw-1/gateway.state.lock"),
+    ];
+    let diagnosis = diagnose("", &Facts { locks, scanned: true, ..Facts::default() });
+    let counts: Vec<u64> = diagnosis.findings.iter().map(|finding| finding.count).collect();
+    assert_eq!((codes(&diagnosis), counts), (vec!["gateway-lock", "gateway-lock"], vec![2, 1]));
 }
 
 #[test]

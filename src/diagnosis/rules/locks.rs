@@ -13,7 +13,31 @@ const SETTLE: TimeDelta = TimeDelta::seconds(30);
 
 /// One finding for each lock whose verdict calls for one.
 pub(super) fn judged(view: &View<'_>) -> Vec<Finding> {
-    view.facts.locks.iter().filter_map(|lock| judge(view, lock)).collect()
+    let mut findings: Vec<Finding> = Vec::new();
+    for finding in view.facts.locks.iter().filter_map(|lock| judge(view, lock)) {
+        // From 2026.8.1 a gateway has two locks of its own, and leaves both.
+        match findings.iter_mut().find(|told| is_the_same_gateway(told, &finding)) {
+            Some(told) => {
+                told.evidence.extend(finding.evidence);
+                told.count += 1;
+            }
+            None => findings.push(finding),
+        }
+    }
+    findings
+}
+
+fn is_the_same_gateway(one: &Finding, other: &Finding) -> bool {
+    let directory = |finding: &Finding| {
+        finding
+            .lock
+            .as_deref()
+            .and_then(|path| path.rsplit_once('/'))
+            .map(|(directory, _)| directory.to_owned())
+    };
+    one.code == Code::GatewayLock
+        && (one.code, &one.explanation) == (other.code, &other.explanation)
+        && directory(one) == directory(other)
 }
 
 fn judge(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
@@ -59,17 +83,25 @@ fn stale(view: &View<'_>, lock: &LockFact) -> Finding {
 }
 
 fn leaked(view: &View<'_>, lock: &LockFact) -> Finding {
-    let timed_out = timed_out(view, lock);
-    let cause = timed_out.map_or_else(
-        || "Its owner lives and no longer has the file open: the lock was leaked.".to_owned(),
-        |text| format!("{text}; its lock is still there, its owner lives and no longer has the file open: the lock was leaked."),
-    );
+    let cause = match timed_out(view, lock) {
+        Some(text) => format!("{text}; its lock is still there, its owner lives and no longer has the file open: the lock was leaked."),
+        // A container's gateway has the same pid in every life, and a lock of the first releases tells no more.
+        None if lock.owner_pid == Some(1) && precedes_the_gateway(view, lock) => {
+            "The lock is older than the gateway that runs: an earlier life of it, pid 1 as well, left it behind, and nobody has it open.".to_owned()
+        }
+        None => "Its owner lives and no longer has the file open: the lock was leaked.".to_owned(),
+    };
     let mut finding = Finding::new(Code::LeakedLock, Severity::Critical, cause);
     finding.removing_lock_helps = true;
     finding.advise("lockdoctor reclaim --yes").advise(format!(
         "If it comes back after each timed-out run: upgrade; until then `{}` clears it too.",
         view.restart()
     ))
+}
+
+fn precedes_the_gateway(view: &View<'_>, lock: &LockFact) -> bool {
+    let start = view.facts.gateways.iter().filter_map(|gateway| gateway.started_at).min();
+    lock.created_at.zip(start).is_some_and(|(created, start)| created < start)
 }
 
 /// Past its limit, still open: a run that does not end.
@@ -202,7 +234,7 @@ pub(super) fn deleted(view: &View<'_>) -> Vec<Finding> {
         if view.facts.deleters.is_empty() {
             finding = finding.advise("Find what deletes lock files by age and stop it: `crontab -l`, `systemctl list-timers`, backup tools.");
         } else {
-            finding = finding.advise("Remove the job that deletes locks by age (see the evidence); `lockdoctor watch --reclaim` does what it was meant to do.");
+            finding = finding.advise("Take out the job that deletes locks by age (`lockdoctor doctor cron` says how); `lockdoctor watch --reclaim` does what it was meant to do.");
         }
         finding.advise("Send nothing to this session until the run has ended.")
     };
@@ -375,8 +407,9 @@ pub(super) fn left_over(view: &View<'_>) -> Option<Finding> {
     let reasons: Vec<String> =
         model.removed_reasons.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
     let mut text = format!(
-        "The gateway found {} of an earlier process at its start and removed them ({}).",
+        "The gateway found {} of an earlier process at its start and removed {} ({}).",
         count(model.removed.count(), "lock"),
+        if model.removed.count() == 1 { "it" } else { "them" },
         reasons.join(", ")
     );
     if model.interrupted > 0 {

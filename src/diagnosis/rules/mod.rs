@@ -27,6 +27,7 @@ pub(super) fn all(view: &View<'_>) -> Vec<Finding> {
     findings.extend(runs::timeouts(view));
     findings.extend(runs::lane_timeouts(view));
     findings.extend(runs::complaints(view));
+    findings.extend(runs::at_work(view));
     findings.extend(runs::takeovers(view));
     findings.extend(runs::watchdog(view));
     findings.extend(runs::model_side(view));

@@ -135,7 +135,34 @@ pub(super) fn refused_starts(view: &View<'_>) -> Vec<Finding> {
             "Wait until the other process has finished, or its lease has expired; then start again.",
         ));
     }
+    findings.extend(owner_lease(view));
     findings
+}
+
+/// Starts that the lease of an earlier gateway refused (openclaw#155644). Told by the lease itself while it is there.
+fn owner_lease(view: &View<'_>) -> Option<Finding> {
+    let lines = &view.model.owner_refused;
+    let is_judged = view.facts.leases.iter().any(|lease| lease.effect == LeaseEffect::NoGateway);
+    if lines.count() == 0 || is_judged {
+        return None;
+    }
+    let times = if lines.count() == 1 { "once".to_owned() } else { format!("{} times", lines.count()) };
+    let started = view.facts.gateways.iter().any(|gateway| gateway.state == GatewayState::Running)
+        || view.model.lives.all().iter().any(|life| life.ready.is_some() && life.ready > lines.last());
+    let (severity, now) = match started {
+        true => (Severity::Info, "A gateway runs by now: it is over."),
+        false => (
+            Severity::Critical,
+            "It ends by itself when the lease expires, five minutes after it was renewed last.",
+        ),
+    };
+    let text = format!(
+        "A gateway refused to start {times}: the lease of an earlier one was still in the database, and under another host name OpenClaw cannot see that its owner is gone. {now}"
+    );
+    let finding = Finding::new(Code::LeaseStuck, severity, text).backed_by(lines);
+    Some(finding.advise("lockdoctor scan").advise(
+        "If it comes back after each re-creation of a container: give it a fixed host name (docker run --hostname, compose hostname:).",
+    ))
 }
 
 /// The SQLite era: leases, writers that wait, and slow stores.
@@ -177,6 +204,7 @@ fn slow_sqlite(view: &View<'_>) -> Option<Finding> {
 }
 
 fn stuck_lease(view: &View<'_>, lease: &LeaseFact) -> Finding {
+    let refused = &view.model.owner_refused;
     let severity = match lease.effect {
         LeaseEffect::NoGateway => Severity::Critical,
         LeaseEffect::One => Severity::Warning,
@@ -190,6 +218,10 @@ fn stuck_lease(view: &View<'_>, lease: &LeaseFact) -> Finding {
     finding.evidence.extend(lease.evidence.iter().map(Line::seen));
     if finding.evidence.is_empty() {
         finding.evidence.push(Line::seen(lease.what.clone()));
+    }
+    if lease.effect == LeaseEffect::NoGateway {
+        finding.evidence.extend(refused.lines());
+        finding.count = refused.count().max(1);
     }
     if !lease.advice.is_empty() {
         return lease.advice.iter().fold(finding, |finding, advice| finding.advise(advice.clone()));

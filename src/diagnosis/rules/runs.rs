@@ -1,7 +1,8 @@
 //! Runs: time limits, sessions the watchdog complains of, takeovers, its own releases, slow models.
 
+use super::super::evidence::Line;
 use super::super::finding::{Code, Finding, Severity};
-use super::super::input::Verdict;
+use super::super::input::{SessionFact, Verdict};
 use super::super::sessions::{Track, agent_of_key};
 
 use super::{View, clock, count, human};
@@ -11,6 +12,11 @@ use std::fmt::Write as _;
 
 /// The run limit up to 3.13 (600 s), and a minute to unwind.
 const EARLY_RUN_LIMIT_MS: u64 = 660_000;
+
+/// As long as OpenClaw's own watchdog of the first releases waits, and the cron job that deletes locks.
+const WORTH_A_WORD_MS: u64 = 120_000;
+/// The abort (10 s), its settling (15 s), and the owner's watchdog, which looks once a minute.
+const UNWINDING_MS: u64 = 90_000;
 
 /// Runs that ended at their time limit.
 pub(super) fn timeouts(view: &View<'_>) -> Vec<Finding> {
@@ -141,6 +147,61 @@ fn complaint(view: &View<'_>, track: &Track) -> Option<Finding> {
             .advise(format!("If messages to it hang: `{}` empties all lanes.", view.restart()))
     };
     Some(finding.about_track(track).backed_by(&complaints.lines))
+}
+
+/// Runs under way for long that no line of the log complains of. The store names them (5.x and later).
+pub(super) fn at_work(view: &View<'_>) -> Vec<Finding> {
+    let Some(up) = view.facts.gateways.iter().filter_map(|gateway| gateway.started_at).min() else {
+        return Vec::new();
+    };
+    let at_work = |session: &SessionFact| {
+        // The status survives a crash: a run of this gateway began after it did.
+        let since = session.started_at.filter(|since| *since > up)?;
+        let ms = u64::try_from((view.now - since).num_milliseconds()).ok()?;
+        let told = view.model.sessions.tracks().any(|track| {
+            let same =
+                track.key.as_deref() == Some(&session.key) || track.id.is_some() && track.id == session.id;
+            same && (track.attention.last.is_some() || !track.timeouts.is_empty())
+        });
+        let told = told
+            || session
+                .id
+                .as_deref()
+                .and_then(|id| view.lock_of(id))
+                .is_some_and(|lock| !matches!(lock.verdict, Verdict::Held));
+        if session.status.as_deref() != Some("running") || ms < WORTH_A_WORD_MS || told {
+            return None;
+        }
+        let mut finding = match session.limit_ms.filter(|limit| ms > limit.saturating_add(UNWINDING_MS)) {
+            Some(limit) => Finding::new(
+                Code::StuckRun,
+                Severity::Warning,
+                format!(
+                    "The session counts as running for {} without a change, and a run may take {}: it did not end.",
+                    human(ms),
+                    human(limit)
+                ),
+            )
+            .advise(view.restart()),
+            None => Finding::new(
+                Code::SlowModelCall,
+                Severity::Info,
+                format!("A run is at work for {}: a slow model or tool. What it holds is in use.", human(ms)),
+            )
+            .advise("Wait, or stop the run in the chat (`/stop`)."),
+        };
+        finding.session_key = Some(session.key.clone());
+        finding.session_id.clone_from(&session.id);
+        finding.agent = agent_of_key(&session.key).map(str::to_owned);
+        finding.lane = Some(format!("session:{}", session.key));
+        finding.evidence.push(Line::seen(format!(
+            "status=running since {} sessionKey={}",
+            clock(since),
+            session.key
+        )));
+        Some(finding.seen(Some(since), Some(view.now), 1))
+    };
+    view.facts.sessions.iter().filter_map(at_work).collect()
 }
 
 /// The store says so (5.x and later), for this life of the gateway: the status survives a crash.

@@ -18,7 +18,7 @@ pub(super) fn session_lanes(view: &View<'_>) -> Vec<Finding> {
             let n = waits.lines.count() - waits.after_lock_error;
             let mut text = format!("{} waited up to {} for the turn before in the same conversation: turns of one session run one after the other.", count(n, "message"), human(waits.longest_ms));
             if waits.behind > 0 {
-                let _ = write!(text, " Up to {} were queued behind.", waits.behind);
+                let _ = write!(text, " Behind them up to {} more waited.", waits.behind);
             }
             let mut finding = Finding::new(Code::LaneWait, Severity::Info, text).about_track(track).backed_by(&waits.lines);
             finding.count = n;

@@ -132,6 +132,9 @@ fn health(line: &Line<'_>) -> Option<Event> {
     if text.contains("failed to acquire gateway lock") {
         return Some(Event::GatewayRefused { pid: None });
     }
+    if text.contains("Gateway owner lease is still active") {
+        return Some(Event::OwnerLeaseRefused);
+    }
     let refused = text.contains("startup migrations")
         && (text.contains("efus") || text.contains("did not complete") || text.contains("already running"));
     if refused {
