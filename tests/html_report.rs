@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,6 +14,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+#[path = "browser/mod.rs"]
+mod browser;
 #[path = "../examples/html_sample/sample.rs"]
 mod sample;
 #[path = "../examples/html_sample/stress.rs"]
@@ -243,41 +244,9 @@ proptest! {
     }
 }
 
-fn chromium() -> Result<PathBuf, String> {
-    let named = std::env::var_os("LOCKDOCTOR_CHROMIUM").map(PathBuf::from);
-    let usual =
-        ["chromium", "chromium-browser", "google-chrome"].map(|name| Path::new("/usr/bin").join(name));
-    named
-        .into_iter()
-        .chain(usual)
-        .find(|path| path.exists())
-        .ok_or_else(|| "no Chromium in /usr/bin; LOCKDOCTOR_CHROMIUM may name one".to_owned())
-}
-
-/// A directory with the checks and what they need from npm.
-fn checks() -> Result<PathBuf, String> {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser");
-    fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
-    for file in ["package.json", "package-lock.json", "report.mjs"] {
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser").join(file);
-        fs::copy(&from, directory.join(file)).map_err(|error| format!("{}: {error}", from.display()))?;
-    }
-    let installed = Command::new("npm")
-        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"])
-        .current_dir(&directory)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("npm: {error}"))?;
-    if installed.status.success() {
-        Ok(directory)
-    } else {
-        Err(format!("npm ci: {}", String::from_utf8_lossy(&installed.stderr).trim()))
-    }
-}
-
 #[test]
 fn a_browser_agrees() {
-    let (chromium, directory) = match (chromium(), checks()) {
+    let (chromium, directory) = match (browser::chromium(), browser::checks("report.mjs")) {
         (Ok(chromium), Ok(directory)) => (chromium, directory),
         (Err(why), _) | (_, Err(why)) => {
             eprintln!("SKIPPED: {why}");

@@ -132,6 +132,14 @@ impl Model {
         }
     }
 
+    /// Whether anything that was logged is about this lock, or the session behind it.
+    pub fn mentions(&self, session_id: Option<&str>, lock: &str) -> bool {
+        session_id.is_some_and(|id| self.sessions.by_id(id).is_some())
+            || self.transcripts.contains_key(lock)
+            || self.stores.contains_key(lock)
+            || self.watchdog.contains_key(lock)
+    }
+
     /// Takes the next event; `source` is the index of its source.
     pub fn push(&mut self, source: usize, entry: &Entry) {
         self.events += 1;

@@ -45,8 +45,11 @@ pub fn facts(survey: &Survey, sample: Sample) -> Facts {
         limit_ms: run_limit(&survey.roots[session.root]),
         ..SessionFact::default()
     }));
-    facts.locks =
-        survey.locks.iter().map(|lock| lock_fact(lock, survey.roots[lock.root].install.as_ref())).collect();
+    facts.locks = survey
+        .locks
+        .iter()
+        .map(|lock| with_transcript(lock_fact(lock, survey.roots[lock.root].install.as_ref()), lock))
+        .collect();
     facts.leases =
         leases(survey.leases.iter(), survey.running.iter(), |root| survey.roots[root].install.as_ref());
     let installs = || survey.roots.iter().filter_map(|root| root.install.as_ref());
@@ -159,17 +162,13 @@ pub fn version<'a>(mut installs: impl Iterator<Item = &'a Install>) -> Option<St
     installs.find_map(|install| install.version.as_ref()).map(ToString::to_string)
 }
 
-/// A judged lock as the diagnosis takes it.
+/// A judged lock as the diagnosis takes it; its transcript is not looked at.
 pub fn lock_fact(lock: &SurveyedLock, install: Option<&Install>) -> LockFact {
     let evidence = &lock.evidence;
     let payload = evidence.payload();
     let judgement = &lock.judgement;
     let version = install.and_then(|install| install.version.as_ref());
     let heal = self_heal::predict(evidence, judgement.verdict, &judgement.reasons, version);
-    let (transcript_bytes, transcript_changed) = match transcript::look(&lock.directory, &lock.name) {
-        Transcript::Present { bytes, changed_at, .. } => (Some(bytes), changed_at),
-        _ => (None, None),
-    };
     LockFact {
         path: lock.path().display().to_string(),
         kind: match lock.kind {
@@ -195,8 +194,16 @@ pub fn lock_fact(lock: &SurveyedLock, install: Option<&Install>) -> LockFact {
             SelfHeal::Blocks(_) | SelfHeal::FreesAfter(..) => Some(false),
             SelfHeal::Ignored(_) | SelfHeal::Depends(_) => None,
         },
-        transcript_bytes,
-        transcript_changed,
+        ..LockFact::default()
+    }
+}
+
+fn with_transcript(fact: LockFact, lock: &SurveyedLock) -> LockFact {
+    match transcript::look(&lock.directory, &lock.name) {
+        Transcript::Present { bytes, changed_at, .. } => {
+            LockFact { transcript_bytes: Some(bytes), transcript_changed: changed_at, ..fact }
+        }
+        _ => fact,
     }
 }
 

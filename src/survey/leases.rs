@@ -137,10 +137,12 @@ pub fn look(root: usize, install: &Install, gateway_lock: &GatewayLock, view: &m
     let unknown =
         [unknown(&state.leases), unknown(&state.agent_database_leases), unknown(&state.memory_locks)];
     // Leases were missed: a claim in a table that cannot be read is not shown.
-    found.problems.extend(unknown.into_iter().flatten().map(|what| Problem {
-        severity: ProblemSeverity::Incomplete,
-        ..Problem::detail(&state.path, what)
-    }));
+    found.problems.extend(
+        unknown.into_iter().flatten().map(|what| Problem {
+            severity: ProblemSeverity::Incomplete,
+            ..Problem::detail(&state.path, what)
+        }),
+    );
     found.problems.extend(state.migration.unfinished().map(|what| Problem::detail(&state.path, what)));
     found
 }

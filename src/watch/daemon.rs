@@ -342,7 +342,7 @@ impl Daemon {
         if waiting {
             return None;
         }
-        let attention = self.board.open().next().is_some();
+        let attention = self.board.pressing() > 0;
         Some(if attention { Exit::Findings } else { Exit::Clean })
     }
 

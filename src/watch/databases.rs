@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use super::daemon::Daemon;
 use super::hints::Topic;
+use super::options::Run;
 use super::table::Due;
 use crate::clock::Now;
 use crate::evidence::Owner;
@@ -64,6 +65,10 @@ impl Databases {
 impl Daemon {
     /// Something may have changed in the databases of a root.
     pub(super) fn databases_changed(&mut self, root: usize) {
+        // Whoever ends once the locks have settled acts on nothing here.
+        if self.options.run == Run::Once {
+            return;
+        }
         let known = self.databases.known.entry(root).or_default();
         let pause = BETWEEN_LOOKS.max(known.took * SHARE);
         let at = (known.looked + pause).max(self.view.now.boot + PAUSE);

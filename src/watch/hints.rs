@@ -55,6 +55,7 @@ impl Hints {
                     self.files.insert(path.to_owned(), wd);
                     self.meaning.insert(wd, (topic, path.to_owned()));
                 }
+                Err(Errno::NOENT) => {}
                 Err(error) => debug!(path = %path.display(), %error, "not watched for writes"),
             }
         }

@@ -90,7 +90,8 @@ impl Daemon {
         metrics.logs.read(self.logs.reach());
         for kind in ClaimKind::WORDS {
             for verdict in sqlite::Verdict::ALL {
-                let is = |lease: &&SurveyedLease| lease.kind.as_str() == kind && lease.verdict.verdict == verdict;
+                let is =
+                    |lease: &&SurveyedLease| lease.kind.as_str() == kind && lease.verdict.verdict == verdict;
                 let count = self.databases.leases().filter(is).count();
                 let labels = [("kind", kind), ("verdict", verdict.as_str())];
                 metrics.leases.get_or_create(&labels).set(count as i64);

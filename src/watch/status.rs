@@ -17,7 +17,7 @@ use crate::report::json;
 use crate::report::words::{alive, millis, process_alive, rfc3339};
 use crate::survey::SurveyedLock;
 use crate::survey::leases::{RunningSession, SurveyedLease};
-use crate::verdict::Reason;
+use crate::verdict::{Reason, Verdict};
 
 const SCHEMA: &str = "lockdoctor/status/v1";
 /// The sick come first; of a great many healthy locks a count is enough.
@@ -93,7 +93,7 @@ struct Lock<'a> {
     reasons: Vec<&'static str>,
     action: &'static str,
     rule: &'static str,
-    note: Option<&'static str>,
+    note: Option<String>,
     writer: &'static str,
     fingerprint: &'a str,
     setback: Option<&'a str>,
@@ -223,6 +223,12 @@ fn lanes(daemon: &Daemon) -> (Vec<Lane<'_>>, usize) {
     (shown.collect(), omitted)
 }
 
+/// What would have to be different for a verdict.
+fn unclear(lock: &SurveyedLock) -> Option<String> {
+    let unclear = matches!(lock.judgement.verdict, Verdict::Foreign | Verdict::Indeterminate);
+    unclear.then(|| json::domain_note(&lock.evidence.domain)).flatten()
+}
+
 fn lease(lease: &SurveyedLease) -> Lease<'_> {
     let process = lease.process.process();
     Lease {
@@ -305,7 +311,7 @@ impl Locks<'_> {
             reasons: lock.judgement.reasons.iter().copied().map(Reason::as_str).collect(),
             action: lock.judgement.action.as_str(),
             rule: lock.judgement.rule.sentence(),
-            note: lock.judgement.note,
+            note: lock.judgement.note.map(str::to_owned).or_else(|| unclear(lock)),
             writer: json::writer_word(evidence.writer),
             fingerprint: &lock.fingerprint,
             setback: entry.setback.as_ref().map(|setback| setback.why.as_str()),

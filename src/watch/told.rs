@@ -95,7 +95,11 @@ impl Daemon {
 
     fn facts(&self) -> Facts {
         let roots = || self.ground.roots.iter().filter_map(|root| root.standing.as_ref()?.install());
-        let locks = self.table.iter().filter_map(|(_, entry)| entry.lock.as_deref());
+        let model = self.logs.memory.model();
+        // Of thousands of locks a few are of interest, and no more are copied.
+        let matters =
+            |lock: &&SurveyedLock| model.mentions(lock.session_id.as_deref(), &lock.path().to_string_lossy());
+        let locks = self.table.iter().filter_map(|(_, entry)| entry.lock.as_deref()).filter(matters);
         let gateways =
             roots().map(|install| gateway::fact(&install.gateway, install.config.gateway_port, Sample::Skip));
         Facts {

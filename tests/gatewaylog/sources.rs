@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, FixedOffset, Utc};
 use lockdoctor::gatewaylog::{
-    Access, Begin, Dating, Entry, Event, Followed, Follower, Journal, Merged, Owners, Places, Reading, Source,
-    Stream, Tail,
+    Access, Begin, Dating, Entry, Event, Followed, Follower, Journal, Merged, Owners, Places, Reading,
+    Source, Stream, Tail,
 };
 use std::fs;
 use std::io::Write;

@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -57,7 +57,12 @@ impl Watch {
     }
 
     pub fn spawn(env: &TestEnv, arguments: &[&str]) -> Self {
-        let mut child = env.command(arguments).stderr(Stdio::piped()).spawn().expect("lockdoctor starts");
+        Self::of(env.command(arguments), arguments.contains(&"--listen"))
+    }
+
+    /// A command that ends in lockdoctor, however it comes to it.
+    pub fn of(mut command: Command, listens: bool) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("lockdoctor starts");
         let log: Log = Arc::default();
         let stderr = BufReader::new(child.stderr.take().expect("piped"));
         let writer = Arc::clone(&log);
@@ -70,7 +75,7 @@ impl Watch {
             }
         });
         let mut watch = Self { child, address: String::new(), log };
-        if arguments.contains(&"--listen") {
+        if listens {
             let line = watch.wait_for(|line| line.says("listening"));
             line.fields["address"].as_str().expect("address").clone_into(&mut watch.address);
         }

@@ -9,12 +9,17 @@ mod support;
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod sqlite;
 
+#[path = "../browser/mod.rs"]
+mod browser;
 mod daemon;
 
 mod churn;
 mod databases;
+mod docs;
 mod life;
 mod listener;
 mod logs;
+mod page;
+mod sidecar;
 mod soak;
 mod telling;
