@@ -54,6 +54,7 @@ for (const colorScheme of ["light", "dark"]) {
       check(`${label}: no number of anybody`, !(await page.locator("body").innerText()).includes("4915112345678"));
       await audit(page, label);
       await page.screenshot({ path: `${directory}/status-${colorScheme}-${device}.png`, fullPage: true });
+      await page.locator("#findings details").first().evaluate((each) => (each.open = true));
       await page.locator("#locks details").first().evaluate((each) => (each.open = true));
       await audit(page, `${label}, opened`);
     });

@@ -122,13 +122,15 @@ fn a_database_that_is_written_all_the_time_is_read_seldom_and_left_alone() {
     eventually("the databases are read", || watch.metric("lockdoctor_database_looks_total") >= 1.0);
     let looks = watch.metric("lockdoctor_database_looks_total");
     let begun = std::time::Instant::now();
-    while begun.elapsed() < Duration::from_secs(4) {
+    let read_again = || watch.metric("lockdoctor_database_looks_total") > looks;
+    while begun.elapsed() < Duration::from_secs(4) || !read_again() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it is not read again");
         connection.execute_batch("UPDATE schema_meta SET updated_at = updated_at + 1").expect("updated");
         std::thread::sleep(Duration::from_millis(2));
     }
     let looks = watch.metric("lockdoctor_database_looks_total") - looks;
     let most = begun.elapsed().as_secs_f64() + 1.0;
-    assert!(looks >= 1.0 && looks <= most, "{looks} looks in {most:.1} s");
+    assert!(looks <= most, "{looks} looks in {most:.1} s");
     let names: Vec<_> = std::fs::read_dir(env.state().join("state")).expect("there").flatten().collect();
     assert_eq!(names.len(), 3, "{names:?}");
     assert!(!Path::new(&env.state().join("state/openclaw.sqlite-journal")).exists());

@@ -9,6 +9,13 @@ const TONES = {
 const SYMBOLS = { good: "✓", wait: "…", warn: "!", bad: "✗" };
 const SICK = new Set(["stale", "leaked", "stuck-guard", "overdue", "refused", "foreign", "indeterminate"]);
 
+// `code` in a sentence becomes code; everything stays text.
+function setProse(node, text) {
+  if (node.dataset.prose === text) return;
+  node.dataset.prose = text;
+  node.replaceChildren(...text.split("`").map((part, index) => (index % 2 ? element("code", "inline", part) : part)));
+}
+
 const $ = (id) => document.getElementById(id);
 let onlySick = false;
 let last = null;
@@ -145,7 +152,9 @@ function showFindings(status) {
   keyed($("findings"), sorted, (finding) => [finding.code, finding.lock, finding.session_key, finding.session_id, finding.lane, finding.first_seen].join(" "),
     () => {
       const item = element("li");
-      item.append(element("strong"), element("span", "when"), element("p", "text"), element("p", "quiet facts"), element("div", "advice"));
+      const details = element("details", "facts");
+      details.append(element("summary", "", "What it rests on"), element("p", "quiet"));
+      item.append(element("strong"), element("span", "when"), element("p", "text"), details, element("div", "advice"));
       return item;
     },
     (item, finding) => {
@@ -153,13 +162,12 @@ function showFindings(status) {
       const about = finding.session_key ?? finding.session_id ?? finding.lane ?? (fileName(finding.lock) || finding.agent);
       setText(item.querySelector("strong"), [finding.code, about].filter(Boolean).join(" · "));
       setText(item.querySelector(".when"), ` since ${clock(finding.first_seen)}`);
-      setText(item.querySelector(".text"), finding.explanation);
-      const facts = finding.evidence.slice(0, 3);
-      if (finding.evidence.length > facts.length) facts.push(`and ${many(finding.evidence.length - facts.length, "more line")}`);
-      keyed(item.querySelector(".facts"), facts, (line) => line, () => element("span"), setText);
+      setProse(item.querySelector(".text"), finding.explanation);
+      item.querySelector(".facts").hidden = finding.evidence.length === 0;
+      keyed(item.querySelector(".facts p"), finding.evidence, (line) => line, () => element("span"), setText);
       const isCommand = (line) => /^(lockdoctor|openclaw|clawdbot) [a-z]/.test(line) && !/[.:](\s|$)/.test(line);
       keyed(item.querySelector(".advice"), finding.advice, (line) => line,
-        (line) => element(isCommand(line) ? "code" : "p"), setText);
+        (line) => element(isCommand(line) ? "code" : "p"), setProse);
     });
 }
 
@@ -193,7 +201,7 @@ function showLanes(status) {
     (row, lane) => {
       setText(row.querySelector("code"), lane.lane);
       setText(row.querySelector(".tasks"), lane.tasks > 0 ? String(lane.tasks) : "–");
-      setText(row.querySelector(".errors"), lane.errors > 0 ? `${lane.errors} failed` : "");
+      setText(row.querySelector(".errors"), lane.errors > 0 ? `(${lane.errors} failed)` : "");
       setText(row.children[2], spread(lane.run_ms, lane.tasks));
       setText(row.children[3], lane.waits > 0 ? String(lane.waits) : "–");
       setText(row.children[4], spread(lane.wait_ms, lane.waits));
@@ -206,7 +214,8 @@ function showLanes(status) {
   setText($("more-lanes"), `${many(status.lanes_omitted, "more lane")} with less to do.`);
 }
 
-const LEASE_TONES = { stale: "bad", overdue: "warn", foreign: "warn", indeterminate: "warn", held: "good" };
+// A dead owner's row that keeps nobody out is untidy, no more.
+const LEASE_TONES = { stale: "wait", overdue: "warn", foreign: "warn", indeterminate: "warn", held: "good" };
 
 function showLeases(status) {
   const { leases, running } = status;
@@ -214,19 +223,25 @@ function showLeases(status) {
   const at = running.map((session) => session.session_key).join(", ");
   setText($("leases-line"), running.length === 0 ? "No session is marked as running."
     : `${many(running.length, "session")} marked as running: ${at}.`);
-  keyed($("leases"), leases, (lease) => lease.path,
+  const alike = new Map();
+  for (const lease of leases) {
+    const key = [lease.verdict, lease.kind, lease.agent, lease.owner.pid].join(" ");
+    alike.set(key, [...(alike.get(key) ?? []), lease]);
+  }
+  keyed($("leases"), [...alike], ([key]) => key,
     () => {
       const item = element("li");
       item.append(element("strong"), element("p", "text"), element("p", "quiet facts"), element("div", "advice"));
       return item;
     },
-    (item, lease) => {
+    (item, [, [lease, ...others]]) => {
       const tone = lease.action === "report" ? "bad" : LEASE_TONES[lease.verdict] ?? "warn";
       item.className = tone;
-      setText(item.querySelector("strong"), `${SYMBOLS[tone]} ${lease.verdict} · ${[lease.kind, lease.agent].filter(Boolean).join(" of ")}`);
-      setText(item.querySelector(".text"), lease.state);
+      const times = others.length > 0 ? ` (${others.length + 1} of them)` : "";
+      setText(item.querySelector("strong"), `${SYMBOLS[tone]} ${lease.verdict} · ${[lease.kind, lease.agent].filter(Boolean).join(" of ")}${times}`);
+      setProse(item.querySelector(".text"), lease.state.replace(`${lease.verdict}: `, ""));
       keyed(item.querySelector(".facts"), [...lease.because, lease.openclaw_would].filter(Boolean), (line) => line, () => element("span"), setText);
-      keyed(item.querySelector(".advice"), lease.advice, (line) => line, () => element("p"), setText);
+      keyed(item.querySelector(".advice"), lease.advice, (line) => line, () => element("p"), setProse);
     });
 }
 
