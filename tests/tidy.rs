@@ -188,6 +188,8 @@ fn clocks_are_read_where_it_is_said() {
         ("src/examination/", "a document says when it was made"),
         ("src/sqlite/witness.rs", "a snapshot says when it was taken"),
         ("src/watch/log.rs", "stamps its own log lines"),
+        ("src/watch/databases.rs", "its own CPU time is the price of a look"),
+        ("src/watch/logs/mod.rs", "which day and zone a log without them means"),
     ];
     let found = offences(&words, &exceptions);
     assert!(found.is_empty(), "{found:#?}");

@@ -103,8 +103,7 @@ fn a_lease_that_blocks_and_whose_owner_is_dead_is_a_finding() {
     let is_finding = || {
         let status = watch.status();
         let about_it = |each: &Value| {
-            let text = each["explanation"].as_str().expect("explanation");
-            each["code"] == "lease-stuck" && text.contains("core:plugin-lifecycle")
+            each["code"] == "lease-stuck" && each["evidence"].to_string().contains("core:plugin-lifecycle")
         };
         status["findings"].as_array().expect("findings").iter().any(about_it)
     };

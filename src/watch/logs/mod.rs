@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, Local, TimeDelta, Utc};
+use chrono::{DateTime, Local, SubsecRound, TimeDelta, Utc};
 use tracing::{info, warn};
 
 use super::daemon::Daemon;
@@ -64,7 +64,8 @@ impl Logs {
             repeats: Repeats::default(),
             lanes: Vec::new(),
             written: BTreeSet::new(),
-            started: now.wall,
+            // Logs tell no less than a millisecond.
+            started: now.wall.trunc_subsecs(3),
             caught_up: false,
             last_look: now.boot,
             planned: false,
