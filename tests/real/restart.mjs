@@ -42,7 +42,8 @@ async function killedInMidRun(key, column, results, options, then) {
   const ward = await new Ward(key, column.startsWith("watch") ? "lockdoctor" : "nothing", options).open();
   try {
     const { gateway, model } = ward;
-    await ward.deliver("main", "warm");
+    // Without a transcript there is nothing to resume; a gateway that has just started may refuse the first tries.
+    await until(async () => (await ward.deliver("main", "warm")).delivered, 600_000, 1000);
     // A message of a person at a channel; only such runs are taken up again.
     const message = { message: "[[delay=600]] [[tag=cut-off]]", sessionKey: "agent:main:main", idempotencyKey: randomUUID() };
     gateway.call("chat.send", message).catch(() => {});
