@@ -42,11 +42,12 @@ async function killedInMidRun(key, column, results, options, then) {
   const ward = await new Ward(key, column.startsWith("watch") ? "lockdoctor" : "nothing", options).open();
   try {
     const { gateway, model } = ward;
-    await ward.deliver("main", "warm");
+    // Without a transcript there is nothing to resume; a gateway that has just started may refuse the first tries.
+    await until(async () => (await ward.deliver("main", "warm")).delivered, 600_000, 1000);
     // A message of a person at a channel; only such runs are taken up again.
     const message = { message: "[[delay=600]] [[tag=cut-off]]", sessionKey: "agent:main:main", idempotencyKey: randomUUID() };
     gateway.call("chat.send", message).catch(() => {});
-    await until(() => sessionLock(gateway) && model.seen.has("cut-off"), 180_000);
+    await until(() => sessionLock(gateway) && model.seen.has("cut-off"), 300_000);
     await sleep(2000);
     await gateway.kill();
     await sleep(1000);
@@ -63,7 +64,7 @@ async function killedInMidRun(key, column, results, options, then) {
 function crash(key, column, results) {
   return killedInMidRun(key, column, results, {}, async (ward) => {
     const start = Date.now();
-    const resumed = Boolean(await until(() => ward.model.seen.get("cut-off") > 1, 420_000));
+    const resumed = Boolean(await until(() => ward.model.seen.get("cut-off") > 1, 300_000));
     const seconds = ((Date.now() - start) / 1000).toFixed(1);
     const said = (pattern) => (pattern.test(ward.said()) ? "yes" : "no");
     return {
