@@ -10,8 +10,8 @@ gateway /home/node/.openclaw live
 live=$(stat -c %i "$sessions/live.jsonl.lock")
 gateway /home/node/.openclaw dead
 killed "$gateway"
-# An editor that takes such lines out, for the steps that open one.
-printf '#!/bin/sh\nsed -i /find.*lock.*-delete/d "$@"\n' >"$root/usr/bin/editor"
+# An editor that takes such lines out, for the steps that open one; crontab(1) tells a change by its second.
+printf '#!/bin/sh\nsleep 2\nsed -i /find.*lock.*-delete/d "$@"\n' >"$root/usr/bin/editor"
 chmod +x "$root/usr/bin/editor"
 
 line='*/2 * * * * find ~/.openclaw/agents -name "*.lock" -mmin +2 -delete'
