@@ -17,7 +17,7 @@ done
 find "$root/usr/share/man" -type f -name '*.[15]' -exec gzip -9n {} +
 
 for manager in system user; do
-    for unit in packaging/systemd/$manager/*; do
+    for unit in packaging/systemd/"$manager"/*; do
         install -D -m 644 "$unit" "$root/usr/lib/systemd/$manager/${unit##*/}"
     done
 done

@@ -3,6 +3,7 @@
 //! so that none can be forgotten, and clap parses all of them the same way.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
@@ -22,7 +23,7 @@ pub enum SettingsError {
     #[error("{0}")]
     Usage(#[from] clap::Error),
     #[error("{path}: {error}")]
-    Read { path: PathBuf, error: std::io::Error },
+    Read { path: PathBuf, error: io::Error },
     #[error("{path}:{line}: {what}")]
     Syntax { path: PathBuf, line: usize, what: String },
     #[error("{path}: {key}: {what}")]
@@ -74,11 +75,18 @@ fn layers(named: Option<&Path>) -> Result<Vec<(PathBuf, Table)>, SettingsError> 
     for path in usual_places() {
         match read(&path) {
             Ok(table) => found.push((path, table)),
-            Err(SettingsError::Read { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(SettingsError::Read { error, .. }) if is_out_of_sight(&path, &error) => {}
             Err(error) => return Err(error),
         }
     }
     Ok(found)
+}
+
+/// Not there; or in a home that may not be entered, which is another user's. With the wrong user that must not be the
+/// error that ends the program: what follows names the right one.
+fn is_out_of_sight(path: &Path, error: &io::Error) -> bool {
+    let hidden = |error: io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    error.kind() == io::ErrorKind::NotFound || path.symlink_metadata().is_err_and(hidden)
 }
 
 fn usual_places() -> Vec<PathBuf> {

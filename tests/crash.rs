@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use reclaim_support::strace::{Call, Traced, trace};
 use reclaim_support::{
-    act, command_within, dead_lock, events, gateway, held_before_the_swap, journal, quarantine, quarantined,
+    act, comes_to_the_swap, command_within, dead_lock, events, gateway, journal, quarantine, quarantined,
     reclaim, tombstone,
 };
 use serde_json::Value;
@@ -193,20 +193,24 @@ struct Met {
 const DELAY: &str = "inject=renameat2:delay_enter=400000:when=2";
 
 impl Met {
-    fn at_the_swap(env: &TestEnv, lock: &Path, more: &[String]) -> Self {
+    /// `None` if lockdoctor ended before it came to the swap: what `more` aims at is counted from the start of the
+    /// process, and what else goes on on the machine shifts that.
+    fn at_the_swap(env: &TestEnv, lock: &Path, more: &[String]) -> Option<Self> {
         let mut words = vec!["strace", "-f", "-o", "/dev/null", "-e", DELAY];
         for inject in more {
             words.extend(["-e", inject.as_str()]);
         }
         let mut command = command_within(env, &words, &RECLAIM);
-        let child =
+        let mut child =
             command.arg("--json").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("strace");
-        held_before_the_swap(env);
+        if !comes_to_the_swap(env, &mut child) {
+            return None;
+        }
         fs::remove_file(lock).expect("a waiter removes the dead lock");
         let bytes = payload(own_pid(), Some(start_ticks(own_pid())));
         let owner = hold(lock, &bytes);
         let inode = owner.metadata().expect("held").ino();
-        Self { child, owner, inode, bytes }
+        Some(Self { child, owner, inode, bytes })
     }
 
     /// The owner's very file has the name again.
@@ -224,7 +228,7 @@ fn a_live_lock_met_in_the_instant_of_the_swap_is_put_back() {
         return;
     }
     let (env, lock) = Install::with_lock();
-    let met = Met::at_the_swap(&env, &lock, &[]);
+    let met = Met::at_the_swap(&env, &lock, &[]).expect("nothing ends it before");
     let inode = met.inode;
     let output = met.child.wait_with_output().expect("strace");
     assert!(output.status.success(), "{output:?}");
@@ -241,20 +245,17 @@ fn a_live_lock_comes_back_after_a_kill_at_any_step() {
     if cannot_trace() {
         return;
     }
-    let (dry, lock) = Install::with_lock();
-    let traced = trace_meeting(&dry, &lock);
-    // From the swap on. The call that swaps back changes nothing before it runs: the step before stands for it.
-    let swap = traced.calls.iter().position(|call| call.name == "renameat2" && call.nth == 2);
-    let plan: Vec<Call> = traced.calls[swap.expect("a swap")..]
-        .iter()
-        .filter(|call| call.name != "renameat2")
-        .cloned()
-        .collect();
-    assert!(plan.len() > 5, "{plan:#?}");
-    let mut put_back_by_recovery = 0;
-    for call in &plan {
+    let (mut plan, mut index) = (calls_after_the_swap(), 0);
+    let (mut missed, mut put_back_by_recovery) = (0, 0);
+    while index < plan.len() {
+        let call = &plan[index];
         let (env, lock) = Install::with_lock();
-        let mut met = Met::at_the_swap(&env, &lock, &[call.inject("signal=KILL")]);
+        let Some(mut met) = Met::at_the_swap(&env, &lock, &[call.inject("signal=KILL")]) else {
+            missed += 1;
+            assert!(missed < 50, "never killed at {}", call.line);
+            plan = calls_after_the_swap();
+            continue;
+        };
         met.child.wait().expect("strace");
         let context = format!("killed at {}", call.line);
         assert!(lock.exists(), "{context}: the name is free");
@@ -264,6 +265,7 @@ fn a_live_lock_comes_back_after_a_kill_at_any_step() {
         assert!(quarantined(&env.state()).is_empty(), "{context}: {:?}", quarantined(&env.state()));
         put_back_by_recovery += usize::from(away);
         env.scan().exits(0).says(&lock, "held");
+        index += 1;
     }
     eprintln!(
         "killed at {} calls after the swap; {put_back_by_recovery} times recovery put it back",
@@ -272,13 +274,40 @@ fn a_live_lock_comes_back_after_a_kill_at_any_step() {
     assert!(put_back_by_recovery > 0, "it was never killed between the two swaps");
 }
 
+/// The calls of a run that meets a live lock, from the swap on. The call that swaps back is not among them: it
+/// changes nothing before it runs, so that the step before stands for it.
+fn calls_after_the_swap() -> Vec<Call> {
+    let (dry, lock) = Install::with_lock();
+    let calls = trace_meeting(&dry, &lock).calls;
+    let swap = calls.iter().position(|call| call.name == "renameat2" && call.nth == 2).expect("a swap");
+    let plan: Vec<Call> = calls[swap..].iter().filter(|call| call.name != "renameat2").cloned().collect();
+    assert!(plan.len() > 5, "{plan:#?}");
+    plan
+}
+
+/// No event tells a daemon of it: it has to look in the journal when it starts.
+#[test]
+fn a_watch_that_starts_puts_a_live_lock_back() {
+    if cannot_trace() {
+        return;
+    }
+    let (env, lock, met) = killed_between_the_swaps();
+    let state = env.state();
+    let watch = ["watch", "--once", "--state-dir", state.to_str().expect("UTF-8")];
+    env.run(&watch).exits(0);
+    assert!(tombstone(&lock).is_some(), "without --reclaim it changes nothing");
+    env.run(&[&watch[..], &["--reclaim"]].concat()).exits(0);
+    met.assert_in_place(&lock, "after the start of a watch");
+    assert_eq!(events(&state), ["intent", "live-put-back"]);
+}
+
 /// What a run calls when it meets a live lock.
 fn trace_meeting(env: &TestEnv, lock: &Path) -> Traced {
     let file = env.tmp().join("meeting");
     let words = ["strace", "-f", "-o", file.to_str().expect("UTF-8"), "-e", DELAY];
     let mut command = command_within(env, &words, &RECLAIM);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("strace");
-    held_before_the_swap(env);
+    assert!(comes_to_the_swap(env, &mut child), "nothing ends it before");
     fs::remove_file(lock).expect("remove");
     let owner = hold(lock, &payload(own_pid(), Some(start_ticks(own_pid()))));
     child.wait().expect("strace");
@@ -287,17 +316,19 @@ fn trace_meeting(env: &TestEnv, lock: &Path) -> Traced {
 }
 
 /// Leaves lockdoctor killed between the two swaps: our tombstone has the name, the live lock is aside.
-fn killed_between_the_swaps(env: &TestEnv, lock: &Path) -> Met {
-    let stat_after_swap = {
-        let (dry, lock) = Install::with_lock();
-        let calls = trace_meeting(&dry, &lock).calls;
-        let swap = calls.iter().position(|call| call.name == "renameat2" && call.nth == 2).expect("swap");
-        calls[swap + 1].clone()
-    };
-    let mut met = Met::at_the_swap(env, lock, &[stat_after_swap.inject("signal=KILL")]);
-    met.child.wait().expect("strace");
-    assert!(tombstone(lock).is_some(), "killed at {}", stat_after_swap.line);
-    met
+fn killed_between_the_swaps() -> (Install, PathBuf, Met) {
+    for _ in 0..50 {
+        let right_after_the_swap = &calls_after_the_swap()[0];
+        let (env, lock) = Install::with_lock();
+        let kill = right_after_the_swap.inject("signal=KILL");
+        if let Some(mut met) = Met::at_the_swap(&env, &lock, &[kill]) {
+            met.child.wait().expect("strace");
+            if tombstone(&lock).is_some() {
+                return (env, lock, met);
+            }
+        }
+    }
+    panic!("never killed between the swaps");
 }
 
 #[test]
@@ -306,8 +337,7 @@ fn what_the_owner_let_go_after_the_crash_is_not_raised_from_the_dead() {
         return;
     }
     for unchecked_release in [true, false] {
-        let (env, lock) = Install::with_lock();
-        let met = killed_between_the_swaps(&env, &lock);
+        let (env, lock, met) = killed_between_the_swaps();
         drop(met.owner);
         if unchecked_release {
             // Up to 2026.5.7 the owner removes whatever has the name; later ones leave our tombstone alone.
@@ -326,8 +356,7 @@ fn two_holders_after_a_crash_are_told_and_the_newer_keeps_the_name() {
     if cannot_trace() {
         return;
     }
-    let (env, lock) = Install::with_lock();
-    let met = killed_between_the_swaps(&env, &lock);
+    let (env, lock, met) = killed_between_the_swaps();
     fs::remove_file(&lock).expect("a waiter finds our tombstone's owner dead");
     let newer = hold(&lock, &payload(1, None));
     act(&env).exits(0);

@@ -130,6 +130,8 @@ fn the_wrong_uid() {
         &["[✗] uid", "lockdoctor runs as uid 65534", "belongs to 0 (root)", "run lockdoctor as uid 0"],
     );
     assert_eq!(code(&closed), 1);
+    let home = format!("HOME=$STATE exec {NOBODY} $LD doctor uid --state-dir $STATE");
+    says(&shell(&[], &home, state.path()), &["[✗] uid", "belongs to 0 (root)"]);
     readable_by_all(&state);
     let open = shell(&[], &format!("exec {NOBODY} $LD doctor uid writable --state-dir $STATE"), state.path());
     says(&open, &["[✗] uid", "[✗] writable", "may not be changed by this user"]);
@@ -286,7 +288,8 @@ fn cron_jobs_that_delete_locks() {
             line,
             "sudo crontab -e -u node",
             "/etc/cron.d/clear runs /var/spool/clear.sh, which deletes locks",
-            "systemctl enable --now lockdoctor-reclaim.timer",
+            "sudo systemctl enable --now lockdoctor-reclaim@",
+            "systemctl --user enable --now lockdoctor-reclaim.timer",
         ],
     );
     assert_eq!(code(&output), 1);

@@ -145,6 +145,11 @@ fn max_bounds_what_one_run_frees() {
     let freed = || locks.iter().filter(|lock| tombstone(lock).is_some()).count();
     let plan = reclaim(&env, &["--settle", "0s", "--max", "2", "--json"]).exits(1);
     assert_eq!(plan.paths().len(), 2);
+    let for_people = reclaim(&env, &["--settle", "0s", "--max", "2", "--keep-leaked"]).exits(1);
+    assert!(
+        for_people.stdout.contains(" --max 2 --keep-leaked --yes"),
+        "the act that was planned: {for_people:#?}"
+    );
     reclaim(&env, &["--yes", "--settle", "0s", "--max", "2"]).exits(1);
     assert_eq!(freed(), 2, "three more need attention, hence exit 1");
     reclaim(&env, &["--yes", "--settle", "0s", "--max", "0"]).exits(1);

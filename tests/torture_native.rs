@@ -59,10 +59,16 @@ fn owners_alone_do_no_harm() {
 fn control_unlink_by_path_robs_live_owners() {
     let rounds = setting("LOCKDOCTOR_TORTURE_ROUNDS", 1000);
     let mut all = Count::default();
-    for release in [Release::Unchecked, Release::Compared] {
-        let count = rounds_of(release, Some(Besieger::Unlink), rounds);
-        eprintln!("control {release:?}: {count:?}");
-        all += count;
+    // A shell on a machine with much else to do may not come round in a thousand rounds.
+    for _ in 0..20 {
+        for release in [Release::Unchecked, Release::Compared] {
+            let count = rounds_of(release, Some(Besieger::Unlink), rounds);
+            eprintln!("control {release:?}: {count:?}");
+            all += count;
+        }
+        if all.lost > 0 {
+            break;
+        }
     }
     assert!(all.lost > 0, "the control lost nothing, so this torture sees nothing: {all:?}");
 }
@@ -79,9 +85,16 @@ fn besiege(besieger: Option<Besieger>) {
     let each = setting("LOCKDOCTOR_TORTURE_ROUNDS", 1000) * share / 2;
     let mut all = Count::default();
     for release in [Release::Unchecked, Release::Compared] {
-        let count = rounds_of(release, besieger, each);
-        eprintln!("{besieger:?} {release:?}: {count:?}");
         let whom = format!("{besieger:?} {release:?}");
+        let mut count = rounds_of(release, besieger, each);
+        // On a machine with much else to do the besieger may hardly come round in so few rounds.
+        for _ in 0..20 {
+            if besieger.is_none() || count.shows_something() {
+                break;
+            }
+            count += rounds_of(release, besieger, each);
+        }
+        eprintln!("{whom}: {count:?}");
         match besieger {
             Some(_) => count.assert_unharmed(&whom),
             None => assert_eq!((count.lost, count.replaced, count.risen), (0, 0, 0), "{whom}: {count:?}"),

@@ -73,8 +73,7 @@ fn finding(code: &str, severity: Severity, title: &str, explanation: &str) -> Fi
     Finding {
         code: code.to_owned(),
         severity,
-        title: title.to_owned(),
-        explanation: explanation.to_owned(),
+        explanation: format!("{title}. {explanation}"),
         place: Place::default(),
         first_seen: None,
         last_seen: None,

@@ -32,7 +32,12 @@ case ${engine##*/} in
     podman | docker)
         cp "$binary" "$here/Containerfile" "$context/"
         [ "${binary##*/}" = lockdoctor ] || mv "$context/${binary##*/}" "$context/lockdoctor"
-        "$engine" build --build-arg "VERSION=$version" -t "lockdoctor:$version" -f "$context/Containerfile" "$context" >&2
+        # podman's own format has no health check.
+        format=
+        [ "${engine##*/}" = docker ] || format=--format=docker
+        # shellcheck disable=SC2086
+        "$engine" build $format --build-arg "VERSION=$version" -t "lockdoctor:$version" -f "$context/Containerfile" "$context" >&2
+        rm -f "$archive"
         "$engine" save -o "$archive" "lockdoctor:$version" >&2
         ;;
     *) echo "none of umoci, podman and docker is installed" >&2; exit 1 ;;

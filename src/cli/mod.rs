@@ -116,21 +116,22 @@ pub enum ColorWhen {
 
 /// What each does stands at its arguments, so that `--help` and the manual say all of it.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub enum Command {
     Scan(scan::ScanArgs),
     Explain(explain::ExplainArgs),
     Reclaim(reclaim::ReclaimArgs),
     Quarantine(quarantine::QuarantineArgs),
-    /// Name what holds sessions up, from locks, logs and session stores. Read-only.
+    /// Names what holds sessions up, from locks, logs and session stores. Nothing is changed.
     Diagnose(diagnose::DiagnoseArgs),
-    /// The diagnosis as one self-contained HTML page with a timeline.
+    /// Writes the diagnosis as one self-contained HTML page with a timeline.
     Report(report::ReportArgs),
     Watch(watch::WatchArgs),
     Check(check::CheckArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
-    /// Show every state of a lock, with real processes, in a directory that is thrown away.
+    /// Shows every state of a lock, with real processes, in a directory that is thrown away.
     ///
     /// Needs no OpenClaw, no root and no network, and takes about two seconds.
     Demo,

@@ -47,9 +47,6 @@ pub struct ReclaimArgs {
     /// Print nothing if there was nothing to do, one line if there was. For timers.
     #[arg(long, short, env = "LOCKDOCTOR_QUIET")]
     pub quiet: bool,
-    /// Switch the circuit breaker off (three times the same lock in ten minutes). For torture tests.
-    #[arg(long, hide_short_help = true)]
-    pub no_breaker: bool,
 }
 
 /// What may be reclaimed, and how patiently. The same for `reclaim` and `watch`.
@@ -67,6 +64,9 @@ pub struct PolicyArgs {
     /// transcript forks; up to 2026.5.7 its release also deletes the next owner's lock.
     #[arg(long, env = "LOCKDOCTOR_ABANDONED")]
     pub abandoned: bool,
+    /// Switch the circuit breaker off (three times the same lock in ten minutes). For torture tests.
+    #[arg(long, hide_short_help = true)]
+    pub no_breaker: bool,
 }
 
 impl PolicyArgs {
@@ -74,6 +74,10 @@ impl PolicyArgs {
         let stale = self.settle.unwrap_or(SETTLE);
         let leaked = self.settle.unwrap_or(SETTLE_LEAKED);
         Settle { dead: stale, stale, leaked }
+    }
+
+    pub fn breaker(&self) -> Breaker {
+        if self.no_breaker { Breaker::OFF } else { Breaker::DEFAULT }
     }
 
     /// Whether a lock of this verdict may be reclaimed at all.
@@ -93,9 +97,8 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let survey = first_look(&scope, &mut view);
     let settle = args.policy.settle();
-    let breaker = if args.no_breaker { Breaker::OFF } else { Breaker::DEFAULT };
     let step = if args.yes { Step::Act } else { Step::Plan };
-    let mut run = Run::new(survey, started, settle, breaker);
+    let mut run = Run::new(survey, started, settle, args.policy.breaker());
     run.limit_to(args.max, args.id.as_deref(), |verdict| args.policy.allows(verdict));
     if args.policy.abandoned && find_abandoned(&mut run.survey)? {
         run.take_up_abandoned(args.id.as_deref());
@@ -184,8 +187,10 @@ fn print(common: &Common, args: &ReclaimArgs, run: &Run) -> anyhow::Result<()> {
 /// Those that decide what is taken up.
 fn options_as_typed(args: &ReclaimArgs) -> String {
     let id = args.id.as_deref().map_or_else(String::new, |id| format!(" --id {id}"));
+    let max = args.max.map_or_else(String::new, |max| format!(" --max {max}"));
+    let keep_leaked = if args.policy.keep_leaked { " --keep-leaked" } else { "" };
     let abandoned = if args.policy.abandoned { " --abandoned" } else { "" };
-    format!("{id}{abandoned}")
+    format!("{id}{max}{keep_leaked}{abandoned}")
 }
 
 /// 0 done or nothing to do, 1 something still needs attention, 2 something could not be looked at, or the lock

@@ -12,7 +12,9 @@ use super::{Command, Common};
 use crate::exit::Exit;
 use crate::settings;
 use crate::watch::log::{self, LogFormat, LogLevel};
-use crate::watch::options::{Listen, Mandate, Options, Permission, Policy, Ready, Run, Telling, What};
+use crate::watch::options::{
+    Listen, LogSources, Logs, Mandate, Options, Permission, Policy, Ready, Run, Telling, What,
+};
 use crate::watch::tell::command::CommandLine;
 use crate::watch::tell::restart::RestartPolicy;
 use crate::watch::{Daemon, Ended};
@@ -70,6 +72,8 @@ pub struct WatchArgs {
           help_heading = "Telling somebody")]
     pub command_timeout: Duration,
     #[command(flatten)]
+    pub logs: LogArgs,
+    #[command(flatten)]
     pub restart: RestartArgs,
     /// How log lines look.
     #[arg(long, value_name = "FORMAT", default_value = "auto", help_heading = "Log")]
@@ -77,6 +81,33 @@ pub struct WatchArgs {
     /// Least important lines that are logged.
     #[arg(long, value_name = "LEVEL", default_value = "info", help_heading = "Log")]
     pub log_level: LogLevel,
+}
+
+/// Which logs of gateways are followed.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Gateway logs")]
+pub struct LogArgs {
+    /// A log file to follow (repeatable). Default: every log of the installs.
+    #[arg(long, value_name = "FILE", value_delimiter = ':')]
+    pub log: Vec<PathBuf>,
+    /// Follow no logs: no lanes, no findings from them.
+    #[arg(long, conflicts_with = "log")]
+    pub no_logs: bool,
+    /// How long what the logs tell counts for findings and lanes.
+    #[arg(long, value_name = "DUR", default_value = "1h", value_parser = humantime::parse_duration)]
+    pub log_window: Duration,
+}
+
+impl LogArgs {
+    fn options(&self) -> Logs {
+        let whole = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let sources = match (self.no_logs, self.log.as_slice()) {
+            (true, _) => LogSources::None,
+            (false, []) => LogSources::Discovered,
+            (false, files) => LogSources::Named(files.iter().map(whole).collect()),
+        };
+        Logs { sources, window: self.log_window }
+    }
 }
 
 /// When the gateway may be restarted.
@@ -124,6 +155,9 @@ pub fn options(common: &Common, args: &WatchArgs) -> anyhow::Result<Options> {
     if args.safety_scan < Duration::from_secs(1) {
         bail!("--safety-scan: at least 1s");
     }
+    if args.logs.log_window < Duration::from_secs(60) {
+        bail!("--log-window: at least 1m");
+    }
     if args.poll_interval < Duration::from_millis(100) {
         bail!("--poll-interval: at least 100ms");
     }
@@ -138,6 +172,7 @@ pub fn options(common: &Common, args: &WatchArgs) -> anyhow::Result<Options> {
             settle: args.policy.settle(),
             leaked: permission(!args.policy.keep_leaked),
             abandoned: permission(args.policy.abandoned),
+            breaker: args.policy.breaker(),
         })
     } else {
         Mandate::Watch
@@ -180,6 +215,7 @@ pub fn options(common: &Common, args: &WatchArgs) -> anyhow::Result<Options> {
             time_limit: args.command_timeout,
             restart,
         },
+        logs: args.logs.options(),
         redaction: common.redaction(),
     })
 }

@@ -32,6 +32,29 @@ pub enum Code {
 }
 
 impl Code {
+    pub const ALL: [Self; 20] = [
+        Self::LockDeletedWhileHeld,
+        Self::LeakedLock,
+        Self::StaleLock,
+        Self::StuckRun,
+        Self::StuckGuard,
+        Self::GatewayLock,
+        Self::LeaseStuck,
+        Self::EventLoopBlocked,
+        Self::OverdueLock,
+        Self::RunTimeout,
+        Self::SessionTakeover,
+        Self::WatchdogRelease,
+        Self::OrphanLock,
+        Self::LockContention,
+        Self::StoreLockContention,
+        Self::StuckSession,
+        Self::SlowModelCall,
+        Self::RpcTimeout,
+        Self::LaneWait,
+        Self::SlowListener,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::LockDeletedWhileHeld => "lock-deleted-while-held",

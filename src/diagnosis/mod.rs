@@ -72,14 +72,8 @@ pub struct SessionReport {
 impl Model {
     /// Judges what has been pushed so far together with the facts. `now` is the caller's clock.
     pub fn diagnose(&self, facts: &Facts, now: DateTime<Utc>, redactor: Redactor) -> Diagnosis {
-        let mut findings = rules::all(&rules::View { model: self, facts, now });
-        finding::sort(&mut findings);
-        for finding in &mut findings {
-            redact(finding, redactor);
-        }
-
         Diagnosis {
-            findings,
+            findings: self.findings(facts, now, redactor),
             lanes: self.lane_reports(redactor),
             sessions: self.session_reports(redactor),
             lives: self.lives.all().to_vec(),
@@ -87,6 +81,16 @@ impl Model {
             to: self.last,
             timeline: self.draw(facts, now, redactor),
         }
+    }
+
+    /// The findings alone.
+    pub fn findings(&self, facts: &Facts, now: DateTime<Utc>, redactor: Redactor) -> Vec<Finding> {
+        let mut findings = rules::all(&rules::View { model: self, facts, now });
+        finding::sort(&mut findings);
+        for finding in &mut findings {
+            redact(finding, redactor);
+        }
+        findings
     }
 
     /// Lane statistics so far.

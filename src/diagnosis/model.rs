@@ -120,6 +120,11 @@ impl Model {
         !self.takeovers.is_empty()
     }
 
+    /// Without a timeline, which is the greater part of what a long log leaves in memory.
+    pub fn without_timeline() -> Self {
+        Self { timeline: Recorder::off(), ..Self::default() }
+    }
+
     /// Session keys with their current ids, as the stores have them. Before the first entry.
     pub fn know_sessions<'a>(&mut self, sessions: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) {
         for (key, id) in sessions {

@@ -66,12 +66,18 @@ pub enum MarkKind {
 pub(super) struct Recorder {
     timeline: Timeline,
     index: HashMap<String, usize>,
+    off: bool,
 }
 
 impl Recorder {
+    /// Draws nothing.
+    pub(super) fn off() -> Self {
+        Self { off: true, ..Self::default() }
+    }
+
     /// `session` is the lane of the session that the entry is about, where it is known.
     pub(super) fn push(&mut self, entry: &Entry, session: Option<&str>) {
-        let Some(at) = entry.when.time() else { return };
+        let Some(at) = entry.when.time().filter(|_| !self.off) else { return };
         let lane = entry.event.lane().or(session);
         match &entry.event {
             Event::LaneDone { duration_ms, .. } => self.span(lane, SpanKind::Run, *duration_ms, at),

@@ -2,11 +2,12 @@
 //! two writers then fork a transcript in silence.
 
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::cron_line::{deletes_locks, scripts, shown};
-use super::identity::{Identity, uid_with_name};
+use super::identity::{Identity, name_of, uid_with_name};
 use super::{Finding, Surroundings};
 use crate::openclaw::config::Environment;
 
@@ -47,7 +48,8 @@ struct Search {
 pub(super) fn jobs(around: &mut Surroundings) -> Vec<Finding> {
     let state_dirs = around.places.iter().map(|place| place.path.clone()).collect();
     let search = Search::of_this_machine(state_dirs, &around.environment, around.us);
-    let mut findings: Vec<Finding> = search.jobs.iter().map(finding).collect();
+    let user = owner(&search.state_dirs);
+    let mut findings: Vec<Finding> = search.jobs.iter().map(|job| finding(job, &user)).collect();
     if findings.is_empty() {
         findings.push(Finding::good("no cron job and no unit deletes locks"));
     }
@@ -69,14 +71,20 @@ pub fn deleters(state_dirs: Vec<PathBuf>) -> Vec<String> {
     search.jobs.iter().map(|job| format!("{}: {}", job.place, shown(&job.line))).collect()
 }
 
-fn finding(job: &Job) -> Finding {
+/// Whom the timer has to run as.
+fn owner(state_dirs: &[PathBuf]) -> String {
+    let uid = state_dirs.first().and_then(|path| path.metadata().ok()).map(|found| found.uid());
+    uid.and_then(name_of).unwrap_or_else(|| "USER".to_owned())
+}
+
+fn finding(job: &Job, user: &str) -> Finding {
     Finding::failure(format!("{} deletes locks, live ones too", job.place))
         .with_details([shown(&job.line)])
         .with_remedy(
             "take the line out, and let the timer free what is proven stale",
             [
                 job.remove.clone(),
-                "sudo systemctl enable --now lockdoctor-reclaim.timer".to_owned(),
+                format!("sudo systemctl enable --now lockdoctor-reclaim@{user}.timer"),
                 "systemctl --user enable --now lockdoctor-reclaim.timer   # a gateway that runs as your user"
                     .to_owned(),
             ],

@@ -37,7 +37,7 @@ pub(super) fn uid_for_sudo(uid: u32) -> String {
     name_of(uid).unwrap_or_else(|| format!("'#{uid}'"))
 }
 
-fn name_of(uid: u32) -> Option<String> {
+pub(super) fn name_of(uid: u32) -> Option<String> {
     let users = std::fs::read_to_string("/etc/passwd").ok()?;
     users.lines().find_map(|line| {
         let mut fields = line.split(':');

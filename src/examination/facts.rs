@@ -11,11 +11,13 @@ use crate::diagnosis::input::{
 use crate::evidence::directory::Directory;
 use crate::evidence::transcript::{self, Transcript};
 use crate::openclaw::gateway::GatewayState;
+use crate::openclaw::install::Install;
 use crate::openclaw::lock_kind;
 use crate::openclaw::self_heal::{self, SelfHeal};
 use crate::openclaw::sessions::SessionStore;
-use crate::openclaw::version;
+use crate::openclaw::version::Era as Eras;
 use crate::report::words::{alive, millis, process_alive};
+use crate::survey::leases::{RunningSession, SurveyedLease};
 use crate::survey::{Survey, SurveyedLock, SurveyedRoot};
 use crate::verdict::{Reason, Verdict};
 
@@ -43,10 +45,13 @@ pub fn facts(survey: &Survey, sample: Sample) -> Facts {
         limit_ms: run_limit(&survey.roots[session.root]),
         ..SessionFact::default()
     }));
-    facts.locks = survey.locks.iter().map(|lock| lock_fact(lock, &survey.roots[lock.root])).collect();
-    facts.leases = leases(survey);
-    facts.era = era(survey);
-    facts.version = versions(survey).next();
+    facts.locks =
+        survey.locks.iter().map(|lock| lock_fact(lock, survey.roots[lock.root].install.as_ref())).collect();
+    facts.leases =
+        leases(survey.leases.iter(), survey.running.iter(), |root| survey.roots[root].install.as_ref());
+    let installs = || survey.roots.iter().filter_map(|root| root.install.as_ref());
+    facts.era = era(installs());
+    facts.version = version(installs());
     facts
 }
 
@@ -104,12 +109,14 @@ fn add_store(facts: &mut Facts, directory: &Path, store: &SessionStore) {
 
 /// What claims something in a database and cannot be in use: leases of dead owners that keep others out, and
 /// sessions that run although no gateway does.
-fn leases(survey: &Survey) -> Vec<LeaseFact> {
-    let down = |root: usize| {
-        let install = survey.roots[root].install.as_ref();
-        install.is_some_and(|install| install.gateway.state == GatewayState::Down)
-    };
-    let stuck = survey.leases.iter().filter(|lease| lease.needs_attention()).map(|lease| LeaseFact {
+pub fn leases<'a, 's>(
+    leases: impl Iterator<Item = &'s SurveyedLease>,
+    running: impl Iterator<Item = &'s RunningSession>,
+    install_of: impl Fn(usize) -> Option<&'a Install>,
+) -> Vec<LeaseFact> {
+    let down =
+        |root: usize| install_of(root).is_some_and(|install| install.gateway.state == GatewayState::Down);
+    let stuck = leases.filter(|lease| lease.needs_attention()).map(|lease| LeaseFact {
         agent: lease.agent.clone(),
         owner_pid: lease.owner.pid,
         owner_alive: process_alive(&lease.process),
@@ -124,7 +131,7 @@ fn leases(survey: &Survey) -> Vec<LeaseFact> {
         advice: lease.explanation.advice.clone(),
         ..LeaseFact::default()
     });
-    let orphaned = survey.running.iter().filter(|session| down(session.root)).map(|session| LeaseFact {
+    let orphaned = running.filter(|session| down(session.root)).map(|session| LeaseFact {
         agent: Some(session.agent.clone()),
         session_id: Some(session.session_id.clone()),
         session_key: Some(session.key.clone()),
@@ -138,26 +145,26 @@ fn leases(survey: &Survey) -> Vec<LeaseFact> {
     stuck.chain(orphaned).collect()
 }
 
-fn era(survey: &Survey) -> Era {
-    let installs = survey.roots.iter().filter_map(|root| root.install.as_ref());
+/// The era of all of them; unknown if they differ.
+pub fn era<'a>(installs: impl Iterator<Item = &'a Install>) -> Era {
     let mut eras = installs.map(|install| install.era);
     match eras.next() {
-        Some(version::Era::File) if eras.all(|era| era == version::Era::File) => Era::File,
-        Some(version::Era::Sqlite) if eras.all(|era| era == version::Era::Sqlite) => Era::Sqlite,
+        Some(Eras::File) if eras.all(|era| era == Eras::File) => Era::File,
+        Some(Eras::Sqlite) if eras.all(|era| era == Eras::Sqlite) => Era::Sqlite,
         _ => Era::Unknown,
     }
 }
 
-fn versions(survey: &Survey) -> impl Iterator<Item = String> + '_ {
-    let installs = survey.roots.iter().filter_map(|root| root.install.as_ref());
-    installs.filter_map(|install| install.version.as_ref()).map(ToString::to_string)
+pub fn version<'a>(mut installs: impl Iterator<Item = &'a Install>) -> Option<String> {
+    installs.find_map(|install| install.version.as_ref()).map(ToString::to_string)
 }
 
-fn lock_fact(lock: &SurveyedLock, root: &SurveyedRoot) -> LockFact {
+/// A judged lock as the diagnosis takes it.
+pub fn lock_fact(lock: &SurveyedLock, install: Option<&Install>) -> LockFact {
     let evidence = &lock.evidence;
     let payload = evidence.payload();
     let judgement = &lock.judgement;
-    let version = root.install.as_ref().and_then(|install| install.version.as_ref());
+    let version = install.and_then(|install| install.version.as_ref());
     let heal = self_heal::predict(evidence, judgement.verdict, &judgement.reasons, version);
     let (transcript_bytes, transcript_changed) = match transcript::look(&lock.directory, &lock.name) {
         Transcript::Present { bytes, changed_at, .. } => (Some(bytes), changed_at),

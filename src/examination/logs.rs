@@ -2,31 +2,16 @@
 
 use std::path::PathBuf;
 
-use crate::gatewaylog::{Journal, KNOWN_UNITS, Manager, Places, Source};
+use crate::gatewaylog::{Journal, KNOWN_UNITS, Manager, Owners, Places, Source};
 use crate::openclaw::config::{Environment, home};
+use crate::openclaw::install::Install;
 use crate::survey::Survey;
 
 /// The logs that gateways of these installs write.
 pub fn discovered(survey: &Survey) -> Vec<Source> {
-    let environment = Environment::of_this_process();
-    let installs = || survey.roots.iter().filter_map(|root| root.install.as_ref());
-    let uid =
-        installs().next().map_or_else(|| rustix::process::geteuid().as_raw(), |install| install.root.uid);
-    let places = Places {
-        homes: home(&environment).into_iter().collect(),
-        uid,
-        temp_dirs: [Some("/tmp"), environment.get("TMPDIR")]
-            .into_iter()
-            .flatten()
-            .map(PathBuf::from)
-            .collect(),
-        state_dirs: survey.roots.iter().map(|root| root.path.clone()).collect(),
-        configured: installs().filter_map(|install| install.config.logging_file.clone()).collect(),
-    };
-    // Anybody may have made /tmp/openclaw first: a log that a stranger wrote must not speak for the gateway.
-    let ours = [0, rustix::process::geteuid().as_raw(), uid];
-    let trusted = |path: &PathBuf| rustix::fs::lstat(path).is_ok_and(|stat| ours.contains(&stat.st_uid));
-    let files = places.logs().into_iter().filter(trusted).map(Source::Found);
+    let installs = survey.roots.iter().filter_map(|root| root.install.as_ref());
+    let state_dirs = survey.roots.iter().map(|root| root.path.clone());
+    let files = places(installs, state_dirs.collect()).logs().into_iter().map(Source::Found);
     let units = KNOWN_UNITS.iter().flat_map(|unit| {
         [Manager::User, Manager::System]
             .map(|manager| Source::Journal(Journal { unit: (*unit).to_owned(), manager }))
@@ -34,4 +19,29 @@ pub fn discovered(survey: &Survey) -> Vec<Source> {
     // Without systemd there is no journal to ask.
     let has_journal = PathBuf::from("/run/systemd/system").exists();
     files.chain(units.filter(|_| has_journal)).collect()
+}
+
+/// Where gateways of these installs write their logs.
+pub fn places<'a>(installs: impl Iterator<Item = &'a Install>, state_dirs: Vec<PathBuf>) -> Places {
+    let environment = Environment::of_this_process();
+    let us = rustix::process::geteuid().as_raw();
+    let mut places = Places {
+        homes: home(&environment).into_iter().collect(),
+        temp_dirs: [Some("/tmp"), environment.get("TMPDIR")]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::from)
+            .collect(),
+        state_dirs,
+        ..Places::default()
+    };
+    for install in installs {
+        places.uids.insert(install.root.uid);
+        places.configured.extend(install.config.logging_file.clone());
+    }
+    if places.uids.is_empty() {
+        places.uids.insert(us);
+    }
+    places.owners = Owners::Only(places.uids.iter().copied().chain([0, us]).collect());
+    places
 }

@@ -7,14 +7,14 @@ pub mod forks;
 pub mod gateway;
 pub mod logs;
 
-use chrono::{DateTime, Local, Utc};
+use chrono::{DateTime, Local, TimeDelta, Utc};
 
 use crate::diagnosis::input::{Facts, GatewayState};
 use crate::diagnosis::{Diagnosis, Model};
 use crate::evidence::RunTimedOut;
 use crate::gatewaylog::{Merged, Reading, Source, SourceSummary, Stream};
 use crate::redact::Redactor;
-use crate::survey::Survey;
+use crate::survey::{Survey, SurveyedLock};
 
 /// What was read, and what it says.
 #[derive(Debug)]
@@ -72,21 +72,26 @@ pub fn reading(since: Option<DateTime<Utc>>) -> Reading {
 
 /// Adds to each held lock whether the log shows that its own run ended at its time limit.
 pub fn mark_timed_out_runs(survey: &mut Survey, log: &LogModel) {
-    /// Clean-up that a run may still do after its limit: 10 s until `abort still streaming`, 15 s to settle.
-    const GRACE: chrono::TimeDelta = chrono::TimeDelta::seconds(30);
     for lock in &mut survey.locks {
-        let created_at = lock.evidence.payload().and_then(|payload| payload.created_at);
-        let (Some(id), Some(created_at)) = (&lock.session_id, created_at) else { continue };
-        let ended = log.model.run_timed_out(id, created_at).filter(|timed_out| {
-            // A run that returned let go of its lock: what holds the lock now is another attempt.
-            !timed_out.unwound
-                && survey.now.wall - timed_out.at > GRACE
-                && !facts::transcript_changed_since(lock, timed_out.at)
-        });
-        lock.evidence.run_timed_out = match ended {
-            Some(timed_out) => RunTimedOut::Yes { at: timed_out.at },
-            None => RunTimedOut::No,
-        };
-        lock.judge_held_again();
+        if let Some(answer) = run_timed_out(lock, &log.model, survey.now.wall) {
+            lock.evidence.run_timed_out = answer;
+            lock.judge_held_again();
+        }
     }
+}
+
+/// Clean-up that a run may still do after its limit: 10 s until `abort still streaming`, 15 s to settle.
+pub const RUN_GRACE: TimeDelta = TimeDelta::seconds(30);
+
+/// Whether the log shows that the run which took this lock ended at its time limit, and nothing speaks against
+/// that it still has the lock. `None`: it is the lock of no run.
+pub fn run_timed_out(lock: &SurveyedLock, log: &Model, now: DateTime<Utc>) -> Option<RunTimedOut> {
+    let created_at = lock.evidence.payload()?.created_at?;
+    let ended = log.run_timed_out(lock.session_id.as_ref()?, created_at).filter(|timed_out| {
+        // A run that returned let go of its lock: what holds the lock now is another attempt.
+        !timed_out.unwound
+            && now - timed_out.at > RUN_GRACE
+            && !facts::transcript_changed_since(lock, timed_out.at)
+    });
+    Some(ended.map_or(RunTimedOut::No, |timed_out| RunTimedOut::Yes { at: timed_out.at }))
 }

@@ -2,6 +2,8 @@
 //! `resolvePreferredOpenClawTmpDir`, `daemon/paths.js`).
 
 use std::collections::BTreeSet;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// What discovery needs to know of the machine and the installs.
@@ -9,12 +11,32 @@ use std::path::{Path, PathBuf};
 pub struct Places {
     /// Home directories whose gateways are of interest.
     pub homes: Vec<PathBuf>,
-    pub uid: u32,
+    /// The users as whom the gateways run.
+    pub uids: BTreeSet<u32>,
+    pub owners: Owners,
     /// `/tmp` (fixed up to 2.9, and preferred later), and `$TMPDIR` as the gateway sees it.
     pub temp_dirs: Vec<PathBuf>,
     pub state_dirs: Vec<PathBuf>,
     /// `logging.file` of each config, `~` expanded.
     pub configured: Vec<PathBuf>,
+}
+
+/// Whose files are believed. Anybody may have made `/tmp/openclaw` first: a log that a stranger wrote must not
+/// speak for the gateway.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Owners {
+    #[default]
+    Anybody,
+    Only(BTreeSet<u32>),
+}
+
+impl Owners {
+    pub fn include(&self, file: &Metadata) -> bool {
+        match self {
+            Self::Anybody => true,
+            Self::Only(uids) => uids.contains(&file.uid()),
+        }
+    }
 }
 
 /// The product's names over time; each is also a directory under the temp directory.
@@ -27,7 +49,9 @@ impl Places {
         for base in &self.temp_dirs {
             for name in NAMES {
                 dirs.insert((base.join(name), name.to_owned()));
-                dirs.insert((base.join(format!("{name}-{}", self.uid)), name.to_owned()));
+                for uid in &self.uids {
+                    dirs.insert((base.join(format!("{name}-{uid}")), name.to_owned()));
+                }
             }
         }
         for state in &self.state_dirs {
@@ -57,8 +81,10 @@ impl Places {
             let Ok(entries) = std::fs::read_dir(&dir) else { continue };
             for entry in entries.flatten() {
                 let name = entry.file_name();
-                let regular = entry.file_type().is_ok_and(|kind| kind.is_file());
-                if regular && name.to_str().is_some_and(|name| is_log(name, &stem)) {
+                let is_log = name.to_str().is_some_and(|name| is_log(name, &stem));
+                let ours = |file: Metadata| file.is_file() && self.owners.include(&file);
+                // `DirEntry::metadata` follows no link.
+                if is_log && entry.metadata().is_ok_and(ours) {
                     logs.insert(entry.path());
                 }
             }
@@ -117,7 +143,13 @@ mod tests {
             std::fs::write(dir.join(format!("openclaw-{day}.log")), "").unwrap();
         }
         std::os::unix::fs::symlink("/etc/passwd", dir.join("openclaw-2026-11-19.log")).unwrap();
-        let places = Places { uid: 4242, temp_dirs: vec![temp.path().to_owned()], ..Places::default() };
+        let mut places =
+            Places { uids: [4242].into(), temp_dirs: vec![temp.path().to_owned()], ..Places::default() };
         assert_eq!(places.logs().len(), 3, "{:?}", places.logs());
+        let us = dir.metadata().unwrap().uid();
+        places.owners = Owners::Only([us].into());
+        assert_eq!(places.logs().len(), 3);
+        places.owners = Owners::Only([us + 1].into());
+        assert!(places.logs().is_empty());
     }
 }

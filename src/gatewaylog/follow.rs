@@ -2,94 +2,233 @@
 //! ones left alone (they have been read under their old name).
 
 use super::discover::Places;
-use super::scan::Entry;
+use super::scan::{Counters, Entry};
 use super::stamp::Dating;
-use super::tail::{Begin, Tail};
+use super::tail::{Access, Begin, Tail};
+use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// A file that has not been written for so long is not written any more.
+/// What has not been written for so long is opened only when it is written again.
 const IDLE_SECONDS: i64 = 2 * 24 * 3600;
+/// How much of a log is read to know what happened before.
+const LATELY: u64 = 1 << 20;
 
-/// All followed logs. Watch [`Places::directories`] with inotify and call [`Follower::advance`] when something moves.
-#[derive(Debug)]
-pub struct Follower {
-    places: Places,
-    tails: BTreeMap<PathBuf, Tail>,
-    /// Paths that are not followed: compressed, idle, or the old part of a rotated log.
-    others: BTreeSet<PathBuf>,
+/// What is to be followed.
+#[derive(Debug, Clone)]
+pub enum Followed {
+    /// Every log of these places, as they come.
+    Discovered(Places),
+    Named(Vec<PathBuf>),
 }
 
-/// What one look brought.
-#[derive(Debug, Default)]
-pub struct Advance {
-    /// In the order of each file; files one after the other.
-    pub entries: Vec<Entry>,
-    /// Files that could not be read.
-    pub errors: Vec<(PathBuf, io::Error)>,
+/// All followed logs. Watch [`Follower::directories`] for names and [`Follower::paths`] for writes, say what moved,
+/// and take what has come.
+#[derive(Debug)]
+pub struct Follower {
+    what: Followed,
+    tails: BTreeMap<PathBuf, Open>,
+    /// Files that nobody writes, with their length.
+    idle: BTreeMap<PathBuf, u64>,
+    /// Paths that are not followed: compressed, or the old part of a rotated log.
+    others: BTreeSet<PathBuf>,
+    sources: usize,
+    /// Of tails that have been closed.
+    counted: Counters,
+}
+
+#[derive(Debug)]
+struct Open {
+    tail: Tail,
+    source: usize,
+    /// Read ahead, so that several logs can be told in the order of time.
+    head: Option<Entry>,
+    /// Time of its last event, for those without one.
+    latest: DateTime<Utc>,
+    /// There may be more to read.
+    stirred: bool,
 }
 
 impl Follower {
-    /// Follows what is written from now on. `now_seconds` is the clock, since the epoch.
-    pub fn new(places: Places, dating: Dating, now_seconds: i64) -> Self {
-        let mut follower = Self { places, tails: BTreeMap::new(), others: BTreeSet::new() };
-        for path in follower.places.logs() {
-            let idle = path.metadata().map_or(true, |metadata| metadata.mtime() < now_seconds - IDLE_SECONDS);
-            let tail = if idle || is_packed(&path) {
-                None
+    /// What is there already is told from a little before its end. `now_seconds` is the clock, since the epoch;
+    /// `dating` is for logs without dates: today.
+    pub fn new(what: Followed, dating: Dating, now_seconds: i64) -> Self {
+        let mut follower = Self {
+            what,
+            tails: BTreeMap::new(),
+            idle: BTreeMap::new(),
+            others: BTreeSet::new(),
+            sources: 0,
+            counted: Counters::default(),
+        };
+        for path in follower.wanted() {
+            let Ok(metadata) = path.metadata() else { continue };
+            if is_packed(&path) {
+                follower.others.insert(path);
+            } else if metadata.mtime() < now_seconds - IDLE_SECONDS {
+                follower.idle.insert(path, metadata.len());
             } else {
-                Tail::open(&path, Begin::AtEnd, Some(dating)).ok()
-            };
-            match tail {
-                Some(tail) => drop(follower.tails.insert(path, tail)),
-                None => drop(follower.others.insert(path)),
+                // What cannot be opened now is tried again when somebody looks for new files.
+                let _ = follower.open(path, Begin::Near(LATELY), dating);
             }
         }
         follower
     }
 
-    /// The files that are followed.
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.tails.keys().map(PathBuf::as_path)
+    /// Looks in other places from now on.
+    pub fn look_in(&mut self, places: Places) {
+        if let Followed::Discovered(before) = &mut self.what {
+            *before = places;
+        }
     }
 
-    /// The events since the last look. `dating` is for logs without dates: today.
-    pub fn advance(&mut self, dating: Dating) -> Advance {
-        let mut advance = Advance::default();
-        self.look_for_new(dating, &mut advance);
-        for (path, tail) in &mut self.tails {
-            match tail.advance() {
-                Ok(entries) => advance.entries.extend(entries),
-                Err(error) => advance.errors.push((path.clone(), error)),
+    /// The files to be watched for writes.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.tails.keys().chain(self.idle.keys()).map(PathBuf::as_path)
+    }
+
+    /// The directories in which logs may appear.
+    pub fn directories(&self) -> BTreeSet<PathBuf> {
+        match &self.what {
+            Followed::Discovered(places) => places.directories().into_iter().map(|(path, _)| path).collect(),
+            Followed::Named(files) => {
+                files.iter().filter_map(|file| file.parent()).map(Path::to_owned).collect()
             }
         }
-        self.tails.retain(|path, _| path.exists());
-        advance
     }
 
-    fn look_for_new(&mut self, dating: Dating, advance: &mut Advance) {
-        let found = self.places.logs();
-        self.others.retain(|path| found.binary_search(path).is_ok());
+    /// Files that are read, not only watched.
+    pub fn open_files(&self) -> usize {
+        self.tails.len()
+    }
+
+    /// What was met so far: bytes, lines, events.
+    pub fn counters(&self) -> Counters {
+        let open = self.tails.values().map(|open| open.tail.counters());
+        open.fold(self.counted, |sum, one| Counters {
+            bytes: sum.bytes + one.bytes,
+            lines: sum.lines + one.lines,
+            parsed: sum.parsed + one.parsed,
+            skipped: sum.skipped + one.skipped,
+            mended: sum.mended + one.mended,
+            out_of_order: sum.out_of_order + one.out_of_order,
+            ..sum
+        })
+    }
+
+    /// Something was written to the file at `path`.
+    pub fn stirred(&mut self, path: &Path, dating: Dating) -> io::Result<()> {
+        if let Some(open) = self.tails.get_mut(path) {
+            open.stirred = true;
+        } else if let Some(length) = self.idle.remove(path) {
+            self.open(path.to_owned(), Begin::After(length), dating)?;
+        }
+        Ok(())
+    }
+
+    /// Names have come or gone, or writes may have been missed: looks at everything. Returns files that cannot be
+    /// read.
+    pub fn look_around(&mut self, dating: Dating) -> Vec<(PathBuf, io::Error)> {
+        let found: BTreeSet<PathBuf> = self.wanted().into_iter().collect();
+        self.others.retain(|path| found.contains(path));
+        self.idle.retain(|path, _| found.contains(path));
+        let mut errors = Vec::new();
         for path in found {
-            if self.tails.contains_key(&path) || self.others.contains(&path) {
+            let grown = self.idle.get(&path).copied();
+            if let Some(length) = grown
+                && path.metadata().is_ok_and(|now| now.len() != length)
+            {
+                self.idle.remove(&path);
+                errors.extend(self.open(path.clone(), Begin::After(length), dating).err().map(|e| (path, e)));
+                continue;
+            }
+            if grown.is_some() || self.tails.contains_key(&path) || self.others.contains(&path) {
                 continue;
             }
             // A name that is new for a file that is open: the log was rotated, its tail goes on by itself.
             let identity = path.metadata().ok().as_ref().map(identity);
-            let rotated =
-                self.tails.values().any(|tail| identity.is_some() && tail.identity().ok() == identity);
-            if rotated || is_packed(&path) {
+            let is_read = |open: &Open| identity.is_some_and(|identity| open.tail.has_read(identity));
+            if is_packed(&path) || self.tails.values().any(is_read) {
                 self.others.insert(path);
                 continue;
             }
-            match Tail::open(&path, Begin::AtStart, Some(dating)) {
-                Ok(tail) => drop(self.tails.insert(path, tail)),
-                Err(error) => advance.errors.push((path, error)),
+            errors.extend(self.open(path.clone(), Begin::AtStart, dating).err().map(|error| (path, error)));
+        }
+        self.close_what_is_gone();
+        for open in self.tails.values_mut() {
+            open.stirred = true;
+        }
+        errors
+    }
+
+    /// The earliest event that has come, and the index of its source. `None` when there is none, or with nothing
+    /// left of `budget` (bytes read); [`Follower::has_more`] tells which.
+    pub fn next_within(&mut self, budget: &mut u64) -> Option<(usize, Entry)> {
+        for open in self.tails.values_mut() {
+            while open.head.is_none() && open.stirred {
+                match open.tail.next_within(budget) {
+                    Ok(Some(entry)) => {
+                        open.latest = entry.when.time().map_or(open.latest, |at| at.max(open.latest));
+                        open.head = Some(entry);
+                    }
+                    Ok(None) if *budget == 0 => return None,
+                    // What cannot be read now is looked at again at the next write.
+                    Ok(None) | Err(_) => open.stirred = false,
+                }
             }
         }
+        let first =
+            self.tails.values_mut().filter(|open| open.head.is_some()).min_by_key(|open| open.latest)?;
+        first.head.take().map(|entry| (first.source, entry))
+    }
+
+    /// There may be more to take.
+    pub fn has_more(&self) -> bool {
+        self.tails.values().any(Open::has_more)
+    }
+
+    fn open(&mut self, path: PathBuf, begin: Begin, dating: Dating) -> io::Result<()> {
+        let access = match &self.what {
+            Followed::Discovered(places) => Access::Found(places.owners.clone()),
+            Followed::Named(_) => Access::Named,
+        };
+        let tail = Tail::open(&path, access, begin, Some(dating))?;
+        let (source, latest) = (self.sources, DateTime::<Utc>::MIN_UTC);
+        self.sources += 1;
+        self.tails.insert(path, Open { tail, source, head: None, latest, stirred: true });
+        Ok(())
+    }
+
+    fn wanted(&self) -> Vec<PathBuf> {
+        match &self.what {
+            Followed::Discovered(places) => places.logs(),
+            Followed::Named(files) => files.iter().filter(|file| file.is_file()).cloned().collect(),
+        }
+    }
+
+    /// Files without a name of which nothing is left to be read.
+    fn close_what_is_gone(&mut self) {
+        let gone = self.tails.iter().filter(|(path, open)| !open.has_more() && !path.exists());
+        let gone: Vec<PathBuf> = gone.map(|(path, _)| path.clone()).collect();
+        for path in gone {
+            let sum = self.counters();
+            if self.tails.remove(&path).is_some() {
+                let rest = self.counters();
+                self.counted.bytes += sum.bytes - rest.bytes;
+                self.counted.lines += sum.lines - rest.lines;
+                self.counted.parsed += sum.parsed - rest.parsed;
+                self.counted.skipped += sum.skipped - rest.skipped;
+            }
+        }
+    }
+}
+
+impl Open {
+    fn has_more(&self) -> bool {
+        self.stirred || self.head.is_some()
     }
 }
 

@@ -30,8 +30,14 @@ pub struct SourceSummary {
 pub struct Merged {
     streams: Vec<Slot>,
     order: BinaryHeap<Reverse<(DateTime<Utc>, usize)>>,
-    recent: VecDeque<(DateTime<Utc>, usize, Event)>,
+    repeats: Repeats,
     duplicates: u64,
+}
+
+/// What was told lately, so that it is not told twice.
+#[derive(Debug, Default)]
+pub struct Repeats {
+    recent: VecDeque<(DateTime<Utc>, usize, Event)>,
 }
 
 #[derive(Debug)]
@@ -45,8 +51,12 @@ struct Slot {
 
 impl Merged {
     pub fn new(streams: Vec<Stream>) -> Self {
-        let mut merged =
-            Self { streams: Vec::new(), order: BinaryHeap::new(), recent: VecDeque::new(), duplicates: 0 };
+        let mut merged = Self {
+            streams: Vec::new(),
+            order: BinaryHeap::new(),
+            repeats: Repeats::default(),
+            duplicates: 0,
+        };
         for stream in streams {
             merged.streams.push(Slot { stream, head: None, latest: DateTime::<Utc>::MIN_UTC, error: None });
             merged.pull(merged.streams.len() - 1);
@@ -82,8 +92,11 @@ impl Merged {
             Err(error) => slot.error = Some(error.to_string()),
         }
     }
+}
 
-    fn is_duplicate(&mut self, entry: &Entry, at: DateTime<Utc>, source: usize) -> bool {
+impl Repeats {
+    /// Whether `entry` of `source` at that time was told already; if not, it has been now.
+    pub fn is_repeated(&mut self, entry: &Entry, at: DateTime<Utc>, source: usize) -> bool {
         while self.recent.front().is_some_and(|(then, ..)| at - *then > OTHER_SOURCE)
             || self.recent.len() > REMEMBERED
         {
@@ -95,7 +108,11 @@ impl Merged {
                 && at - *then <= window
                 && *event == entry.event
         };
-        self.recent.iter().any(repeats)
+        if self.recent.iter().any(repeats) {
+            return true;
+        }
+        self.recent.push_back((at, source, entry.event.clone()));
+        false
     }
 }
 
@@ -112,11 +129,10 @@ impl Iterator for Merged {
             if matches!(entry.when, When::Unknown) {
                 return Some((index, entry));
             }
-            if self.is_duplicate(&entry, at, index) {
+            if self.repeats.is_repeated(&entry, at, index) {
                 self.duplicates += 1;
                 continue;
             }
-            self.recent.push_back((at, index, entry.event.clone()));
             return Some((index, entry));
         }
     }

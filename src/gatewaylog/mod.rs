@@ -22,17 +22,17 @@ mod source;
 mod stamp;
 mod tail;
 
-pub use discover::Places;
+pub use discover::{Owners, Places};
 pub use event::{
     Attention, Cause, Event, Interruption, Label, LaneCounts, Liveness, LockOwner, LogLoss, Recovery,
     SessionRef, SlowSqlite, TimeoutPhase,
 };
-pub use follow::{Advance, Follower};
+pub use follow::{Followed, Follower};
 pub use journal::{Journal, JournalTail, KNOWN_UNITS, Manager};
-pub use merge::{Merged, SourceSummary};
+pub use merge::{Merged, Repeats, SourceSummary};
 pub use recognise::recognise;
 pub use record::{Level, Record, Unreadable, read_line};
 pub use scan::{Counters, Entry, Scanner, When};
 pub use source::{Reading, Source, Stream};
 pub use stamp::Dating;
-pub use tail::{Begin, Tail};
+pub use tail::{Access, Begin, Tail};

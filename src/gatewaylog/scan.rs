@@ -12,6 +12,8 @@ use std::io::{self, Read};
 const MAX_LINE: usize = 1 << 20;
 /// Bytes asked for at a time: fits the second-level cache, so the passes over it cost little.
 const CHUNK: usize = 256 << 10;
+/// The same for a source that is followed: little comes at a time, and several are followed at once.
+const FOLLOWED_CHUNK: usize = 64 << 10;
 /// Lines looked at backwards for a stamp when a line of interest has none.
 const LOOK_BACK: usize = 50;
 
@@ -71,6 +73,8 @@ pub struct Counters {
 pub struct Scanner<R> {
     reader: R,
     buffer: Vec<u8>,
+    /// Ordinary size of the buffer.
+    chunk: usize,
     /// Lines before this are done with.
     position: usize,
     /// End of the last whole line in the buffer.
@@ -99,6 +103,7 @@ impl<R: Read> Scanner<R> {
         Self {
             reader,
             buffer: vec![0; CHUNK],
+            chunk: CHUNK,
             position: 0,
             whole: 0,
             filled: 0,
@@ -116,6 +121,15 @@ impl<R: Read> Scanner<R> {
     #[must_use]
     pub fn following(mut self) -> Self {
         self.follow = true;
+        self.chunk = FOLLOWED_CHUNK;
+        self.buffer = vec![0; FOLLOWED_CHUNK];
+        self
+    }
+
+    /// The source begins inside a line, which is dropped.
+    #[must_use]
+    pub(super) fn inside_a_line(mut self) -> Self {
+        self.overlong = true;
         self
     }
 
@@ -125,13 +139,24 @@ impl<R: Read> Scanner<R> {
 
     /// The next event; `None` at the end of the stream (of what there is so far, when following).
     pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
+        self.next_within(&mut { u64::MAX })
+    }
+
+    /// The same, reading on only while `budget` bytes are left; what is read is taken off it. With nothing left
+    /// of it, `None` says nothing about the end.
+    pub(super) fn next_within(&mut self, budget: &mut u64) -> io::Result<Option<Entry>> {
         loop {
             if let Some(entry) = self.next_in_buffer() {
                 return Ok(Some(entry));
             }
-            if self.ended || !self.refill()? {
+            if self.ended || *budget == 0 {
                 return Ok(None);
             }
+            let before = self.counters.bytes;
+            if !self.refill()? {
+                return Ok(None);
+            }
+            *budget = budget.saturating_sub(self.counters.bytes - before);
         }
     }
 
@@ -315,8 +340,8 @@ impl<R: Read> Scanner<R> {
         }
         if self.filled < self.buffer.len() {
             // Back to the ordinary size after a long line.
-            if self.filled < CHUNK / 2 && self.buffer.len() > CHUNK {
-                self.buffer.truncate(CHUNK);
+            if self.filled < self.chunk / 2 && self.buffer.len() > self.chunk {
+                self.buffer.truncate(self.chunk);
                 self.buffer.shrink_to_fit();
             }
             return;

@@ -82,15 +82,7 @@ impl Stream {
             Source::Stdin => (Box::new(io::stdin()), Dating::of(reading.now)),
             Source::Journal(journal) => (Box::new(journal.read(reading.since)?), Dating::of(reading.now)),
             Source::File(path) => open_file(File::open(path)?, reading)?,
-            Source::Found(path) => {
-                // O_NONBLOCK: opening must not hang on what turns out to be a FIFO.
-                let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-                let file = File::options().read(true).custom_flags(flags).open(path)?;
-                if !file.metadata()?.is_file() {
-                    return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-                }
-                open_file(file, reading)?
-            }
+            Source::Found(path) => open_file(open_found(path)?, reading)?,
         };
         Ok(Self { label: source.label(), scanner: Scanner::new(bytes, Some(dating)), since: reading.since })
     }
@@ -114,6 +106,18 @@ impl Stream {
                 return Ok(Some(entry));
             }
         }
+    }
+}
+
+/// Opens a file that nobody named: a regular one, and no link.
+pub(super) fn open_found(path: &Path) -> io::Result<File> {
+    // O_NONBLOCK: opening must not hang on what turns out to be a FIFO.
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
     }
 }
 

@@ -33,6 +33,14 @@ fn mount_of(directory: &Directory) -> Option<u64> {
     (stat.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(stat.stx_mnt_id)
 }
 
+/// Every home in which a lockdoctor has worked: of an install, or of a sessions directory that was named alone.
+pub fn worked_in(install: Option<&Install>, path: &Path) -> Vec<Rc<Directory>> {
+    match install {
+        Some(install) => of_install(install),
+        None => of_directory(path).into_iter().collect(),
+    }
+}
+
 /// Every home of an install in which a lockdoctor has worked.
 pub fn of_install(install: &Install) -> Vec<Rc<Directory>> {
     let mut homes = vec![Rc::clone(&install.root)];

@@ -172,11 +172,7 @@ impl Run {
     /// What a killed lockdoctor left half done is not always a lock that a survey finds.
     fn recover(&mut self, view: &mut SystemView) {
         for root in &self.survey.roots {
-            let homes = match &root.install {
-                Some(install) => homes::of_install(install),
-                None => homes::of_directory(&root.path).into_iter().collect(),
-            };
-            for home in homes {
+            for home in homes::worked_in(root.install.as_ref(), &root.path) {
                 if let Err(failure) = recover(&home, &mut view.leases) {
                     self.survey.problems.push(Problem {
                         path: home.path.join(STORE),

@@ -22,10 +22,14 @@ pub fn model(
     let diagnosis = &examination.diagnosis;
     let serious: Vec<&Finding> =
         diagnosis.findings.iter().filter(|finding| finding.severity > Severity::Info).collect();
-    let sentence = headline(&serious, examination);
     let locks =
         survey.map_or_else(Vec::new, |survey| survey.locks.iter().map(|l| lock(l, redactor)).collect());
     let environment = environment(survey, examination, redactor);
+    let findings: Vec<_> = diagnosis.findings.iter().map(|f| finding(f, &diagnosis.timeline.rows)).collect();
+    let sentence = match findings.iter().find(|finding| finding.severity > page::Severity::Info) {
+        Some(worst) => format!("{}.", worst.title_and_text().0),
+        None => headline(&serious, examination),
+    };
     page::ReportModel {
         paste: paste(&sentence, diagnosis, &locks, &environment),
         headline: page::Headline {
@@ -34,7 +38,7 @@ pub fn model(
         },
         generated_at: now,
         period: diagnosis.from.zip(diagnosis.to).map(|(start, end)| page::Period { start, end }),
-        findings: diagnosis.findings.iter().map(|f| finding(f, &diagnosis.timeline.rows)).collect(),
+        findings,
         timeline: timeline(diagnosis, now),
         lanes: diagnosis.lanes.iter().map(lane).collect(),
         locks,
@@ -56,7 +60,6 @@ fn finding(finding: &Finding, rows: &[String]) -> page::Finding {
     page::Finding {
         code: finding.code.as_str().to_owned(),
         severity: severity(finding.severity),
-        title: finding.code.as_str().replace('-', " "),
         explanation: finding.explanation.clone(),
         place: page::Place {
             agent: finding.agent.clone(),
@@ -91,11 +94,10 @@ fn timeline(diagnosis: &Diagnosis, now: DateTime<Utc>) -> page::Timeline {
         })
         .collect();
     for span in &timeline.spans {
-        // A gateway's life is the frame of everything, not a bar of its own.
-        if let (Some(kind), Some(row)) = (span_kind(span.kind), rows.get_mut(span.row)) {
+        if let Some(row) = rows.get_mut(span.row) {
             let failed = span.kind == SpanKind::FailedRun;
             row.spans.push(page::Span {
-                kind,
+                kind: span_kind(span.kind),
                 start: span.from,
                 end: span.to,
                 label: if failed { "failed".to_owned() } else { String::new() },
@@ -108,16 +110,15 @@ fn timeline(diagnosis: &Diagnosis, now: DateTime<Utc>) -> page::Timeline {
         }
     }
     rows.sort_by_key(|row| row.group);
-    let marks = timeline.marks.iter().filter_map(|mark| {
-        let kind = mark_kind(mark.kind)?;
+    let marks = timeline.marks.iter().map(|mark| {
         let row = timeline.rows.get(mark.row).filter(|row| *row != "gateway").cloned();
-        Some(page::Mark {
-            kind,
+        page::Mark {
+            kind: mark_kind(mark.kind),
             at: mark.at,
             label: mark_label(mark.kind).to_owned(),
             severity: mark_severity(mark.kind),
             row,
-        })
+        }
     });
     let ends = timeline.spans.iter().flat_map(|span| [span.from, span.to]);
     let instants: Vec<_> = ends.chain(timeline.marks.iter().map(|mark| mark.at)).collect();
@@ -129,21 +130,23 @@ fn timeline(diagnosis: &Diagnosis, now: DateTime<Utc>) -> page::Timeline {
     }
 }
 
-fn span_kind(kind: SpanKind) -> Option<page::SpanKind> {
+fn span_kind(kind: SpanKind) -> page::SpanKind {
     match kind {
-        SpanKind::Run | SpanKind::FailedRun => Some(page::SpanKind::Run),
-        SpanKind::Wait => Some(page::SpanKind::Wait),
-        SpanKind::Hold => Some(page::SpanKind::Hold),
-        SpanKind::Blocked => Some(page::SpanKind::EventLoopDelay),
-        SpanKind::Life => None,
+        SpanKind::Run | SpanKind::FailedRun => page::SpanKind::Run,
+        SpanKind::Wait => page::SpanKind::Wait,
+        SpanKind::Hold => page::SpanKind::Hold,
+        SpanKind::Blocked => page::SpanKind::EventLoopDelay,
+        SpanKind::Life => page::SpanKind::Life,
     }
 }
 
-fn mark_kind(kind: MarkKind) -> Option<page::MarkKind> {
+fn mark_kind(kind: MarkKind) -> page::MarkKind {
     match kind {
-        MarkKind::Start | MarkKind::Stop | MarkKind::Crash => Some(page::MarkKind::Restart),
-        MarkKind::Timeout | MarkKind::LockError | MarkKind::RpcTimeout => Some(page::MarkKind::Timeout),
-        MarkKind::Attention | MarkKind::Recovery | MarkKind::LockRemoved => None,
+        MarkKind::Start | MarkKind::Stop | MarkKind::Crash => page::MarkKind::Restart,
+        MarkKind::Timeout | MarkKind::RpcTimeout => page::MarkKind::Timeout,
+        MarkKind::LockError | MarkKind::Attention | MarkKind::Recovery | MarkKind::LockRemoved => {
+            page::MarkKind::Notice
+        }
     }
 }
 
@@ -163,7 +166,7 @@ fn mark_label(kind: MarkKind) -> &'static str {
 
 fn mark_severity(kind: MarkKind) -> page::Severity {
     match kind {
-        MarkKind::Start | MarkKind::Stop => page::Severity::Info,
+        MarkKind::Start | MarkKind::Stop | MarkKind::Recovery => page::Severity::Info,
         _ => page::Severity::Warning,
     }
 }
@@ -234,7 +237,7 @@ fn environment(survey: Option<&Survey>, examination: &Examination, redactor: Red
             "{} lines, {} told something, {} unreadable",
             counters.lines, counters.parsed, counters.skipped
         );
-        facts.push(fact(&format!("log {}", redactor.path(&source.label)), read));
+        facts.push(fact("log", format!("{}: {read}", redactor.path(&source.label))));
     }
     facts
 }

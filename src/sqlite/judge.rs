@@ -70,6 +70,8 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    pub const ALL: [Self; 5] = [Self::Held, Self::Overdue, Self::Stale, Self::Foreign, Self::Indeterminate];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Held => "held",
@@ -155,6 +157,36 @@ pub enum ClaimKind {
     Lease(LeaseScope),
     AgentDatabase,
     MemoryLock,
+}
+
+impl ClaimKind {
+    /// Every word that [`ClaimKind::as_str`] can give.
+    pub const WORDS: [&'static str; 9] = [
+        "gateway-owner",
+        "startup-migrations",
+        "agent-database-maintenance",
+        "plugin-lifecycle",
+        "worktree-run",
+        "session-write",
+        "agent-database",
+        "memory-lock",
+        "other",
+    ];
+
+    /// What is claimed, without whatever names one of many.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Lease(LeaseScope::GatewayOwner) => "gateway-owner",
+            Self::Lease(LeaseScope::StartupMigrations) => "startup-migrations",
+            Self::Lease(LeaseScope::AgentDatabaseMaintenance) => "agent-database-maintenance",
+            Self::Lease(LeaseScope::PluginLifecycle) => "plugin-lifecycle",
+            Self::Lease(LeaseScope::WorktreeRun(_)) => "worktree-run",
+            Self::Lease(LeaseScope::SessionWrite) => "session-write",
+            Self::Lease(LeaseScope::Other(_)) => "other",
+            Self::AgentDatabase => "agent-database",
+            Self::MemoryLock => "memory-lock",
+        }
+    }
 }
 
 impl<'a> From<&'a Lease> for Claim<'a> {

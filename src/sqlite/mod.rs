@@ -39,7 +39,9 @@ mod witness;
 pub use agent_db::{AgentDb, SessionNode, SessionStatus, SessionWindow, Sessions};
 pub use era::{Era, Origin, era, origin};
 pub use error::ReadError;
-pub use judge::{Action, LeaseVerdict, OwnerFacts, PidState, Reason, StartTime, Tri, Verdict, judge_lease};
+pub use judge::{
+    Action, ClaimKind, LeaseVerdict, OwnerFacts, PidState, Reason, StartTime, Tri, Verdict, judge_lease,
+};
 pub use owner::LeaseOwner;
 pub use scope::LeaseScope;
 pub use snapshot::Sizes;

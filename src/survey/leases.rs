@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use super::{Problem, ProblemSeverity, Survey};
+use super::{Problem, ProblemSeverity, Survey, SurveyedLock};
 use crate::evidence::StartTicks;
 use crate::evidence::pid_domain::PidDomain;
 use crate::evidence::view::SystemView;
@@ -35,7 +35,7 @@ pub struct SurveyedLease {
     pub expires_at: Option<DateTime<Utc>>,
     pub verdict: LeaseVerdict,
     pub explanation: Explanation,
-    kind: ClaimKind,
+    pub kind: ClaimKind,
 }
 
 impl SurveyedLease {
@@ -58,12 +58,30 @@ pub struct RunningSession {
     pub updated_at: DateTime<Utc>,
 }
 
+/// What the databases of an install say.
+#[derive(Debug, Default)]
+pub struct Leases {
+    pub leases: Vec<SurveyedLease>,
+    pub running: Vec<RunningSession>,
+    pub problems: Vec<Problem>,
+}
+
 /// Judges every lease of `install` and adds it to `survey`.
 pub(super) fn add(root: usize, install: &Install, view: &mut SystemView, survey: &mut Survey) {
+    let gateway_lock = GatewayLock::of(survey.locks.iter().filter(|lock| lock.root == root));
+    let found = look(root, install, &gateway_lock, view);
+    survey.leases.extend(found.leases);
+    survey.running.extend(found.running);
+    survey.problems.extend(found.problems);
+}
+
+/// Reads the databases of `install` and judges every lease in them.
+pub fn look(root: usize, install: &Install, gateway_lock: &GatewayLock, view: &mut SystemView) -> Leases {
+    let mut found = Leases::default();
     let databases = read_databases(&install.root.path, Sessions::Running);
     for (agent, database) in databases.agents {
         let nodes = database.as_ref().map(|database| database.nodes.rows()).unwrap_or_default();
-        survey.running.extend(nodes.iter().map(|node| RunningSession {
+        found.running.extend(nodes.iter().map(|node| RunningSession {
             root,
             agent: agent.clone(),
             key: node.key.clone(),
@@ -73,27 +91,27 @@ pub(super) fn add(root: usize, install: &Install, view: &mut SystemView, survey:
         match database {
             Ok(database) => {
                 let unfinished = database.migration.half_done();
-                survey.problems.extend(unfinished.map(|what| Problem::detail(&database.path, what)));
+                found.problems.extend(unfinished.map(|what| Problem::detail(&database.path, what)));
                 let unknown = [unknown(&database.nodes), unknown(&database.windows)];
-                survey
+                found
                     .problems
                     .extend(unknown.into_iter().flatten().map(|what| Problem::detail(&database.path, what)));
             }
             Err(error) => {
                 let path = install.root.path.join("agents").join(&agent).join("agent").join(agent_db::NAME);
-                survey.problems.push(unreadable(path, &error));
+                found.problems.push(unreadable(path, &error));
             }
         }
     }
     let state = match databases.state {
         Ok(state) => state,
-        Err(ReadError::Missing { .. }) => return,
+        Err(ReadError::Missing { .. }) => return found,
         Err(error) => {
             let path = install.root.path.join("state").join(state_db::NAME);
-            return survey.problems.push(unreadable(path, &error));
+            found.problems.push(unreadable(path, &error));
+            return found;
         }
     };
-    let gateway_lock = GatewayLock::of(root, survey);
     let mut rows: Vec<(String, Option<String>, Claim<'_>)> = Vec::new();
     rows.extend(
         state
@@ -113,19 +131,20 @@ pub(super) fn add(root: usize, install: &Install, view: &mut SystemView, survey:
             .map(|row| (format!("plugin_state_entries/{}", row.key), None, Claim::from(row))),
     );
     for (row, agent, claim) in rows {
-        let lease = judged(root, &state.path, &row, agent, &claim, install, &gateway_lock, view);
-        survey.leases.push(lease);
+        let lease = judged(root, &state.path, &row, agent, &claim, install, gateway_lock, view);
+        found.leases.push(lease);
     }
     let unknown =
         [unknown(&state.leases), unknown(&state.agent_database_leases), unknown(&state.memory_locks)];
     // Leases were missed: a claim in a table that cannot be read is not shown.
-    survey.problems.extend(
+    found.problems.extend(
         unknown.into_iter().flatten().map(|what| Problem {
             severity: ProblemSeverity::Incomplete,
             ..Problem::detail(&state.path, what)
         }),
     );
-    survey.problems.extend(state.migration.unfinished().map(|what| Problem::detail(&state.path, what)));
+    found.problems.extend(state.migration.unfinished().map(|what| Problem::detail(&state.path, what)));
+    found
 }
 
 fn unknown<T>(section: &Section<T>) -> Option<String> {
@@ -155,17 +174,17 @@ fn unreadable(path: PathBuf, error: &ReadError) -> Problem {
     Problem { severity, ..Problem::detail(&path, error.to_string()) }
 }
 
-/// What the lock file `gateway.state.lock` of this install says.
-struct GatewayLock {
+/// What the lock file `gateway.state.lock` of an install says.
+#[derive(Debug)]
+pub struct GatewayLock {
     held: Tri,
     owner_id: Option<String>,
 }
 
 impl GatewayLock {
-    fn of(root: usize, survey: &Survey) -> Self {
-        let lock = survey.locks.iter().find(|lock| {
-            lock.root == root && lock.kind == LockKind::Gateway && lock.name == "gateway.state.lock"
-        });
+    /// Picks it from the locks of the install.
+    pub fn of<'a>(mut locks: impl Iterator<Item = &'a SurveyedLock>) -> Self {
+        let lock = locks.find(|lock| lock.kind == LockKind::Gateway && lock.name == "gateway.state.lock");
         let held = lock.map_or(Tri::Unknown, |lock| match lock.evidence.writer {
             Writer::Open => Tri::Yes,
             Writer::NoneOpen => Tri::No,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::daemon::Daemon;
-use super::findings::{Act, Code, Finding, Raised, Remedy};
+use super::findings::{Act, Finding, Raised, Remedy, code_of};
 use super::options::Mandate;
 use super::release::Release;
 use super::table::{Birth, Due, LockId, Setback};
@@ -16,7 +16,8 @@ use super::weigh::Suspicion;
 use crate::evidence::PinnedLock;
 use crate::reclaim::breaker::Breaker;
 use crate::reclaim::run::{created_at, home_of, subject};
-use crate::reclaim::{Case, Failure, Outcome, Reclaimer};
+use crate::reclaim::store::STORE;
+use crate::reclaim::{Case, Failure, Outcome, Reclaimer, homes, recover};
 use crate::report::words::millis;
 use crate::survey::SurveyedLock;
 use crate::verdict::{Reason, Settle, StaleProof};
@@ -66,7 +67,7 @@ impl Daemon {
         }
         let Some(mut lock) = entry.lock.take() else { return };
         let Some(pin) = lock.pin.take() else { return };
-        let outcome = self.reclaim(&lock, pin, licence.proof);
+        let outcome = self.reclaim(&lock, pin, licence.proof, policy.breaker);
         let since = licence.suspicion.map_or(now.boot, |suspicion| suspicion.since);
         let after = crate::clock::Now::read().boot.saturating_sub(since);
         self.metrics.reclaim(&lock.judgement.reasons, &outcome, after);
@@ -78,7 +79,13 @@ impl Daemon {
         self.board.remember(act);
     }
 
-    fn reclaim(&mut self, lock: &SurveyedLock, pin: PinnedLock, proof: StaleProof) -> Outcome {
+    fn reclaim(
+        &mut self,
+        lock: &SurveyedLock,
+        pin: PinnedLock,
+        proof: StaleProof,
+        breaker: Breaker,
+    ) -> Outcome {
         let install = self.ground.roots[lock.root].standing.as_ref().and_then(|s| s.install());
         let home = home_of(install, &lock.directory);
         let case = Case { subject: subject(lock, install, &home.path), created_at: created_at(lock) };
@@ -86,10 +93,24 @@ impl Daemon {
         let reclaimer = self
             .reclaimers
             .entry(home.path.clone())
-            .or_insert_with(|| Reclaimer::open(&home, Breaker::DEFAULT, leases));
+            .or_insert_with(|| Reclaimer::open(&home, breaker, leases));
         match reclaimer {
             Ok(reclaimer) => reclaimer.reclaim(pin, proof, case, leases),
             Err(failure) => Outcome::Failed(failure.clone()),
+        }
+    }
+
+    /// Finishes or undoes what a killed lockdoctor left half done under this root. It may have taken a live
+    /// lock's name, and no event tells of that.
+    pub(super) fn recover(&mut self, root: usize) {
+        let Some(standing) = &self.ground.roots[root].standing else { return };
+        if self.options.mandate == Mandate::Watch {
+            return;
+        }
+        for home in homes::worked_in(standing.install(), &standing.path) {
+            if let Err(failure) = recover(&home, &mut self.view.leases) {
+                self.say_once(&home.path.join(STORE), &failure.to_string());
+            }
         }
     }
 
@@ -158,7 +179,7 @@ impl Daemon {
     /// The finding that led to the act is told with what came of it.
     fn tell_of_act(&mut self, id: LockId, act: &Act) {
         let Some(lock) = self.table.get_mut(id).and_then(|entry| entry.lock.take()) else { return };
-        if let Some(code) = Code::of(lock.kind, lock.judgement.verdict) {
+        if let Some(code) = code_of(lock.kind, lock.judgement.verdict) {
             let mut finding = self.finding(code, &lock);
             finding.evidence.extend(act.why.as_ref().map(|why| format!("could not be reclaimed: {why}")));
             let what = if act.why.is_some() { What::Finding } else { What::Reclaimed };
@@ -208,7 +229,7 @@ impl Daemon {
         let up = self.gateway_uptime(finding.root);
         match self.restarts.decide(&policy, finding.since, up.unwrap_or_default(), now) {
             Decision::Now => {
-                warn!(%command, lock = %finding.lock.display(), "restarting the gateway");
+                warn!(%command, about = finding.about, "restarting the gateway");
                 self.restarts.restarted(now);
                 let deliveries = self.tell.restart(&finding, self.view.now, &self.poller);
                 self.count(deliveries);

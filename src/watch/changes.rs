@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use super::daemon::{Daemon, Removed};
-use super::findings::{Code, Finding, Remedy, Severity};
+use super::findings::{Code, Finding, Origin, Remedy, Severity};
 use super::ground::Change;
 use super::inotify::Wd;
 use super::metrics::Trigger;
@@ -76,6 +76,7 @@ impl Daemon {
             None => return,
         };
         self.table.look_by(id, now + CREATION_DELAY);
+        self.expect_logs();
     }
 
     fn listed(&mut self, spot: SpotId, locks: Vec<(OsString, LockKind)>) {
@@ -124,6 +125,7 @@ impl Daemon {
     pub(super) fn process_ended(&mut self, pid: u32) {
         let now = self.view.now.boot;
         self.owners.ended(pid);
+        self.database_owner_ended(pid);
         let theirs: Vec<LockId> = self
             .table
             .iter()
@@ -183,7 +185,9 @@ impl Daemon {
             agent: lock.agent.clone(),
             session_id: lock.session_id.clone(),
             session_key: lock.session_key.as_deref().map(|key| self.options.redaction.key(key).into_owned()),
-            lock: path,
+            lane: None,
+            about: path.to_string_lossy().into_owned(),
+            lock: Some(path),
             first_seen: self.view.now.wall,
             last_seen: self.view.now.wall,
             count: 1,
@@ -201,6 +205,7 @@ impl Daemon {
             ],
             removing_lock_helps: false,
             since: self.view.now.boot,
+            origin: Origin::Lock,
             remedy: Remedy::Person,
             root,
         };

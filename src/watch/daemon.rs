@@ -7,15 +7,18 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tracing::{info, warn};
 
+use super::databases::Databases;
 use super::findings::Board;
 use super::ground::{Change, Ground};
+use super::hints::{Hint, Hints, Topic};
 use super::holds::Holds;
 use super::http::{self, Server};
 use super::inotify::Wd;
+use super::logs::Logs;
 use super::metrics::{Metrics, Trigger};
 use super::options::{Options, Run};
 use super::owners::Owners;
-use super::poller::{Interest, Poller, Source};
+use super::poller::{Interest, Patience, Poller, Source};
 use super::polling::Polling;
 use super::service::Service;
 use super::signals::{Asked, Signals};
@@ -23,6 +26,7 @@ use super::table::{Due, Table};
 use super::tell::Tell;
 use super::tell::restart::History;
 use super::timer::{ClockStep, Timer};
+use super::told::Rhythm;
 use crate::clock::Now;
 use crate::evidence::view::SystemView;
 use crate::exit::Exit;
@@ -56,6 +60,10 @@ pub struct Daemon {
     pub(super) clock_step: ClockStep,
     pub(super) signals: Signals,
     pub(super) ground: Ground,
+    pub(super) hints: Hints,
+    pub(super) logs: Logs,
+    pub(super) databases: Databases,
+    pub(super) rhythm: Rhythm,
     pub(super) table: Table,
     pub(super) owners: Owners,
     pub(super) view: SystemView,
@@ -93,6 +101,9 @@ impl Daemon {
         let roots = super::roots::wishes(&options.what, &view);
         let ground = Ground::new(roots, polling)
             .context("cannot start inotify (see sysctl fs.inotify.max_user_instances)")?;
+        let hints =
+            Hints::new().context("cannot start inotify (see sysctl fs.inotify.max_user_instances)")?;
+        let logs = Logs::new(options.logs.window, view.now);
         let metrics = Metrics::new();
         let tell = Tell::new(options.tell.clone(), &metrics.deliveries);
         let poller = Poller::new().context("cannot make an epoll instance")?;
@@ -111,6 +122,10 @@ impl Daemon {
             clock_step: ClockStep::new().context("cannot make a timer")?,
             signals: Signals::new().context("cannot listen for signals")?,
             ground,
+            hints,
+            logs,
+            databases: Databases::default(),
+            rhythm: Rhythm::default(),
             table: Table::new(),
             owners: Owners::default(),
             metrics,
@@ -130,6 +145,7 @@ impl Daemon {
             view,
         };
         daemon.poller.add(&daemon.ground, Source::Inotify, Interest::Read)?;
+        daemon.poller.add(&daemon.hints, Source::Hints, Interest::Read)?;
         daemon.poller.add(&daemon.ground.polling, Source::Wake, Interest::Read)?;
         daemon.poller.add(&daemon.timer, Source::Timer, Interest::Read)?;
         daemon.poller.add(&daemon.clock_step, Source::ClockStep, Interest::Read)?;
@@ -147,8 +163,14 @@ impl Daemon {
             }
             self.reclaimers.clear();
             self.timer.arm(self.table.deadlines.next())?;
-            let sources = self.poller.wait().context("the event loop cannot wait")?;
+            let backlog = self.logs.has_backlog();
+            let patience = if backlog { Patience::None } else { Patience::Endless };
+            let sources = self.poller.wait(patience).context("the event loop cannot wait")?;
             self.view.refresh();
+            // Logs come last: whatever else has happened is dealt with first.
+            if backlog && sources.is_empty() {
+                self.read_logs_on();
+            }
             for source in sources {
                 if source == Source::Signals && self.signalled() {
                     self.service.stopping();
@@ -170,6 +192,7 @@ impl Daemon {
         if let Some(every) = self.service.watchdog {
             self.table.deadlines.set(now + every, Due::Watchdog);
         }
+        self.follow_logs();
         let (watched, polled) = self.ground.counts();
         info!(directories = watched + polled, polled, locks = self.table.len(), "watching");
         if let Some(server) = &self.server
@@ -192,6 +215,7 @@ impl Daemon {
                 }
                 self.apply(changes);
             }
+            Source::Hints => self.take_hints()?,
             Source::Wake => {
                 let mut changes = Vec::new();
                 self.ground.polled(&mut changes);
@@ -216,6 +240,23 @@ impl Daemon {
         Ok(())
     }
 
+    fn take_hints(&mut self) -> anyhow::Result<()> {
+        for hint in self.hints.read().context("inotify cannot be read")? {
+            match hint {
+                Hint::Written(Topic::Log, path) => self.log_written(path),
+                Hint::Names(Topic::Log) => self.log_names_changed(),
+                Hint::Written(Topic::Database(root), _) | Hint::Names(Topic::Database(root)) => {
+                    self.databases_changed(root);
+                }
+                Hint::Anything => {
+                    self.log_names_changed();
+                    (0..self.ground.roots.len()).for_each(|root| self.databases_changed(root));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn accept(&mut self) {
         let Some(server) = &mut self.server else { return };
         let now = self.view.now.boot;
@@ -225,6 +266,7 @@ impl Daemon {
     }
 
     fn serve(&mut self, id: u32) {
+        self.freshen();
         // Out of the daemon while it answers from the daemon.
         let Some(mut server) = self.server.take() else { return };
         if let Some(until) = server.turn(id, &self.poller, |request| self.answer(request)) {
@@ -261,6 +303,10 @@ impl Daemon {
                 }
                 Due::CommandLimit => self.tell.children.enforce_limits(self.view.now.boot),
                 Due::Restart => self.consider_restart(),
+                Due::Logs => self.read_written_logs(),
+                Due::LogNames => self.look_for_logs(),
+                Due::Databases(root) => self.look_at_databases(root),
+                Due::Diagnosis => self.diagnose(),
                 Due::Connection(id) => {
                     if let Some(server) = &mut self.server {
                         server.cut_off(id);
@@ -276,6 +322,9 @@ impl Daemon {
         for root in 0..self.ground.roots.len() {
             self.tend_root(root, Trigger::SafetyScan);
         }
+        // Where inotify does not see every write, this is how it is noticed.
+        self.log_names_changed();
+        self.plan_diagnosis();
         let named: HashSet<u32> = self.named_processes();
         self.owners.keep(|pid| named.contains(&pid));
         self.table.deadlines.set(self.view.now.boot + self.options.safety_scan, Due::SafetyScan);
@@ -310,7 +359,7 @@ impl Daemon {
     }
 
     fn status_line(&self) -> String {
-        let open = self.board.open().count();
+        let open = self.board.pressing();
         let locks = crate::report::words::count(self.table.len(), "lock");
         let findings = crate::report::words::count(open, "finding");
         format!("{locks}, {findings}")

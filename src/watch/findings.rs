@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+pub use crate::diagnosis::{Code, Severity};
 use crate::openclaw::lock_kind::LockKind;
 use crate::report::words::rfc3339;
 use crate::verdict::Verdict;
@@ -14,58 +15,25 @@ use crate::verdict::Verdict;
 /// How many past acts the status shows.
 const REMEMBERED: usize = 50;
 
-/// The finding codes of the contract that a watch can raise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Code {
-    StaleLock,
-    LeakedLock,
-    OverdueLock,
-    GatewayLock,
-    StuckGuard,
-    LockDeletedWhileHeld,
+/// What a verdict on a lock of `kind` is called as a finding.
+pub fn code_of(kind: LockKind, verdict: Verdict) -> Option<Code> {
+    Some(match verdict {
+        Verdict::Stale | Verdict::Leaked if kind == LockKind::Gateway => Code::GatewayLock,
+        Verdict::Stale => Code::StaleLock,
+        Verdict::Leaked => Code::LeakedLock,
+        Verdict::Overdue => Code::OverdueLock,
+        Verdict::StuckGuard => Code::StuckGuard,
+        _ => return None,
+    })
 }
 
-impl Code {
-    pub const ALL: [Self; 6] = [
-        Self::StaleLock,
-        Self::LeakedLock,
-        Self::OverdueLock,
-        Self::GatewayLock,
-        Self::StuckGuard,
-        Self::LockDeletedWhileHeld,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::StaleLock => "stale-lock",
-            Self::LeakedLock => "leaked-lock",
-            Self::OverdueLock => "overdue-lock",
-            Self::GatewayLock => "gateway-lock",
-            Self::StuckGuard => "stuck-guard",
-            Self::LockDeletedWhileHeld => "lock-deleted-while-held",
-        }
-    }
-
-    /// What a verdict on a lock of `kind` is called as a finding.
-    pub fn of(kind: LockKind, verdict: Verdict) -> Option<Self> {
-        Some(match verdict {
-            Verdict::Stale | Verdict::Leaked if kind == LockKind::Gateway => Self::GatewayLock,
-            Verdict::Stale => Self::StaleLock,
-            Verdict::Leaked => Self::LeakedLock,
-            Verdict::Overdue => Self::OverdueLock,
-            Verdict::StuckGuard => Self::StuckGuard,
-            _ => return None,
-        })
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    Info,
-    Warning,
-    Critical,
+/// Where a finding comes from, and so what ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A lock that was looked at: the next look, or its end.
+    Lock,
+    /// Logs and databases: the next diagnosis that does not name it.
+    Told,
 }
 
 /// What would end it.
@@ -88,7 +56,8 @@ pub struct Finding {
     pub session_id: Option<String>,
     /// Redacted, unless asked otherwise.
     pub session_key: Option<String>,
-    pub lock: PathBuf,
+    pub lane: Option<String>,
+    pub lock: Option<PathBuf>,
     #[serde(serialize_with = "as_rfc3339")]
     pub first_seen: DateTime<Utc>,
     #[serde(serialize_with = "as_rfc3339")]
@@ -98,6 +67,11 @@ pub struct Finding {
     pub evidence: Vec<String>,
     pub advice: Vec<String>,
     pub removing_lock_helps: bool,
+    /// Tells it from others of its code.
+    #[serde(skip)]
+    pub about: String,
+    #[serde(skip)]
+    pub origin: Origin,
     /// `first_seen` on the boot clock.
     #[serde(skip)]
     pub since: std::time::Duration,
@@ -113,7 +87,13 @@ fn as_rfc3339<S: serde::Serializer>(at: &DateTime<Utc>, out: S) -> Result<S::Ok,
 }
 
 /// Names a finding for as long as it is open.
-pub type Key = (Code, PathBuf);
+pub type Key = (Code, String);
+
+impl Finding {
+    pub fn key(&self) -> Key {
+        (self.code, self.about.clone())
+    }
+}
 
 /// Whether a finding is news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +119,13 @@ pub(super) struct Act {
     pub(super) after_ms: u64,
 }
 
+/// What is different after a diagnosis.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) new: Vec<Finding>,
+    pub(super) gone: Vec<Finding>,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Board {
     open: BTreeMap<Key, Finding>,
@@ -147,7 +134,7 @@ pub(super) struct Board {
 
 impl Board {
     pub(super) fn raise(&mut self, finding: Finding) -> Raised {
-        let key = (finding.code, finding.lock.clone());
+        let key = finding.key();
         if let Some(known) = self.open.get_mut(&key) {
             let Finding { first_seen, since, count, .. } = *known;
             *known = Finding { first_seen, since, count: count + 1, ..finding };
@@ -160,12 +147,34 @@ impl Board {
 
     /// Everything that was open about the lock at `path`, but for `except`.
     pub(super) fn resolve_lock(&mut self, path: &Path, except: Option<Code>) -> Vec<Finding> {
-        let codes = Code::ALL.into_iter().filter(|code| Some(*code) != except);
-        // Nobody can undo a deletion: that one ages out instead.
-        codes
-            .filter(|code| *code != Code::LockDeletedWhileHeld)
-            .filter_map(|code| self.open.remove(&(code, path.to_path_buf())))
-            .collect()
+        // Nobody can undo a deletion.
+        let ends = |_: &Key, finding: &mut Finding| {
+            finding.origin == Origin::Lock
+                && finding.lock.as_deref() == Some(path)
+                && Some(finding.code) != except
+                && finding.code != Code::LockDeletedWhileHeld
+        };
+        self.open.extract_if(.., ends).map(|(_, finding)| finding).collect()
+    }
+
+    /// What logs and databases tell now, in place of what they told before.
+    pub(super) fn told(&mut self, findings: Vec<Finding>) -> Change {
+        let mut before: BTreeMap<Key, Finding> =
+            self.open.extract_if(.., |_, finding| finding.origin == Origin::Told).collect();
+        let mut new = Vec::new();
+        for finding in findings {
+            let key = finding.key();
+            // The first of a kind is the most serious.
+            if self.open.contains_key(&key) {
+                continue;
+            }
+            let since = before.remove(&key).map(|known| known.since);
+            if since.is_none() {
+                new.push(finding.clone());
+            }
+            self.open.insert(key, Finding { since: since.unwrap_or(finding.since), ..finding });
+        }
+        Change { new, gone: before.into_values().collect() }
     }
 
     pub(super) fn remember(&mut self, act: Act) {
@@ -173,6 +182,11 @@ impl Board {
             self.acts.pop_back();
         }
         self.acts.push_front(act);
+    }
+
+    /// Findings that call for something.
+    pub(super) fn pressing(&self) -> usize {
+        self.open.values().filter(|finding| finding.severity > Severity::Info).count()
     }
 
     pub(super) fn open(&self) -> impl Iterator<Item = &Finding> {

@@ -8,6 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
@@ -103,6 +104,16 @@ impl Inotify {
             Err(Errno::NOENT) => inotify::add_watch(&self.fd, directory.path.join(name), flags),
             other => other,
         }
+    }
+
+    /// Reports the next write to the file at `path`, and no other.
+    pub(super) fn watch_one_write(&self, path: &Path) -> Result<Wd, Errno> {
+        inotify::add_watch(&self.fd, path, WatchFlags::MODIFY | WatchFlags::ONESHOT)
+    }
+
+    /// Reports the names that come and go in the directory at `path`.
+    pub(super) fn watch_names(&self, path: &Path) -> Result<Wd, Errno> {
+        inotify::add_watch(&self.fd, path, NAMES)
     }
 
     /// Ends a watch. That it has ended already is no error: the kernel drops those of deleted files.

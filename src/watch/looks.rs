@@ -8,13 +8,15 @@ use tracing::{debug, info, trace, warn};
 
 use super::acts::Licence;
 use super::daemon::Daemon;
-use super::findings::{Code, Finding, Remedy, Severity};
+use super::findings::{Code, Finding, Origin, Remedy, Severity, code_of};
 use super::metrics::Trigger;
 use super::release::Release;
 use super::table::{Aged, Birth, Entry, LockId};
 use super::weigh::{Suspicion, weigh};
 use crate::evidence::lockfile::Presence;
-use crate::evidence::{Evidence, Owner, PidDomain, Writer};
+use crate::evidence::{Evidence, Owner, PidDomain, RunTimedOut, Writer};
+use crate::examination::facts::transcript_changed_since;
+use crate::examination::run_timed_out;
 use crate::openclaw::lock_kind::LockKind;
 use crate::openclaw::self_heal::{self, SelfHeal};
 use crate::report::words::{duration, millis};
@@ -113,7 +115,24 @@ impl Daemon {
             let store = self.ground.spot(spot).and_then(|spot| spot.role.store.clone());
             self.name_session(&mut lock, store);
         }
+        self.ask_the_log(id, &mut lock, unchanged);
         self.conclude(id, lock);
+    }
+
+    /// Whether its run ended at its time limit. What a log that has been forgotten said still holds.
+    fn ask_the_log(&self, id: LockId, lock: &mut SurveyedLock, unchanged: bool) {
+        let before = self.table.get(id).and_then(|entry| entry.lock.as_deref()).filter(|_| unchanged);
+        let told = before.map(|before| before.evidence.run_timed_out);
+        let now = run_timed_out(lock, self.logs.memory.model(), self.view.now.wall);
+        if let Some(answer) = now {
+            let known = told.filter(
+                |told| matches!(told, RunTimedOut::Yes { at } if !transcript_changed_since(lock, *at)),
+            );
+            lock.evidence.run_timed_out = match answer {
+                RunTimedOut::Yes { .. } => answer,
+                _ => known.unwrap_or(answer),
+            };
+        }
     }
 
     fn conclude(&mut self, id: LockId, mut lock: SurveyedLock) {
@@ -216,7 +235,8 @@ impl Daemon {
     /// Every process that somebody still waits for.
     pub(super) fn named_processes(&self) -> std::collections::HashSet<u32> {
         let owners = self.table.iter().filter_map(|(_, entry)| entry.watched_process);
-        owners.chain(self.ground.roots.iter().filter_map(super::root::Root::gateway_pid)).collect()
+        let gateways = self.ground.roots.iter().filter_map(super::root::Root::gateway_pid);
+        owners.chain(gateways).chain(self.databases.owners()).collect()
     }
 
     fn log_verdict(&self, lock: &SurveyedLock) {
@@ -245,7 +265,7 @@ impl Daemon {
     fn update_findings(&mut self, lock: &SurveyedLock, changed: bool) {
         let path = lock.path();
         let code =
-            lock.judgement.needs_attention().then(|| Code::of(lock.kind, lock.judgement.verdict)).flatten();
+            lock.judgement.needs_attention().then(|| code_of(lock.kind, lock.judgement.verdict)).flatten();
         if changed {
             for finding in self.board.resolve_lock(&path, code) {
                 info!(path = %path.display(), code = finding.code.as_str(), "resolved");
@@ -297,7 +317,9 @@ impl Daemon {
             agent: lock.agent.clone(),
             session_id: lock.session_id.clone(),
             session_key: lock.session_key.as_deref().map(|key| self.options.redaction.key(key).into_owned()),
-            lock: path,
+            lane: None,
+            about: path.to_string_lossy().into_owned(),
+            lock: Some(path),
             first_seen: self.view.now.wall,
             last_seen: self.view.now.wall,
             count: 1,
@@ -309,6 +331,7 @@ impl Daemon {
             advice,
             removing_lock_helps: matches!(remedy, Remedy::Reclaim),
             since: self.view.now.boot,
+            origin: Origin::Lock,
             remedy,
             root: lock.root,
         }

@@ -13,12 +13,14 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::findings::Code;
+use super::logs::numbers::LogMetrics;
 use super::process_stats;
 use super::release::Release;
 use super::tell::Delivery;
 use crate::openclaw::gateway::GatewayState;
 use crate::openclaw::lock_kind::LockKind;
 use crate::reclaim::Outcome;
+use crate::sqlite::{self, ClaimKind};
 use crate::verdict::{Reason, Verdict};
 
 type Label = (&'static str, &'static str);
@@ -72,6 +74,10 @@ pub(super) struct Metrics {
     stale_to_reclaimed: Histogram,
     scans: Family<[Label; 1], Counter>,
     pub(super) deliveries: Deliveries,
+    pub(super) logs: LogMetrics,
+    pub(super) leases: Family<[Label; 2], Gauge>,
+    pub(super) running_sessions: Gauge,
+    pub(super) database_looks: Counter,
 }
 
 /// Counts what was told; threads that tell count for themselves.
@@ -108,6 +114,10 @@ impl Metrics {
             stale_to_reclaimed: Histogram::new(RECLAIM_BUCKETS),
             scans: Family::default(),
             deliveries: Deliveries::default(),
+            logs: LogMetrics::new(&mut registry),
+            leases: Family::default(),
+            running_sessions: Gauge::default(),
+            database_looks: Counter::default(),
             registry,
         };
         metrics.register();
@@ -182,6 +192,17 @@ impl Metrics {
         );
         registry.register("clock_steps", "Times the wall clock was set", self.clock_steps.clone());
         registry.register(
+            "leases",
+            "Leases in the databases of 2026.6 and later, by kind and verdict",
+            self.leases.clone(),
+        );
+        registry.register(
+            "running_sessions",
+            "Sessions that their database calls running",
+            self.running_sessions.clone(),
+        );
+        registry.register("database_looks", "Times the databases were read", self.database_looks.clone());
+        registry.register(
             "deliveries",
             "Commands, web hooks and gateway restarts, by channel and result",
             self.deliveries.0.clone(),
@@ -213,6 +234,11 @@ impl Metrics {
         for reason in Reason::ALL {
             for result in ["reclaimed", "vanished", "changed", "failed"] {
                 drop(self.reclaims.get_or_create(&[("reason", reason.as_str()), ("result", result)]));
+            }
+        }
+        for kind in ClaimKind::WORDS {
+            for verdict in sqlite::Verdict::ALL {
+                drop(self.leases.get_or_create(&[("kind", kind), ("verdict", verdict.as_str())]));
             }
         }
         for trigger in Trigger::ALL {

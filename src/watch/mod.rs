@@ -7,12 +7,15 @@
 mod acts;
 mod changes;
 mod daemon;
+mod databases;
 pub mod findings;
 mod ground;
+mod hints;
 mod holds;
 mod http;
 mod inotify;
 pub mod log;
+mod logs;
 mod looks;
 mod metrics;
 pub mod options;
@@ -33,6 +36,7 @@ mod status;
 mod table;
 pub mod tell;
 mod timer;
+mod told;
 mod weigh;
 
 pub use daemon::{Daemon, Ended, Reread};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::tell::command::CommandLine;
 use super::tell::restart::RestartPolicy;
+use crate::reclaim::breaker::Breaker;
 use crate::redact::Redactor;
 use crate::verdict::{Settle, Verdict};
 
@@ -19,6 +20,7 @@ pub struct Options {
     pub run: Run,
     pub listen: Option<Listen>,
     pub tell: Telling,
+    pub logs: Logs,
     pub redaction: Redactor,
 }
 
@@ -55,6 +57,7 @@ pub struct Policy {
     pub settle: Settle,
     pub leaked: Permission,
     pub abandoned: Permission,
+    pub breaker: Breaker,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +92,22 @@ pub enum Ready {
     OnceWatching,
     /// Also while a session is stuck, or its lock could not be freed.
     UnlessStuck,
+}
+
+/// Which logs of gateways are followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logs {
+    pub sources: LogSources,
+    /// How long what they tell counts.
+    pub window: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogSources {
+    None,
+    /// Every log that the watched installs write.
+    Discovered,
+    Named(Vec<PathBuf>),
 }
 
 /// Who is told of a finding.

@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
+use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 
@@ -10,6 +11,8 @@ use rustix::io::Errno;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     Inotify,
+    /// Logs and databases.
+    Hints,
     Timer,
     /// The wall clock was set.
     ClockStep,
@@ -36,6 +39,7 @@ impl Source {
             Self::Connection(id) => (6, id),
             Self::Process(id) => (7, id),
             Self::Child(id) => (8, id),
+            Self::Hints => (9, 0),
         };
         (tag << 32) | u64::from(id)
     }
@@ -52,6 +56,7 @@ impl Source {
             6 => Self::Connection(id),
             7 => Self::Process(id),
             8 => Self::Child(id),
+            9 => Self::Hints,
             _ => return None,
         })
     }
@@ -73,6 +78,13 @@ impl Interest {
     }
 }
 
+/// How long to wait for something to happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    Endless,
+    None,
+}
+
 #[derive(Debug)]
 pub(super) struct Poller {
     epoll: OwnedFd,
@@ -91,10 +103,13 @@ impl Poller {
         epoll::modify(&self.epoll, fd, EventData::new_u64(source.to_word()), interest.flags())
     }
 
-    /// Sleeps until something happens; there is no time limit, the timer is a source like the others.
-    pub(super) fn wait(&self) -> Result<Vec<Source>, Errno> {
+    /// What has happened; [`Patience::Endless`]: sleeps until something does. There is no other time limit, the
+    /// timer is a source like the others.
+    pub(super) fn wait(&self, patience: Patience) -> Result<Vec<Source>, Errno> {
+        const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
         let mut room = [const { MaybeUninit::<Event>::uninit() }; 64];
-        match epoll::wait(&self.epoll, &mut room, None) {
+        let limit = (patience == Patience::None).then_some(&NOW);
+        match epoll::wait(&self.epoll, &mut room, limit) {
             Ok((events, _)) => {
                 Ok(events.iter().filter_map(|event| Source::from_word(event.data.u64())).collect())
             }
@@ -112,6 +127,7 @@ mod tests {
     fn every_source_survives_its_word() {
         let all = [
             Source::Inotify,
+            Source::Hints,
             Source::Timer,
             Source::ClockStep,
             Source::Signals,

@@ -43,8 +43,10 @@ impl Daemon {
             self.tell = Tell::new(options.tell.clone(), &self.metrics.deliveries);
         }
         let elsewhere = options.what != self.options.what;
+        let other_logs = elsewhere || options.logs != self.options.logs;
         self.options = options;
         if elsewhere {
+            self.forget_databases();
             let mut changes = Vec::new();
             self.ground.replace_roots(wishes(&self.options.what, &self.view), &mut changes);
             self.apply(changes);
@@ -52,6 +54,9 @@ impl Daemon {
             for root in 0..self.ground.roots.len() {
                 self.tend_root(root, Trigger::Start);
             }
+        }
+        if other_logs {
+            self.follow_logs();
         }
         // What may be done has changed, perhaps.
         let now = self.view.now.boot;

@@ -98,6 +98,7 @@ impl Daemon {
             let path = self.ground.roots[root].wish.path().to_owned();
             info!(path = %path.display(), "is there");
         }
+        self.recover(root);
         let mut changes = Vec::new();
         self.ground.enter(root, Path::new(""), Listing::Always, &mut changes);
         self.ground.enter_elsewhere(root, Listing::Always, &mut changes);
@@ -105,6 +106,7 @@ impl Daemon {
         self.metrics.scanned(trigger);
         self.metrics.last_scan.set(self.view.now.wall.timestamp_millis() as f64 / 1000.0);
         self.watch_gateway(root);
+        self.databases_changed(root);
         let problems: Vec<String> = self.ground.roots[root]
             .standing
             .as_ref()
@@ -133,6 +135,8 @@ impl Daemon {
                 standing.look_for_gateway(&mut self.view);
             }
             self.watch_gateway(root);
+            self.databases_changed(root);
         }
+        self.log_names_changed();
     }
 }

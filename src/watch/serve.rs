@@ -11,6 +11,8 @@ use super::status;
 use super::table::Entry;
 use crate::openclaw::gateway::GatewayState;
 use crate::openclaw::lock_kind::{LockKind, Management};
+use crate::sqlite::{self, ClaimKind};
+use crate::survey::leases::SurveyedLease;
 use crate::verdict::Verdict;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -85,6 +87,17 @@ impl Daemon {
         metrics.directories.get_or_create(&[("by", "inotify")]).set(watched as i64);
         metrics.directories.get_or_create(&[("by", "polling")]).set(polled as i64);
         metrics.watched_processes.set(self.owners.len() as i64);
+        metrics.logs.read(self.logs.reach());
+        for kind in ClaimKind::WORDS {
+            for verdict in sqlite::Verdict::ALL {
+                let is =
+                    |lease: &&SurveyedLease| lease.kind.as_str() == kind && lease.verdict.verdict == verdict;
+                let count = self.databases.leases().filter(is).count();
+                let labels = [("kind", kind), ("verdict", verdict.as_str())];
+                metrics.leases.get_or_create(&labels).set(count as i64);
+            }
+        }
+        metrics.running_sessions.set(self.databases.running().count() as i64);
         for code in super::findings::Code::ALL {
             let count = self.board.open().filter(|finding| finding.code == code).count();
             metrics.findings.get_or_create(&[("code", code.as_str())]).set(count as i64);

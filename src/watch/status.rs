@@ -12,14 +12,17 @@ use super::holds::Summary;
 use super::options::Mandate;
 use super::root::Root;
 use super::table::Entry;
+use crate::diagnosis::{LaneReport, Spread};
 use crate::report::json;
-use crate::report::words::{alive, millis, rfc3339};
+use crate::report::words::{alive, millis, process_alive, rfc3339};
 use crate::survey::SurveyedLock;
+use crate::survey::leases::{RunningSession, SurveyedLease};
 use crate::verdict::Reason;
 
 const SCHEMA: &str = "lockdoctor/status/v1";
 /// The sick come first; of a great many healthy locks a count is enough.
 const MOST_LOCKS: usize = 500;
+const MOST_LANES: usize = 50;
 
 #[derive(Serialize)]
 pub(super) struct Status<'a> {
@@ -36,6 +39,11 @@ pub(super) struct Status<'a> {
     findings: Vec<&'a Finding>,
     acts: Vec<&'a Act>,
     holds: Summary,
+    lanes: Vec<Lane<'a>>,
+    lanes_omitted: usize,
+    logs: LogStatus,
+    leases: Vec<Lease<'a>>,
+    running: Vec<Running<'a>>,
 }
 
 #[derive(Serialize)]
@@ -98,6 +106,56 @@ struct Owner<'a> {
     command: Option<&'a str>,
 }
 
+#[derive(Serialize)]
+struct LogStatus {
+    files: usize,
+    lines: u64,
+    parsed: u64,
+    skipped: u64,
+    /// How far back lanes and findings reach at least.
+    window_ms: u64,
+}
+
+/// The keys of `lockdoctor/diagnosis/v1`, without the hours.
+#[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "they are the keys")]
+struct Lane<'a> {
+    lane: &'a str,
+    tasks: u64,
+    errors: u64,
+    run_ms: Option<Spread>,
+    waits: u64,
+    wait_ms: Option<Spread>,
+    queue_max: u64,
+}
+
+/// A row of a database of 2026.6 and later.
+#[derive(Serialize)]
+struct Lease<'a> {
+    path: &'a str,
+    kind: &'static str,
+    agent: Option<&'a str>,
+    owner: Owner<'a>,
+    created_at: Option<String>,
+    expires_at: Option<String>,
+    verdict: &'static str,
+    reasons: Vec<&'static str>,
+    action: &'static str,
+    state: &'a str,
+    because: &'a [String],
+    openclaw_would: &'a str,
+    advice: &'a [String],
+}
+
+/// A session that its database calls running.
+#[derive(Serialize)]
+struct Running<'a> {
+    agent: &'a str,
+    session_key: String,
+    session_id: &'a str,
+    updated_at: String,
+}
+
 /// The status of `daemon`.
 pub(super) fn of(daemon: &Daemon) -> Status<'_> {
     let now = daemon.view.now;
@@ -109,6 +167,8 @@ pub(super) fn of(daemon: &Daemon) -> Status<'_> {
     let locks_omitted = shown.len().saturating_sub(MOST_LOCKS);
     shown.truncate(MOST_LOCKS);
     let (watched, polled) = daemon.ground.counts();
+    let (lanes, lanes_omitted) = lanes(daemon);
+    let reach = daemon.logs.reach();
     Status {
         schema: SCHEMA,
         generated_at: rfc3339(now.wall),
@@ -131,6 +191,67 @@ pub(super) fn of(daemon: &Daemon) -> Status<'_> {
         findings: daemon.board.open().collect(),
         acts: daemon.board.acts().collect(),
         holds: daemon.holds.summary(),
+        lanes,
+        lanes_omitted,
+        logs: LogStatus {
+            files: reach.files,
+            lines: reach.counters.lines,
+            parsed: reach.counters.parsed,
+            skipped: reach.counters.skipped,
+            window_ms: millis(daemon.logs.memory.window()),
+        },
+        leases: daemon.databases.leases().map(lease).collect(),
+        running: daemon.databases.running().map(|session| running(session, daemon)).collect(),
+    }
+}
+
+/// Those with most waiting and work first, and how many are left out.
+fn lanes(daemon: &Daemon) -> (Vec<Lane<'_>>, usize) {
+    let mut reports: Vec<&LaneReport> = daemon.logs.lanes.iter().collect();
+    let weight = |lane: &LaneReport| (lane.waits, lane.tasks, lane.queue_max);
+    reports.sort_by(|a, b| weight(b).cmp(&weight(a)).then_with(|| a.lane.cmp(&b.lane)));
+    let omitted = reports.len().saturating_sub(MOST_LANES);
+    let shown = reports.into_iter().take(MOST_LANES).map(|report| Lane {
+        lane: &report.lane,
+        tasks: report.tasks,
+        errors: report.errors,
+        run_ms: report.run_ms,
+        waits: report.waits,
+        wait_ms: report.wait_ms,
+        queue_max: report.queue_max,
+    });
+    (shown.collect(), omitted)
+}
+
+fn lease(lease: &SurveyedLease) -> Lease<'_> {
+    let process = lease.process.process();
+    Lease {
+        path: &lease.path,
+        kind: lease.kind.as_str(),
+        agent: lease.agent.as_deref(),
+        owner: Owner {
+            pid: lease.owner.pid,
+            alive: process_alive(&lease.process),
+            command: process.map(|process| process.comm.as_str()),
+        },
+        created_at: lease.since.map(rfc3339),
+        expires_at: lease.expires_at.map(rfc3339),
+        verdict: lease.verdict.verdict.as_str(),
+        reasons: lease.verdict.reasons.iter().map(|reason| reason.as_str()).collect(),
+        action: lease.verdict.action.as_str(),
+        state: &lease.explanation.state,
+        because: &lease.explanation.because,
+        openclaw_would: &lease.explanation.openclaw,
+        advice: &lease.explanation.advice,
+    }
+}
+
+fn running<'a>(session: &'a RunningSession, daemon: &Daemon) -> Running<'a> {
+    Running {
+        agent: &session.agent,
+        session_key: daemon.options.redaction.key(&session.key).into_owned(),
+        session_id: &session.session_id,
+        updated_at: rfc3339(session.updated_at),
     }
 }
 

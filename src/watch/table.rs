@@ -45,6 +45,14 @@ pub(super) enum Due {
     CommandLimit,
     /// A gateway restart that was put off.
     Restart,
+    /// Logs were written.
+    Logs,
+    /// Logs have come, or gone.
+    LogNames,
+    /// The databases of a root may have changed.
+    Databases(usize),
+    /// What the logs and the databases tell is to be made up anew.
+    Diagnosis,
 }
 
 #[derive(Debug)]

@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, FixedOffset, Utc};
 use lockdoctor::gatewaylog::{
-    Begin, Dating, Entry, Event, Follower, Journal, Merged, Places, Reading, Source, Stream, Tail,
+    Access, Begin, Dating, Entry, Event, Followed, Follower, Journal, Merged, Owners, Places, Reading,
+    Source, Stream, Tail,
 };
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 fn now() -> DateTime<FixedOffset> {
     DateTime::parse_from_rfc3339("2026-11-22T15:00:00+00:00").unwrap()
@@ -148,7 +149,7 @@ fn a_tail_survives_rotation_truncation_and_half_lines() {
             .unwrap();
     };
     append(&wait("2026-11-22T10:00:00.000Z", 1));
-    let mut tail = Tail::open(&path, Begin::AtEnd, None).unwrap();
+    let mut tail = Tail::open(&path, Access::Named, Begin::AtEnd, None).unwrap();
     assert!(waits(tail.advance().unwrap()).is_empty());
 
     let line = wait("2026-11-22T10:00:01.000Z", 2);
@@ -170,6 +171,12 @@ fn a_tail_survives_rotation_truncation_and_half_lines() {
     assert!(waits(tail.advance().unwrap()).is_empty());
     append(&wait("2026-11-22T10:00:05.000Z", 6));
     assert_eq!(waits(tail.advance().unwrap()), [6]);
+    // Cut, and as long as before when somebody looks; cut, and longer.
+    for (size, line) in [(7, 1), (8, 2)] {
+        fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+        append(&wait("2026-11-22T10:00:06.000Z", size).repeat(line));
+        assert_eq!(waits(tail.advance().unwrap()), vec![size; line]);
+    }
     assert!(waits(tail.advance().unwrap()).is_empty());
 }
 
@@ -179,38 +186,128 @@ fn a_unit_is_named_with_its_manager() {
     assert_eq!(Journal::named("system:openclaw.service").to_string(), "journal:system:openclaw.service");
 }
 
+/// A directory of logs of the user 4242, and what follows it.
+struct Logs {
+    _temp: tempfile::TempDir,
+    directory: PathBuf,
+    places: Places,
+}
+
+impl Logs {
+    fn new() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = temp.path().join("openclaw-4242");
+        fs::create_dir(&directory).unwrap();
+        let temp_dirs = vec![temp.path().to_owned()];
+        Self {
+            directory,
+            places: Places { uids: [4242].into(), temp_dirs, ..Places::default() },
+            _temp: temp,
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    fn append(&self, name: &str, text: &str) {
+        let mut file = fs::File::options().append(true).create(true).open(self.path(name)).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn follow(&self) -> Follower {
+        let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let what = Followed::Discovered(self.places.clone());
+        Follower::new(what, Dating::of(now()), clock.as_secs().cast_signed())
+    }
+}
+
+/// Everything that has come, names included.
+fn look(follower: &mut Follower) -> Vec<u64> {
+    assert!(follower.look_around(Dating::of(now())).is_empty());
+    come(follower)
+}
+
+fn come(follower: &mut Follower) -> Vec<u64> {
+    let mut budget = u64::MAX;
+    waits(std::iter::from_fn(|| follower.next_within(&mut budget)).map(|(_, entry)| entry))
+}
+
 #[test]
 fn a_follower_takes_new_days_and_leaves_rotated_parts_alone() {
-    let dir = tempfile::tempdir().unwrap();
-    let logs = dir.path().join("openclaw-4242");
-    fs::create_dir(&logs).unwrap();
-    let today = logs.join("openclaw-2026-11-22.log");
-    let append = |path: &Path, text: &str| {
-        fs::File::options().append(true).create(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
-    };
-    append(&today, &wait("2026-11-22T10:00:00.000Z", 1));
-    append(&logs.join("openclaw-2026-11-21.log.gz"), "packed");
-    let places = Places { uid: 4242, temp_dirs: vec![dir.path().to_owned()], ..Places::default() };
-    let dating = Dating::of(now());
-    let seconds =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().cast_signed();
-    let mut follower = Follower::new(places, dating, seconds);
-    let mut look = || {
-        let advance = follower.advance(dating);
-        assert!(advance.errors.is_empty(), "{:?}", advance.errors);
-        waits(advance.entries)
-    };
-    assert!(look().is_empty());
-    append(&today, &wait("2026-11-22T10:00:01.000Z", 2));
+    let logs = Logs::new();
+    let today = "openclaw-2026-11-22.log";
+    logs.append(today, &wait("2026-11-22T10:00:00.000Z", 1));
+    logs.append("openclaw-2026-11-21.log.gz", "packed");
+    let mut follower = logs.follow();
+    assert_eq!(look(&mut follower), [1], "what happened lately");
+    logs.append(today, &wait("2026-11-22T10:00:01.000Z", 2));
     // 4.25 and later: `.log` becomes `.1.log`, and a new `.log` begins.
-    fs::rename(&today, logs.join("openclaw-2026-11-22.1.log")).unwrap();
-    append(&today, &wait("2026-11-22T10:00:02.000Z", 3));
-    assert_eq!(look(), [2, 3]);
-    let tomorrow = logs.join("openclaw-2026-11-23.log");
-    append(&tomorrow, &wait("2026-11-23T00:00:00.000Z", 4));
-    assert_eq!(look(), [4]);
-    append(&today, &wait("2026-11-22T23:59:59.000Z", 5));
-    fs::remove_file(logs.join("openclaw-2026-11-22.1.log")).unwrap();
-    assert_eq!(look(), [5]);
-    assert!(look().is_empty());
+    fs::rename(logs.path(today), logs.path("openclaw-2026-11-22.1.log")).unwrap();
+    logs.append(today, &wait("2026-11-22T10:00:02.000Z", 3));
+    // The tail goes on to the new file before anybody has looked at the names.
+    follower.stirred(&logs.path(today), Dating::of(now())).unwrap();
+    assert_eq!(come(&mut follower), [2, 3]);
+    assert!(look(&mut follower).is_empty(), "the rotated part is known");
+    logs.append("openclaw-2026-11-23.log", &wait("2026-11-23T00:00:00.000Z", 4));
+    assert_eq!(look(&mut follower), [4]);
+    logs.append(today, &wait("2026-11-22T23:59:59.000Z", 5));
+    fs::remove_file(logs.path("openclaw-2026-11-22.1.log")).unwrap();
+    assert_eq!(look(&mut follower), [5]);
+    assert!(look(&mut follower).is_empty());
+    let lines = follower.counters().lines;
+    fs::remove_file(logs.path(today)).unwrap();
+    assert!(look(&mut follower).is_empty());
+    assert_eq!((follower.open_files(), follower.counters().lines), (1, lines));
+}
+
+#[test]
+fn several_logs_are_told_in_the_order_of_time_and_within_a_budget() {
+    let logs = Logs::new();
+    for (name, seconds) in [("openclaw-2026-11-22.log", [1, 4]), ("openclaw-work-2026-11-22.log", [2, 3])] {
+        for second in seconds {
+            logs.append(name, &wait(&format!("2026-11-22T10:00:0{second}.000Z"), second));
+        }
+    }
+    let mut follower = logs.follow();
+    assert!(follower.next_within(&mut 0).is_none());
+    assert!(follower.has_more(), "the budget was used up, not the logs");
+    assert_eq!(come(&mut follower), [1, 2, 3, 4]);
+    assert!(!follower.has_more());
+}
+
+#[test]
+fn a_log_that_nobody_writes_is_opened_when_somebody_does() {
+    let logs = Logs::new();
+    let name = "openclaw-2026-11-01.log";
+    logs.append(name, &wait("2026-11-01T10:00:00.000Z", 1));
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(5 * 24 * 3600);
+    fs::File::options().append(true).open(logs.path(name)).unwrap().set_modified(old).unwrap();
+    let mut follower = logs.follow();
+    assert!(look(&mut follower).is_empty());
+    assert_eq!((follower.open_files(), follower.paths().count()), (0, 1));
+    logs.append(name, &wait("2026-11-22T10:00:00.000Z", 2));
+    follower.stirred(&logs.path(name), Dating::of(now())).unwrap();
+    assert_eq!(come(&mut follower), [2]);
+}
+
+#[test]
+fn of_a_long_log_only_the_end_is_read_at_first() {
+    let logs = Logs::new();
+    let name = "openclaw-2026-11-22.log";
+    logs.append(name, &"x".repeat(2 << 20));
+    logs.append(name, &format!("\n{}", wait("2026-11-22T10:00:00.000Z", 7)));
+    let mut follower = logs.follow();
+    assert_eq!(look(&mut follower), [7]);
+    assert_eq!(follower.counters().bytes, 1 << 20);
+}
+
+#[test]
+fn a_strangers_log_is_not_followed() {
+    let mut logs = Logs::new();
+    logs.append("openclaw-2026-11-22.log", &wait("2026-11-22T10:00:00.000Z", 1));
+    logs.places.owners = Owners::Only([4242].into());
+    let mut follower = logs.follow();
+    assert!(look(&mut follower).is_empty());
+    assert_eq!(follower.paths().count(), 0);
 }

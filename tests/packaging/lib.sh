@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2016,SC2034
 # Shared by the scripts beside it; sourced, not run.
 #
 # A test that cannot run here says SKIPPED and why, and ends with 0; with MUST_RUN=1 that is a failure.
@@ -68,12 +69,12 @@ fresh_debian() {
     if [ ! -s "$archive" ]; then
         say "making a Debian root file system (once, about a minute)"
         mkdir -p "$cache"
-        mmdebstrap --quiet --variant=minbase --include=$packages bookworm "$archive.new" >"$work/mmdebstrap.log" 2>&1 || {
-            rm -f "$archive.new"
+        # The ending decides what mmdebstrap makes.
+        mmdebstrap --quiet --variant=minbase --include=$packages bookworm "$work/debian.tar" >"$work/mmdebstrap.log" 2>&1 || {
             tail -n 3 "$work/mmdebstrap.log" >&2
             skip "no Debian root file system could be made"
         }
-        mv "$archive.new" "$archive"
+        mv "$work/debian.tar" "$archive"
     fi
     mkdir -p "$1"
     mount -t tmpfs -o size=1g none "$1" || skip "mount(2) is not permitted"
@@ -89,7 +90,7 @@ boot() {
     setsid systemd-nspawn --directory="$1" --boot --register=no --keep-unit --private-network \
         --machine="lockdoctor-$$" --console=pipe </dev/null >"$work/console.log" 2>&1 &
     nspawn=$!
-    at_exit "kill $nspawn; wait $nspawn"
+    at_exit "kill -9 \$(pgrep -P $nspawn) $nspawn; wait $nspawn"
     eventually 20 pgrep -P $nspawn || skip "systemd-nspawn does not start here: $(tail -n 1 "$work/console.log")"
     leader=$(pgrep -P $nspawn | head -n 1)
     eventually 60 inside systemctl is-system-running --wait || true
@@ -101,13 +102,20 @@ boot() {
 }
 inside() { nsenter -t "$leader" -m -u -i -n -p -C env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 "$@"; }
 
-# The commands of a documentation page that stand between `<!-- test: NAME -->` and the end of the next block.
-commands_of() {
+# follow PAGE NAME: runs the commands that stand under `<!-- test: NAME -->` in README.md or docs/PAGE.md, as the page
+# has them, by `play FILE` of the script that asks; what they say is in $work/steps.log. tests/docs.rs looks for this line.
+follow() {
+    page=docs/$1.md
+    [ "$1" != README ] || page=README.md
     awk -v name="$2" '
         $0 == "<!-- test: " name " -->" { wanted = 1; next }
         wanted && /^```/ { if (inside) exit; inside = 1; next }
-        inside { print }' "$project/$1"
+        inside { print }' "$project/$page" >"$work/steps"
+    [ -s "$work/steps" ] || fail "$page has no steps called $2"
+    play "$work/steps" >"$work/steps.log" 2>&1 || { cat "$work/steps.log" >&2; fail "$page: $2"; }
 }
+# said TEXT: the last steps printed it.
+said() { grep -q -e "$1" "$work/steps.log" || { cat "$work/steps.log" >&2; fail "$page does not lead to: $1"; }; }
 
 # A gateway-like process for shells: holds LOCK open and named, as OpenClaw does, until it is killed.
 # Started as a copy of the shell under the name openclaw-gateway.
@@ -119,5 +127,48 @@ printf "{\n  \"pid\": %s,\n  \"createdAt\": \"%s\",\n  \"starttime\": %s\n}" \
     $$ "$(date -u +%Y-%m-%dT%H:%M:%S.000Z)" "$ticks" >&3
 while :; do sleep 1000 3>&-; done'
 
+# gateway_files DEBIAN: what a container mounts as /gateway. Its process 1 is a supervisor, as tini or a wrapper is: it
+# outlives the gateways, one of which holds the lock called live, the other the one called dead.
+gateway_files() {
+    mkdir -p "$work/gateway"
+    cp "$1/bin/bash" "$work/gateway/openclaw-gateway"
+    printf '%s\n' "$holder_script" >"$work/gateway/holder"
+    cat >"$work/gateway/supervisor" <<'END'
+for session in live dead; do
+    /gateway/openclaw-gateway /gateway/holder "$OPENCLAW_STATE_DIR/agents/main/sessions/$session.jsonl.lock" &
+done
+while :; do sleep 1; done
+END
+}
+
 is_tombstone() { grep -q '"pid": *4[0-9]\{6,\}' "$1" && grep -q lockdoctor "$1"; }
 same_inode() { [ "$(stat -c %i "$1")" = "$2" ]; }
+
+# What the pages' commands need of a source tree, in $work/checkout; its build-static.sh gives the binary under test.
+checkout() {
+    mkdir "$work/checkout"
+    (cd "$project" && cp -r packaging man schemas Cargo.toml Cargo.lock CHANGELOG.md README.md LICENSE "$work/checkout")
+    printf '#!/bin/sh\necho "%s"\n' "$binary" >"$work/checkout/packaging/build-static.sh"
+}
+
+# podman_here DIRECTORY: a podman whose images and containers are below it; runc and no raised limits run anywhere.
+podman_here() {
+    mkdir -p "$1"
+    cat >"$1/containers.conf" <<END
+[containers]
+default_ulimits = ["nofile=20000:20000", "nproc=4096:4096"]
+netns = "none"
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+END
+    cat >"$1/storage.conf" <<END
+[storage]
+driver = "overlay"
+graphroot = "$1/graph"
+runroot = "$1/run"
+END
+    export CONTAINERS_CONF="$1/containers.conf" CONTAINERS_STORAGE_CONF="$1/storage.conf" BUILDAH_ISOLATION=chroot
+    at_exit "podman pod rm -fa -t 0; podman rm -fa -t 0 --depend; umount -l '$1/graph/overlay' '$1/run'"
+}

@@ -36,49 +36,15 @@ for blinding in ProtectProc=invisible ProcSubset=pid DynamicUser=yes PrivateTmp=
 done
 
 # 2. Booted.
-needs_root
-needs dpkg-deb
-find_binary
-root=$work/root
-fresh_debian "$root"
-package=$("$project/packaging/deb/build.sh" "$binary" "$work" 2>/dev/null)
-cp "$package" "$root/lockdoctor.deb"
-cp "$root/bin/bash" "$root/usr/local/bin/openclaw-gateway"
-printf '%s\n' "$holder_script" >"$root/usr/local/bin/holder"
-echo 'node ALL=(ALL) NOPASSWD: ALL' >"$root/etc/sudoers.d/node"
-chroot "$root" useradd --create-home --shell /bin/bash --uid 1000 node
-chroot "$root" dpkg -i /lockdoctor.deb >/dev/null 2>&1 || fail "dpkg -i"
-boot "$root"
-home=$root/home/node
-
-as_node() { inside setpriv --reuid 1000 --regid 1000 --init-groups env HOME=/home/node USER=node XDG_RUNTIME_DIR=/run/user/1000 "$@"; }
-# Follows a section of the page, as user node.
-follow() {
-    commands_of docs/install-systemd.md "$1" >"$root/var/steps"
-    [ -s "$root/var/steps" ] || fail "docs/install-systemd.md has no steps called $1"
-    as_node bash -ex /var/steps >"$work/steps.log" 2>&1 || { cat "$work/steps.log" >&2; fail "docs/install-systemd.md: $1"; }
-}
-new_state() {
-    as_node mkdir -p "$1/agents/main/sessions"
-    as_node sh -c "echo '{ \"meta\": { \"lastTouchedVersion\": \"2026.3.13\" } }' > $1/openclaw.json"
-}
-# gateway STATE LOCK: holds the lock until `killed`; prints nothing, sets $gateway to its pid inside.
-gateway() {
-    as_node env OPENCLAW_STATE_DIR="$1" openclaw-gateway /usr/local/bin/holder "$1/agents/main/sessions/$2.jsonl.lock" &
-    eventually 10 grep -q pid "$root$1/agents/main/sessions/$2.jsonl.lock" || fail "no gateway holds $2"
-    gateway=$(sed -n 's/.*"pid": \([0-9]*\).*/\1/p' "$root$1/agents/main/sessions/$2.jsonl.lock")
-}
-killed() { inside kill -9 "$1"; }
-journal_of() { inside journalctl --no-pager -o cat "$@"; }
-
+. "$(dirname "$0")/machine.sh"
 new_state /home/node/.openclaw
 sessions=$home/.openclaw/agents/main/sessions
 gateway /home/node/.openclaw live
 live=$(stat -c %i "$sessions/live.jsonl.lock")
 
-follow who
-grep -q '^node .* openclaw-gatewa' "$work/steps.log" || { cat "$work/steps.log"; fail "the gateway's user is not shown"; }
-follow daemon
+follow install-systemd who
+said '^node .* openclaw-gatewa'
+follow install-systemd daemon
 eventually 10 inside systemctl is-active lockdoctor@node.service || { journal_of -u lockdoctor@node; fail "not active"; }
 passed "the daemon is ready: $(inside systemctl show -p StatusText --value lockdoctor@node)"
 
@@ -105,14 +71,14 @@ inside kill -9 "$daemon"
 restarted() { [ "$(inside systemctl show -p NRestarts --value lockdoctor@node)" = 1 ] && inside systemctl is-active lockdoctor@node; }
 eventually 30 restarted || fail "killed, and not started again"
 passed "killed, it is started again"
-follow journal
+follow install-systemd journal
 
 # 3. The timer, and the daemon's end.
 inside systemctl disable --now lockdoctor@node.service 2>/dev/null
 gateway /home/node/.openclaw timed
 killed "$gateway"
-follow timer
-grep -q lockdoctor-reclaim@node.timer "$work/steps.log" || fail "the timer is not listed"
+follow install-systemd timer
+said lockdoctor-reclaim@node.timer
 eventually 60 is_tombstone "$sessions/timed.jsonl.lock" || { journal_of -u lockdoctor-reclaim@node; fail "the timer freed nothing"; }
 same_inode "$sessions/live.jsonl.lock" "$live" || fail "the timer touched a live lock"
 passed "the timer fires, and frees what is stale"
@@ -133,12 +99,12 @@ passed "with the wrong user it fails, and the journal names the right one"
 new_state /tmp/state
 inside mkdir -p /opt/bot
 inside cp -a /tmp/state /opt/bot/state
-follow elsewhere
+follow install-systemd elsewhere
 gateway /opt/bot/state there
 killed "$gateway"
 eventually 20 is_tombstone "$root/opt/bot/state/agents/main/sessions/there.jsonl.lock" || { journal_of -u lockdoctor@node; fail "not freed in /opt/bot/state"; }
 passed "a state directory elsewhere"
-follow metrics
+follow install-systemd metrics
 scraped() { inside bash -c 'exec 3<>/dev/tcp/127.0.0.1/9418; printf "GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n" >&3; grep -q ^lockdoctor_locks <&3'; }
 eventually 10 scraped || { journal_of -u lockdoctor@node; fail "no metrics"; }
 passed "metrics on loopback"
@@ -146,7 +112,7 @@ inside systemctl stop lockdoctor@node.service
 
 inside loginctl enable-linger node 2>/dev/null || inside systemctl start user@1000.service
 if eventually 20 as_node systemctl --user is-system-running; then
-    follow user
+    follow install-systemd user
     gateway /home/node/.openclaw mine
     killed "$gateway"
     eventually 20 is_tombstone "$sessions/mine.jsonl.lock" || { as_node systemctl --user status lockdoctor --no-pager; fail "the user's daemon freed nothing"; }

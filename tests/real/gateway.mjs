@@ -177,7 +177,7 @@ export class Gateway {
     fs.writeFileSync(path.join(this.state, `${this.name}.json`), JSON.stringify(config, null, 1));
   }
 
-  async start(limitMs = 240_000) {
+  async start(limitMs = 600_000) {
     if (!this.port) await this.#configure();
     await until(async () => !(await answers(this.port)), 30_000);
     const [command, ...args] = [...this.prefix(), this.bin, "gateway", "run", "--port", String(this.port), "--allow-unconfigured"];

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 
 use serde_json::Value;
 
@@ -131,11 +131,24 @@ pub fn events(home: &Path) -> Vec<String> {
 
 /// Waits until a lockdoctor that is held up by strace stands right before its swap.
 pub fn held_before_the_swap(env: &TestEnv) {
-    // Once the tombstone has its name, nothing but the swap is left.
-    eventually("a tombstone in the quarantine", || {
-        quarantined(&env.state()).keys().any(|name| !name.ends_with(".new"))
+    eventually("a tombstone in the quarantine", || stands_before_the_swap(env));
+    std::thread::sleep(std::time::Duration::from_millis(50));
+}
+
+/// The same; `false` if it ends before.
+pub fn comes_to_the_swap(env: &TestEnv, lockdoctor: &mut Child) -> bool {
+    let mut ended = false;
+    eventually("a tombstone in the quarantine, or the end", || {
+        ended = lockdoctor.try_wait().expect("a child").is_some();
+        ended || stands_before_the_swap(env)
     });
     std::thread::sleep(std::time::Duration::from_millis(50));
+    stands_before_the_swap(env)
+}
+
+/// Once the tombstone has its name, nothing but the swap is left.
+fn stands_before_the_swap(env: &TestEnv) -> bool {
+    quarantined(&env.state()).keys().any(|name| !name.ends_with(".new"))
 }
 
 /// Everything that can be seen of a file but its access time.

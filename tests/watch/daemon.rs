@@ -40,8 +40,15 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches the state directory of `env`.
+    /// Watches the state directory of `env`, and the logs that are named. Those that discovery would find may be
+    /// of any gateway of this machine.
     pub fn start(env: &TestEnv, arguments: &[&str]) -> Self {
+        let named = arguments.iter().any(|argument| ["--log", "--no-logs"].contains(argument));
+        let logs: &[&str] = if named { &[] } else { &["--no-logs"] };
+        Self::start_with_all_logs(env, &[logs, arguments].concat())
+    }
+
+    pub fn start_with_all_logs(env: &TestEnv, arguments: &[&str]) -> Self {
         let state = env.state();
         let mut all = vec!["watch", "--state-dir", state.to_str().expect("UTF-8")];
         all.extend(["--listen", "127.0.0.1:0", "--log-format", "json", "--log-level", "debug"]);

@@ -5,9 +5,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../sqlite/support.rs"]
+#[allow(dead_code, reason = "each test binary uses a part")]
+mod sqlite;
+
 mod daemon;
 
 mod churn;
+mod databases;
 mod life;
 mod listener;
+mod logs;
+mod soak;
 mod telling;

@@ -58,8 +58,7 @@ pub struct Finding {
     /// One of the contract's codes, `leaked-lock`.
     pub code: String,
     pub severity: Severity,
-    /// What it is, in a few words. Where it is empty, the first sentence of the explanation stands in for it.
-    pub title: String,
+    /// Its first sentence says what it is, and heads it.
     pub explanation: String,
     #[serde(rename = "where")]
     pub place: Place,
@@ -75,9 +74,6 @@ pub struct Finding {
 impl Finding {
     /// What it is, and the rest of the explanation.
     pub fn title_and_text(&self) -> (&str, &str) {
-        if !self.title.is_empty() {
-            return (&self.title, &self.explanation);
-        }
         let text = self.explanation.trim();
         let next = |at: usize| text[at..].chars().next().is_some_and(char::is_uppercase);
         match text.match_indices(". ").map(|(at, _)| at + 2).find(|at| next(*at)) {
@@ -281,11 +277,10 @@ pub struct Fact {
 mod tests {
     use super::*;
 
-    fn titled(title: &str, explanation: &str) -> Finding {
+    fn explained(explanation: &str) -> Finding {
         Finding {
             code: "lane-wait".to_owned(),
             severity: Severity::Info,
-            title: title.to_owned(),
             explanation: explanation.to_owned(),
             place: Place::default(),
             first_seen: None,
@@ -298,19 +293,18 @@ mod tests {
     }
 
     #[test]
-    fn the_first_sentence_is_the_title_if_there_is_none() {
-        let pair = |title, text| {
-            let finding = titled(title, text);
+    fn the_first_sentence_is_the_title() {
+        let pair = |text| {
+            let finding = explained(text);
             let (title, text) = finding.title_and_text();
             format!("{title} | {text}")
         };
         assert_eq!(
-            pair("", "It waited 1.5 s, i.e. long. The run ahead ended."),
+            pair("It waited 1.5 s, i.e. long. The run ahead ended."),
             "It waited 1.5 s, i.e. long | The run ahead ended."
         );
-        assert_eq!(pair("", "It waited."), "It waited | ");
-        assert_eq!(pair("A wait", "It waited. Long."), "A wait | It waited. Long.");
-        assert_eq!(pair("", ""), " | ");
+        assert_eq!(pair("It waited."), "It waited | ");
+        assert_eq!(pair(""), " | ");
     }
 
     #[test]

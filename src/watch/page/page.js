@@ -66,11 +66,15 @@ function keyed(list, items, keyOf, create, update) {
   for (const gone of known.values()) gone.remove();
 }
 
+function fileName(path) {
+  return path ? path.split("/").pop() : "";
+}
+
 function sessionName(lock) {
   if (lock.session_key) return lock.session_key;
   if (lock.session_id) return (lock.agent ? `${lock.agent} · ` : "") + lock.session_id;
   if (lock.kind === "store") return `session store${lock.agent ? ` of ${lock.agent}` : ""}`;
-  return lock.path.split("/").pop();
+  return fileName(lock.path);
 }
 
 function ownerName(owner) {
@@ -138,21 +142,91 @@ function showFindings(status) {
   $("findings-section").hidden = status.findings.length === 0;
   const urgency = { critical: 0, warning: 1, info: 2 };
   const sorted = status.findings.toSorted((a, b) => urgency[a.severity] - urgency[b.severity]);
-  keyed($("findings"), sorted, (finding) => `${finding.code} ${finding.lock}`,
+  keyed($("findings"), sorted, (finding) => [finding.code, finding.lock, finding.session_key, finding.session_id, finding.lane, finding.first_seen].join(" "),
     () => {
       const item = element("li");
       item.append(element("strong"), element("span", "when"), element("p", "text"), element("p", "quiet facts"), element("div", "advice"));
       return item;
     },
     (item, finding) => {
-      item.className = finding.severity === "critical" ? "bad" : "warn";
-      setText(item.querySelector("strong"), `${finding.code} · ${finding.session_key ?? finding.session_id ?? finding.lock.split("/").pop()}`);
+      item.className = { critical: "bad", warning: "warn" }[finding.severity] ?? "wait";
+      const about = finding.session_key ?? finding.session_id ?? finding.lane ?? (fileName(finding.lock) || finding.agent);
+      setText(item.querySelector("strong"), [finding.code, about].filter(Boolean).join(" · "));
       setText(item.querySelector(".when"), ` since ${clock(finding.first_seen)}`);
       setText(item.querySelector(".text"), finding.explanation);
-      setText(item.querySelector(".facts"), finding.evidence.join(" · "));
-      const isCommand = (line) => line.startsWith("lockdoctor ") && !line.endsWith(".");
+      const facts = finding.evidence.slice(0, 3);
+      if (finding.evidence.length > facts.length) facts.push(`and ${many(finding.evidence.length - facts.length, "more line")}`);
+      keyed(item.querySelector(".facts"), facts, (line) => line, () => element("span"), setText);
+      const isCommand = (line) => /^(lockdoctor|openclaw|clawdbot) [a-z]/.test(line) && !/[.:](\s|$)/.test(line);
       keyed(item.querySelector(".advice"), finding.advice, (line) => line,
         (line) => element(isCommand(line) ? "code" : "p"), setText);
+    });
+}
+
+// Half of them, nineteen of twenty, the longest; of one or two the longest says it all.
+function spread(times, count) {
+  if (!times) return "";
+  if (count < 3 || times.p50 === times.max) return duration(times.max);
+  return [times.p50, times.p95, times.max].map(duration).join(" · ");
+}
+
+function showLanes(status) {
+  const { lanes, logs } = status;
+  const hours = duration(logs.window_ms).replace(/ 0 (min|h)$/, "").replace(/ 0 s$/, "");
+  setText($("lanes-line"), logs.files === 0 ? "No gateway log is followed (see --log)."
+    : lanes.length === 0 ? `Nothing about lanes in the logs of the last ${hours}.`
+    : `From ${many(logs.files, "log")}, at least the last ${hours}. The gateway logs a wait from two seconds on.`);
+  keyed($("lanes"), lanes, (lane) => lane.lane,
+    () => {
+      const row = element("div");
+      row.setAttribute("role", "row");
+      for (const name of ["", "Tasks:", "Ran", "Waits:", "Waited"]) {
+        const cell = element("div");
+        cell.setAttribute("role", "cell");
+        if (name) cell.dataset.name = name;
+        row.append(cell);
+      }
+      row.children[0].append(element("code"));
+      row.children[1].append(element("span", "tasks"), " ", element("span", "errors"));
+      return row;
+    },
+    (row, lane) => {
+      setText(row.querySelector("code"), lane.lane);
+      setText(row.querySelector(".tasks"), lane.tasks > 0 ? String(lane.tasks) : "–");
+      setText(row.querySelector(".errors"), lane.errors > 0 ? `${lane.errors} failed` : "");
+      setText(row.children[2], spread(lane.run_ms, lane.tasks));
+      setText(row.children[3], lane.waits > 0 ? String(lane.waits) : "–");
+      setText(row.children[4], spread(lane.wait_ms, lane.waits));
+      row.children[1].classList.toggle("none", lane.tasks === 0);
+      row.children[3].classList.toggle("none", lane.waits === 0);
+      row.children[2].classList.toggle("none", !lane.run_ms);
+      row.children[4].classList.toggle("none", !lane.wait_ms);
+    });
+  $("more-lanes").hidden = status.lanes_omitted === 0;
+  setText($("more-lanes"), `${many(status.lanes_omitted, "more lane")} with less to do.`);
+}
+
+const LEASE_TONES = { stale: "bad", overdue: "warn", foreign: "warn", indeterminate: "warn", held: "good" };
+
+function showLeases(status) {
+  const { leases, running } = status;
+  $("leases-section").hidden = leases.length === 0 && running.length === 0;
+  const at = running.map((session) => session.session_key).join(", ");
+  setText($("leases-line"), running.length === 0 ? "No session is marked as running."
+    : `${many(running.length, "session")} marked as running: ${at}.`);
+  keyed($("leases"), leases, (lease) => lease.path,
+    () => {
+      const item = element("li");
+      item.append(element("strong"), element("p", "text"), element("p", "quiet facts"), element("div", "advice"));
+      return item;
+    },
+    (item, lease) => {
+      const tone = lease.action === "report" ? "bad" : LEASE_TONES[lease.verdict] ?? "warn";
+      item.className = tone;
+      setText(item.querySelector("strong"), `${SYMBOLS[tone]} ${lease.verdict} · ${[lease.kind, lease.agent].filter(Boolean).join(" of ")}`);
+      setText(item.querySelector(".text"), lease.state);
+      keyed(item.querySelector(".facts"), [...lease.because, lease.openclaw_would].filter(Boolean), (line) => line, () => element("span"), setText);
+      keyed(item.querySelector(".advice"), lease.advice, (line) => line, () => element("p"), setText);
     });
 }
 
@@ -192,7 +266,7 @@ function showActs(acts) {
       const time = item.querySelector("time");
       time.dateTime = act.at;
       setText(time, `${clock(act.at)} `);
-      setText(item.querySelector("strong"), `${act.result}: ${act.session_key ?? act.lock.split("/").pop()}`);
+      setText(item.querySelector("strong"), `${act.result}: ${act.session_key ?? fileName(act.lock)}`);
       const why = `${act.verdict} (${act.reasons.join(", ")}), ${duration(act.after_ms)} after it was first seen so.`;
       const then = act.quarantine_id ? ` Kept as ${act.quarantine_id}.` : act.why ? ` ${act.why}.` : "";
       setText(item.querySelector("p"), why + then);
@@ -222,12 +296,13 @@ function showHeadline(status) {
   const count = (...verdicts) => verdicts.reduce((sum, verdict) => sum + (status.summary[verdict] ?? 0), 0);
   const blocked = count("stale", "leaked", "stuck-guard");
   const overdue = count("overdue");
+  const pressing = status.findings.filter((finding) => finding.severity !== "info");
   const unclear = count("foreign", "indeterminate", "refused");
   const stuck = overdue > 0 ? `${many(overdue, "session")} held past the limit` : "";
   const left = blocked > 0 ? `${many(blocked, "lock")} left behind${status.mode === "reclaim" ? ", being dealt with" : ""}` : "";
   const [tone, sentence] =
     stuck || left ? [left ? "bad" : "warn", [left, stuck].filter(Boolean).join("; ")]
-    : status.findings.length > 0 ? ["warn", many(status.findings.length, "finding")]
+    : pressing.length > 0 ? [pressing.some((finding) => finding.severity === "critical") ? "bad" : "warn", many(pressing.length, "finding")]
     : status.roots.length > 0 && status.roots.every((root) => !root.present) ? ["wait", "Waiting for an install to appear"]
     : unclear > 0 ? ["warn", `${many(unclear, "lock")} cannot be judged from here`]
     : ["good", count("held") > 0 ? `All is well: ${many(count("held"), "session")} at work` : "All is well"];
@@ -250,6 +325,8 @@ function show(status) {
   showHeadline(status);
   showFindings(status);
   showLocks(status);
+  showLeases(status);
+  showLanes(status);
   showHolds(status.holds);
   showActs(status.acts);
   showRoots(status.roots);

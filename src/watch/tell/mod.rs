@@ -125,7 +125,7 @@ impl Tell {
         if self.is_silent() {
             return Vec::new();
         }
-        let key = (finding.code, finding.lock.clone());
+        let key = finding.key();
         let cool = self.told.get(&key).is_none_or(|at| now.boot >= *at + self.options.cool_down);
         if !cool || self.children.is_running(&Job::Finding(key.clone())) {
             return Vec::new();
