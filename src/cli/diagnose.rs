@@ -78,7 +78,7 @@ pub fn run(common: &Common, args: &DiagnoseArgs) -> anyhow::Result<Exit> {
     let (survey, examination) = examination(common, &args.paths, &args.logs, common.redaction())?;
     match common.format() {
         Format::Json | Format::Ndjson => {
-            output::print_json(&diagnosed::document(&examination, Utc::now(), common.redaction()))?
+            output::print_json(&diagnosed::document(&examination, Utc::now(), common.redaction()))?;
         }
         Format::Plain => write!(output::stdout(), "{}", diagnosed::plain(&examination))?,
         Format::Table => {

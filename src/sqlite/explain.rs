@@ -67,19 +67,23 @@ fn trouble(claim: &Claim, verdict: &LeaseVerdict, now: DateTime<Utc>) -> Option<
         ClaimKind::MemoryLock => "Nothing can be written to the memory workspace",
     };
     let whose = whose(claim);
+    let lease = match &claim.kind {
+        ClaimKind::Lease(scope) => format!("the lease {scope} of {whose}"),
+        ClaimKind::AgentDatabase | ClaimKind::MemoryLock => format!("what {whose} had taken"),
+    };
     Some(match (verdict.verdict, verdict.clears) {
         (Verdict::Overdue, _) => format!(
-            "{} is not safe: its owner, {whose}, lives but no longer renews its lease, so that another may take over",
+            "{} is not safe: its owner, {whose}, lives but no longer renews its lease, and another may take over",
             sentence_case(guarded(claim))
         ),
         (_, Clears::At(at)) => format!(
-            "{refused} before {} (in {}): the lease of {whose} was left behind, and OpenClaw cannot see that its owner \
+            "{refused} before {} (in {}): {lease} was left behind, and OpenClaw cannot see that its owner \
              is gone",
             at.to_rfc3339_opts(SecondsFormat::Secs, true),
             span(at - now)
         ),
         _ => format!(
-            "{refused}: what {whose} left behind does not expire, and OpenClaw cannot see that its owner is gone"
+            "{refused}: {lease} was left behind, does not expire, and OpenClaw cannot see that its owner is gone"
         ),
     })
 }

@@ -149,12 +149,11 @@ fn owner_lease(view: &View<'_>) -> Option<Finding> {
     let times = if lines.count() == 1 { "once".to_owned() } else { format!("{} times", lines.count()) };
     let started = view.facts.gateways.iter().any(|gateway| gateway.state == GatewayState::Running)
         || view.model.lives.all().iter().any(|life| life.ready.is_some() && life.ready > lines.last());
-    let (severity, now) = match started {
-        true => (Severity::Info, "A gateway runs by now: it is over."),
-        false => (
-            Severity::Critical,
-            "It ends by itself when the lease expires, five minutes after it was renewed last.",
-        ),
+    let (severity, now) = if started {
+        (Severity::Info, "A gateway runs by now: it is over.")
+    } else {
+        let ends = "It ends by itself when the lease expires, five minutes after it was renewed last.";
+        (Severity::Critical, ends)
     };
     let text = format!(
         "A gateway refused to start {times}: the lease of an earlier one was still in the database, and under another host name OpenClaw cannot see that its owner is gone. {now}"
