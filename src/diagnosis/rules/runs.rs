@@ -84,7 +84,16 @@ fn timeout(view: &View<'_>, track: &Track) -> Option<Finding> {
 pub(super) fn lane_timeouts(view: &View<'_>) -> Vec<Finding> {
     // The inner lane of a pair tells nothing that the session's lane does not.
     let sessions = view.model.lane_timeouts.keys().any(|lane| lane.starts_with("session:"));
-    let told = view.model.lane_timeouts.iter().filter(|(lane, _)| !sessions || lane.starts_with("session:"));
+    // The run's own limit explains what its lane says a little later.
+    let run_tells = |lane: &str| {
+        let tracks = view.model.sessions.tracks().filter(|track| !track.timeouts.is_empty());
+        tracks.filter_map(|track| track.key.as_deref()).any(|key| lane.strip_prefix("session:") == Some(key))
+    };
+    let told = view
+        .model
+        .lane_timeouts
+        .iter()
+        .filter(|(lane, _)| (!sessions || lane.starts_with("session:")) && !run_tells(lane));
     told.map(|(lane, lines)| {
         let text = format!(
             "{} of the lane `{lane}` ran into the lane's own time budget.",
