@@ -30,8 +30,12 @@ fn served(text: &str) -> BTreeMap<String, (String, String, BTreeSet<String>)> {
     for line in text.lines() {
         let words: Vec<&str> = line.splitn(4, ' ').collect();
         match words.as_slice() {
-            ["#", "TYPE", name, kind] => served.entry((*name).to_owned()).or_default().0 = kind.to_string(),
-            ["#", "HELP", name, help] => served.entry((*name).to_owned()).or_default().1 = help.to_string(),
+            ["#", "TYPE", name, kind] => {
+                (*kind).clone_into(&mut served.entry((*name).to_owned()).or_default().0)
+            }
+            ["#", "HELP", name, help] => {
+                (*help).clone_into(&mut served.entry((*name).to_owned()).or_default().1)
+            }
             _ => {}
         }
     }
