@@ -116,7 +116,6 @@ pub enum ColorWhen {
 
 /// What each does stands at its arguments, so that `--help` and the manual say all of it.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub enum Command {
     Scan(scan::ScanArgs),
     Explain(explain::ExplainArgs),

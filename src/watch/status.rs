@@ -118,7 +118,6 @@ struct LogStatus {
 
 /// The keys of `lockdoctor/diagnosis/v1`, without the hours.
 #[derive(Serialize)]
-#[expect(clippy::struct_field_names, reason = "they are the keys")]
 struct Lane<'a> {
     #[serde(rename = "lane")]
     name: &'a str,
