@@ -31,10 +31,10 @@ fn served(text: &str) -> BTreeMap<String, (String, String, BTreeSet<String>)> {
         let words: Vec<&str> = line.splitn(4, ' ').collect();
         match words.as_slice() {
             ["#", "TYPE", name, kind] => {
-                (*kind).clone_into(&mut served.entry((*name).to_owned()).or_default().0)
+                (*kind).clone_into(&mut served.entry((*name).to_owned()).or_default().0);
             }
             ["#", "HELP", name, help] => {
-                (*help).clone_into(&mut served.entry((*name).to_owned()).or_default().1)
+                (*help).clone_into(&mut served.entry((*name).to_owned()).or_default().1);
             }
             _ => {}
         }
