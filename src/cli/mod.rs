@@ -126,7 +126,7 @@ pub enum Command {
     Diagnose(diagnose::DiagnoseArgs),
     /// Writes the diagnosis as one self-contained HTML page with a timeline.
     Report(report::ReportArgs),
-    Watch(watch::WatchArgs),
+    Watch(Box<watch::WatchArgs>),
     Check(check::CheckArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),

@@ -5,10 +5,23 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Samples kept per lane and kind. Beyond it every second one goes, and from then on every second one is taken.
-const SAMPLES: usize = 1 << 16;
-/// Lanes that are told apart (every session has one); the rest is one row.
-const LANES: usize = 4096;
+/// How much is kept.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    /// Samples per lane and kind. Beyond it every second one goes, and from then on every second one is taken.
+    samples: usize,
+    /// Lanes that are told apart (every session has one); the rest is one row.
+    lanes: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { samples: 1 << 16, lanes: 4096 }
+    }
+}
+
+/// For a daemon that shares its machine with what it watches.
+const SMALL: Room = Room { samples: 512, lanes: 512 };
 const OTHER: &str = "(other lanes)";
 
 /// Three points of a distribution, in milliseconds.
@@ -49,6 +62,7 @@ pub struct LaneHour {
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     lanes: BTreeMap<String, Lane>,
+    room: Room,
 }
 
 #[derive(Debug, Default)]
@@ -68,9 +82,15 @@ struct Tally {
 }
 
 impl Lanes {
+    /// Keeps little, at the price of coarser quantiles.
+    pub(super) fn small() -> Self {
+        Self { room: SMALL, ..Self::default() }
+    }
+
     pub(super) fn push(&mut self, at: Option<DateTime<Utc>>, event: &Event) {
         let Some(name) = event.lane() else { return };
-        let name = if self.lanes.len() < LANES || self.lanes.contains_key(name) { name } else { OTHER };
+        let name =
+            if self.lanes.len() < self.room.lanes || self.lanes.contains_key(name) { name } else { OTHER };
         if !self.lanes.contains_key(name) {
             self.lanes.insert(name.to_owned(), Lane::default());
         }
@@ -79,9 +99,9 @@ impl Lanes {
         lane.count(hour, event);
         match event {
             Event::LaneDone { duration_ms, .. } | Event::LaneError { duration_ms, .. } => {
-                lane.runs.add(hour, *duration_ms);
+                lane.runs.add(hour, *duration_ms, self.room.samples);
             }
-            Event::LaneWait { waited_ms, .. } => lane.waits.add(hour, *waited_ms),
+            Event::LaneWait { waited_ms, .. } => lane.waits.add(hour, *waited_ms, self.room.samples),
             _ => {}
         }
     }
@@ -153,7 +173,7 @@ impl Default for Samples {
 }
 
 impl Samples {
-    fn add(&mut self, hour: Option<i64>, ms: u64) {
+    fn add(&mut self, hour: Option<i64>, ms: u64, room: usize) {
         let hour = hour.unwrap_or(i64::MIN);
         let max = self.max.entry(hour).or_default();
         *max = (*max).max(ms);
@@ -162,7 +182,7 @@ impl Samples {
             return;
         }
         self.skipped = 0;
-        if self.values.len() == SAMPLES {
+        if self.values.len() == room {
             let mut keep = false;
             self.values.retain(|_| {
                 keep = !keep;
@@ -231,10 +251,10 @@ mod tests {
     fn a_lane_of_a_million_tasks_stays_small_and_its_maximum_exact() {
         let mut samples = Samples::default();
         for ms in 0..1_000_000 {
-            samples.add(Some(1), ms % 1000);
+            samples.add(Some(1), ms % 1000, Room::default().samples);
         }
-        samples.add(Some(1), 123_456);
-        assert!(samples.values.len() <= SAMPLES);
+        samples.add(Some(1), 123_456, Room::default().samples);
+        assert!(samples.values.len() <= Room::default().samples);
         let spread = samples.spread(None).unwrap();
         assert_eq!(spread.max, 123_456);
         assert!(spread.p50.abs_diff(500) < 20 && spread.p95.abs_diff(950) < 20, "{spread:?}");

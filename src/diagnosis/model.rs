@@ -115,9 +115,10 @@ pub struct TimedOut {
 }
 
 impl Model {
-    /// Without a timeline, which is the greater part of what a long log leaves in memory.
-    pub fn without_timeline() -> Self {
-        Self { timeline: Recorder::off(), ..Self::default() }
+    /// Without a timeline and with fewer samples of each lane, which are the greater part of what a long log leaves
+    /// in memory.
+    pub fn small() -> Self {
+        Self { timeline: Recorder::off(), lanes: Lanes::small(), ..Self::default() }
     }
 
     /// A run was given up because its transcript changed under it.

@@ -120,7 +120,8 @@ struct LogStatus {
 #[derive(Serialize)]
 #[expect(clippy::struct_field_names, reason = "they are the keys")]
 struct Lane<'a> {
-    lane: &'a str,
+    #[serde(rename = "lane")]
+    name: &'a str,
     tasks: u64,
     errors: u64,
     run_ms: Option<Spread>,
@@ -212,7 +213,7 @@ fn lanes(daemon: &Daemon) -> (Vec<Lane<'_>>, usize) {
     reports.sort_by(|a, b| weight(b).cmp(&weight(a)).then_with(|| a.lane.cmp(&b.lane)));
     let omitted = reports.len().saturating_sub(MOST_LANES);
     let shown = reports.into_iter().take(MOST_LANES).map(|report| Lane {
-        lane: &report.lane,
+        name: &report.lane,
         tasks: report.tasks,
         errors: report.errors,
         run_ms: report.run_ms,

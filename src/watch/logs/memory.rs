@@ -17,7 +17,7 @@ pub(in crate::watch) struct Memory {
 
 impl Memory {
     pub(in crate::watch) fn new(window: Duration, now: Duration) -> Self {
-        Self { window, elder: Model::without_timeline(), younger: Model::without_timeline(), since: now }
+        Self { window, elder: Model::small(), younger: Model::small(), since: now }
     }
 
     /// How far back it reaches at least.
@@ -33,7 +33,7 @@ impl Memory {
     /// Lets go of what is too long ago.
     pub(in crate::watch) fn forget(&mut self, now: Duration) {
         if now >= self.since + self.window {
-            self.elder = std::mem::replace(&mut self.younger, Model::without_timeline());
+            self.elder = std::mem::replace(&mut self.younger, Model::small());
             self.since = now;
         }
     }
