@@ -19,7 +19,9 @@ rust_src=$(rustc --print sysroot)/lib/rustlib/src/rust
 remap="--remap-path-prefix=$PWD=. --remap-path-prefix=$cargo_home=cargo --remap-path-prefix=$rust_src=rust"
 
 # For size: what finds a panic's frames is of no use without symbols, and SQLite's extensions without queries for them.
-small="-C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs"
+small="-C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--icf=all"
+CFLAGS="${CFLAGS:-} -fno-asynchronous-unwind-tables -fno-unwind-tables"
+export CFLAGS
 LIBSQLITE3_FLAGS="-USQLITE_ENABLE_FTS3 -USQLITE_ENABLE_FTS3_PARENTHESIS -USQLITE_ENABLE_FTS5 -USQLITE_ENABLE_RTREE \
     -USQLITE_ENABLE_STAT4 -USQLITE_ENABLE_DBSTAT_VTAB -USQLITE_ENABLE_LOAD_EXTENSION -DSQLITE_OMIT_LOAD_EXTENSION"
 export LIBSQLITE3_FLAGS

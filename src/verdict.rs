@@ -383,6 +383,15 @@ fn by_owner(evidence: &Evidence, identity: Identity, sighting: Sighting, settle:
         _ => {}
     }
     match (&evidence.domain, identity) {
+        // The only thing that speaks against a live process is a number that its own clock may count differently.
+        (PidDomain::Shared(_), Identity::Dead(Reason::RecycledPid))
+            if matches!(writer(evidence), Writer::Unknown(_)) =>
+        {
+            missing(
+                "the process started at another time than the lock says, but it may count in another time \
+                 namespace, and the kernel was not asked whether the lock is open; run as the lock's owner",
+            )
+        }
         (PidDomain::Shared(_), Identity::Dead(reason)) => {
             candidate(Verdict::Stale, vec![reason], Rule::OwnerDead, sighting, settle.stale)
         }

@@ -68,7 +68,7 @@ impl Namespaces {
             return PidDomain::Unknown("/proc hides other users' processes (hidepid)");
         }
         let may_be_owner = |host_pid: &u32| match (start_ticks, look_up(*host_pid)) {
-            (Some(ticks), Owner::Alive(process)) if self.start_ticks == StartTicks::Comparable => {
+            (Some(ticks), Owner::Alive(process)) if self.shares_our_clock(*host_pid) => {
                 ticks == process.start_ticks
             }
             (_, Owner::Gone) => false,
@@ -76,12 +76,21 @@ impl Namespaces {
         };
         match census.in_nested_namespaces(pid).find(may_be_owner) {
             Some(visible_as) => PidDomain::Foreign { visible_as },
-            None if gateway_visible => PidDomain::Shared(GATEWAY_VISIBLE),
             None if self.in_initial_pid_namespace => {
                 PidDomain::Shared("no process of another PID namespace on this kernel carries this pid")
             }
+            // A nested namespace shows nothing of those beside it, and another container may use the volume too.
+            None if gateway_visible => PidDomain::Presumed,
             None => PidDomain::Unknown(NOT_SHARED),
         }
+    }
+
+    /// Start ticks that the process wrote down can be compared with those that `/proc` shows here.
+    fn shares_our_clock(&self, pid: u32) -> bool {
+        let time =
+            |whose: &str| rustix::fs::stat(format!("/proc/{whose}/ns/time")).ok().map(|stat| stat.st_ino);
+        let theirs = time(&pid.to_string());
+        self.start_ticks == StartTicks::Comparable && theirs.is_some() && theirs == time("self")
     }
 }
 

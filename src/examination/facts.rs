@@ -223,10 +223,11 @@ fn verdict(verdict: Verdict) -> FactVerdict {
     }
 }
 
-/// Whether somebody has written to the lock's transcript after `then`.
+/// Whether somebody may have written to the lock's transcript after `then`: unless it can be seen that nobody has.
 pub fn transcript_changed_since(lock: &SurveyedLock, then: DateTime<Utc>) -> bool {
     match transcript::look(&lock.directory, &lock.name) {
         Transcript::Present { changed_at: Some(at), .. } => at > then,
-        _ => false,
+        Transcript::Missing => false,
+        _ => true,
     }
 }

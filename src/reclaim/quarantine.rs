@@ -83,7 +83,7 @@ pub fn restore(
         return Err(unknown());
     }
     let lock = entry.subject.lock.clone();
-    let (directory, name) = place_of(&turn, &entry).ok_or_else(|| RestoreError::NoPlace(lock.clone()))?;
+    let (directory, name) = place_of(&turn, &entry).map_err(|_| RestoreError::NoPlace(lock.clone()))?;
     trust::check(&directory).map_err(Failure::from)?;
     let over_tombstone = tombstone::at(&directory, &name).map_err(system)?.is_some();
     let mut begin = Entry::about(now, id, Event::Restoring, entry.subject.clone());

@@ -41,7 +41,12 @@ fn ending(store: &Store, begun: &Entry, leases: &mut Leases) -> Option<Event> {
     if !is_plain_name(id) {
         return Some(Event::Failed);
     }
-    let Some((directory, name)) = place_of(store, begun) else { return Some(Event::Failed) };
+    let (directory, name) = match place_of(store, begun) {
+        Ok(place) => place,
+        // The place itself is gone, or no longer one of ours; anything else may pass.
+        Err(Errno::NOENT | Errno::LOOP | Errno::XDEV | Errno::INVAL) => return Some(Event::Failed),
+        Err(_) => return None,
+    };
     let places = Places { quarantine: &store.quarantine, id, directory: &directory, name: &name };
     let inside = match rustix::fs::statat(&store.quarantine, id, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => stat.st_ino,
@@ -98,12 +103,12 @@ pub(super) fn is_plain_name(name: &str) -> bool {
 }
 
 /// The directory and name that an entry's `lock` means: always below the store's home.
-pub(super) fn place_of(store: &Store, entry: &Entry) -> Option<(Rc<Directory>, OsString)> {
+pub(super) fn place_of(store: &Store, entry: &Entry) -> Result<(Rc<Directory>, OsString), Errno> {
     let path = Path::new(&entry.subject.lock);
-    let name = path.file_name()?.to_owned();
-    let parent = path.parent()?;
+    let name = path.file_name().ok_or(Errno::INVAL)?.to_owned();
+    let parent = path.parent().ok_or(Errno::INVAL)?;
     if parent == Path::new("") {
-        return Some((Rc::clone(&store.home), name));
+        return Ok((Rc::clone(&store.home), name));
     }
-    Some((Rc::new(store.home.open_beneath(parent).ok()?), name))
+    Ok((Rc::new(store.home.open_beneath(parent)?), name))
 }

@@ -15,6 +15,7 @@ use crate::evidence::lockfile::{Look, PinnedLock};
 use crate::evidence::view::SystemView;
 use crate::examination::facts::transcript_changed_since;
 use crate::openclaw::install::Install;
+use crate::survey::gather::see_owner_again;
 use crate::survey::{Confirmed, Problem, ProblemSeverity, Survey, SurveyedLock, confirm, settle_of};
 use crate::verdict::{Action, Reason, Settle, Sighting, StaleProof, Verdict, abandon};
 
@@ -133,6 +134,9 @@ impl Run {
                 last_wait = Some(wait);
             }
             let apart = self.started.elapsed().max(wait);
+            // Whoever has come since the first look may carry the number in another namespace.
+            let install = self.survey.roots[lock.root].install.as_ref();
+            see_owner_again(&mut lock, install, view);
             let confirmed = confirm(&mut lock, view, apart, self.settle);
             self.conclude(step, lock, confirmed, &mut reclaimers, view);
         }
@@ -234,7 +238,7 @@ impl Run {
 }
 
 /// Holds on to the file that was judged; `false` if the name leads to another by now.
-fn pin(lock: &mut SurveyedLock) -> bool {
+pub fn pin(lock: &mut SurveyedLock) -> bool {
     let Ok(Look::Pinned(pin)) = PinnedLock::look(&lock.directory, &lock.name) else { return false };
     let same = lock.facts.is_some_and(|facts| facts.same_file(pin.facts()))
         && pin.content() == lock.evidence.content;

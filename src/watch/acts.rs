@@ -13,14 +13,15 @@ use super::table::{Birth, Due, LockId, Setback};
 use super::tell::restart::Decision;
 use super::tell::{Delivery, What};
 use super::weigh::Suspicion;
-use crate::evidence::PinnedLock;
+use crate::evidence::{PinnedLock, RunTimedOut};
+use crate::examination::facts::transcript_changed_since;
 use crate::reclaim::breaker::Breaker;
 use crate::reclaim::run::{created_at, home_of, subject};
 use crate::reclaim::store::STORE;
 use crate::reclaim::{Case, Failure, Outcome, Reclaimer, homes, recover};
 use crate::report::words::millis;
 use crate::survey::SurveyedLock;
-use crate::verdict::{Reason, Settle, StaleProof};
+use crate::verdict::{Reason, Settle, StaleProof, Verdict};
 
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 const LAST_RETRY: Duration = Duration::from_secs(5 * 60);
@@ -41,12 +42,22 @@ impl Daemon {
         }
     }
 
+    /// The settle time after which this lock of a run that ended at its time limit is taken; `None` if it may not.
+    pub(super) fn settle_of_abandoned(&self, lock: &SurveyedLock, shown: Verdict) -> Option<Duration> {
+        let Mandate::Reclaim(policy) = self.options.mandate else { return None };
+        let RunTimedOut::Yes { at } = lock.evidence.run_timed_out else { return None };
+        let may = shown == Verdict::Overdue && policy.allows(shown) && !transcript_changed_since(lock, at);
+        may.then_some(policy.settle.leaked)
+    }
+
     /// Whether the daemon will reclaim this lock by itself.
     fn is_in_hand(&self, lock: &SurveyedLock) -> bool {
         match self.options.mandate {
             Mandate::Reclaim(policy) => {
                 lock.kind.management() == crate::openclaw::lock_kind::Management::Managed
                     && policy.allows(lock.judgement.verdict)
+                    && (lock.judgement.verdict != Verdict::Overdue
+                        || self.settle_of_abandoned(lock, Verdict::Overdue).is_some())
             }
             Mandate::Watch => false,
         }

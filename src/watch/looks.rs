@@ -12,13 +12,14 @@ use super::findings::{Code, Finding, Origin, Remedy, Severity, code_of};
 use super::metrics::Trigger;
 use super::release::Release;
 use super::table::{Aged, Birth, Entry, LockId};
-use super::weigh::{Suspicion, weigh};
+use super::weigh::{Suspicion, weigh, weigh_abandoned};
 use crate::evidence::lockfile::Presence;
 use crate::evidence::{Evidence, Owner, PidDomain, RunTimedOut, Writer};
 use crate::examination::facts::transcript_changed_since;
 use crate::examination::run_timed_out;
 use crate::openclaw::lock_kind::LockKind;
 use crate::openclaw::self_heal::{self, SelfHeal};
+use crate::reclaim::run::pin;
 use crate::report::words::{duration, millis};
 use crate::survey::standing::Belonging;
 use crate::survey::{Guarded, SurveyedLock};
@@ -137,9 +138,16 @@ impl Daemon {
 
     fn conclude(&mut self, id: LockId, mut lock: SurveyedLock) {
         let now = self.view.now.boot;
-        let Some(entry) = self.table.get(id) else { return };
-        let weighed = weigh(&lock.evidence, entry.suspicion, now, self.acting_settle());
-        if entry.suspicion != weighed.suspicion && !self.still_without_writer(&mut lock) {
+        let Some(before) = self.table.get(id).map(|entry| entry.suspicion) else { return };
+        let mut weighed = weigh(&lock.evidence, before, now, self.acting_settle());
+        if let Some(settle) = self.settle_of_abandoned(&lock, weighed.shown.verdict) {
+            // Held locks are not kept open otherwise.
+            if !pin(&mut lock) {
+                return self.keep(id, lock, None, Some(now + Duration::from_millis(10)));
+            }
+            weighed = weigh_abandoned(weighed, &lock.evidence, before, now, settle);
+        }
+        if before != weighed.suspicion && !self.still_without_writer(&mut lock) {
             // The first look met it in the middle of something.
             lock.pin = None;
             self.keep(id, lock, None, Some(now + Duration::from_millis(10)));

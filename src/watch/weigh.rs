@@ -6,9 +6,11 @@ use std::time::Duration;
 use crate::evidence::{Evidence, RunTimedOut};
 use crate::openclaw::lock_kind::LockKind;
 use crate::survey::SCAN_SETTLE;
-use crate::verdict::{CREATION_GRACE, GUARD_GRACE, Judgement, Settle, Sighting, StaleProof, Verdict, judge};
+use crate::verdict::{
+    CREATION_GRACE, GUARD_GRACE, Judgement, Settle, Sighting, StaleProof, Verdict, abandon, judge,
+};
 
-/// Since when the same file has looked stale, or leaked.
+/// Since when the same file has looked stale, leaked, or abandoned (`Overdue`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Suspicion {
     pub(super) of: Verdict,
@@ -56,8 +58,27 @@ pub(super) fn weigh(
         let (then, licence_then) = after(*later);
         *later > apart && (then.verdict != shown.verdict || licence_then != licence)
     };
-    let look_again = thresholds(acting).filter(changes_at).min().map(|later| since + later);
+    let look_again = thresholds(acting).filter(changes_at).min().map(|later| since.saturating_add(later));
     Weighed { shown, suspicion, licence, look_again }
+}
+
+/// The same for a held lock whose run has ended at its time limit, where such locks may be taken as well.
+pub(super) fn weigh_abandoned(
+    weighed: Weighed,
+    evidence: &Evidence,
+    before: Option<Suspicion>,
+    now: Duration,
+    settle: Duration,
+) -> Weighed {
+    let since = before.filter(|before| before.of == Verdict::Overdue).map_or(now, |before| before.since);
+    let licence = abandon(evidence, Sighting::Again { apart: now.saturating_sub(since) }, settle);
+    let settled_at = Some(since.saturating_add(settle)).filter(|at| *at > now);
+    Weighed {
+        suspicion: Some(Suspicion { of: Verdict::Overdue, since }),
+        look_again: settled_at.into_iter().chain(weighed.look_again).min(),
+        licence,
+        ..weighed
+    }
 }
 
 fn thresholds(acting: Option<Settle>) -> impl Iterator<Item = Duration> {

@@ -182,12 +182,11 @@ fn a_flood_of_log_lines_delays_no_reclaim() {
     assert!(memory < 64 * 1024, "{memory} KiB for a flood that is read in slices");
 }
 
-#[test]
-fn a_run_that_the_log_says_has_timed_out_is_a_stuck_run() {
-    let env = TestEnv::new("2026.5.22");
-    let log = Log::new(&env);
+/// A lock that its live owner has open, of a run that ended at its time limit a minute ago.
+fn run_that_timed_out(env: &TestEnv) -> (Log, PathBuf, File) {
+    let log = Log::new(env);
     let lock = env.session("dead-run");
-    let _held = hold(&lock, &payload(own_pid(), Some(start_ticks(own_pid()))));
+    let held = hold(&lock, &payload(own_pid(), Some(start_ticks(own_pid()))));
     // Older than what happens to it.
     let past = std::time::SystemTime::now() - Duration::from_secs(3600);
     File::open(lock.with_extension("")).expect("transcript").set_modified(past).expect("mtime");
@@ -207,7 +206,15 @@ fn a_run_that_the_log_says_has_timed_out_is_a_stuck_run() {
             ago(50)
         ),
     );
-    let watch = log.watch(&env, &[]);
+    (log, lock, held)
+}
+
+#[test]
+fn a_run_that_the_log_says_has_timed_out_is_a_stuck_run() {
+    let env = TestEnv::new("2026.5.22");
+    let (log, lock, _held) = run_that_timed_out(&env);
+    let bytes = std::fs::read(&lock).expect("lock");
+    let watch = log.watch(&env, &["--reclaim", "--settle", "100ms"]);
     eventually("it is named", || {
         let status = watch.status();
         let findings = status["findings"].as_array().expect("findings").clone();
@@ -215,6 +222,29 @@ fn a_run_that_the_log_says_has_timed_out_is_a_stuck_run() {
     });
     watch.signal(Signal::USR1);
     watch.wait_for(|line| line.fields["message"].as_str().is_some_and(|text| text.starts_with("1 lock,")));
+    assert_eq!(std::fs::read(&lock).expect("lock"), bytes, "nobody asked for it to be taken");
+}
+
+#[test]
+fn what_a_timed_out_run_holds_is_freed_only_with_abandoned_and_only_if_its_transcript_rests() {
+    let env = TestEnv::new("2026.5.22");
+    let (log, lock, _held) = run_that_timed_out(&env);
+    let transcript = lock.with_extension("");
+    append(&transcript, "{}\n");
+    let bytes = std::fs::read(&lock).expect("lock");
+    let arguments = ["--reclaim", "--abandoned", "--settle", "200ms"];
+    let watch = log.watch(&env, &arguments);
+    watch.verdict(&lock, "held");
+    let acted = watch.try_wait_for(Duration::from_secs(2), |line| line.says("reclaimed"));
+    assert!(acted.is_none(), "its run writes on: {acted:?}");
+    assert_eq!(std::fs::read(&lock).expect("lock"), bytes);
+    drop(watch);
+
+    let past = std::time::SystemTime::now() - Duration::from_secs(3600);
+    File::open(&transcript).expect("transcript").set_modified(past).expect("mtime");
+    let watch = log.watch(&env, &arguments);
+    watch.wait_for(|line| line.is_about(&lock) && line.says("reclaimed"));
+    assert!(std::fs::read_to_string(&lock).expect("tombstone").contains("4194305"));
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn may_unshare() -> bool {
 }
 
 #[test]
-fn a_sidecar_that_shares_the_pid_namespace_frees_every_kind_of_stale_lock() {
+fn a_sidecar_that_shares_the_pid_namespace_frees_every_kind_of_stale_session_lock() {
     if skipped(may_unshare(), "two containers need root, unshare(1) and nsenter(1)") {
         return;
     }
@@ -138,7 +138,9 @@ fn a_sidecar_that_shares_the_pid_namespace_frees_every_kind_of_stale_lock() {
         ("main/leaked.jsonl.lock", "held"),
         ("main/live.jsonl.lock", "held"),
         ("main/recycled.jsonl.lock", "freed"),
-        ("main/sessions.json.lock", "freed"),
+        // Its owner may as well be in a third container, which a nested namespace cannot see, and the kernel cannot
+        // be asked: OpenClaw closes this one at once, and evicts it after 30 s.
+        ("main/sessions.json.lock", "indeterminate"),
         ("main/zombie.jsonl.lock", "freed"),
         ("work/sessions.json.lock", "held"),
     ];

@@ -210,16 +210,17 @@ impl Daemon {
             tally::count(&entry.event, &self.metrics.logs);
         }
         if let Event::RunTimeout { session_id, .. } = &entry.event {
-            self.look_after_timeout(session_id);
+            self.look_after_timeout(session_id, entry.when.time());
         }
         self.plan_diagnosis();
     }
 
     /// A run has ended at its time limit. If its lock is still there when the run has had time to unwind, the
     /// look at it says so.
-    fn look_after_timeout(&mut self, session_id: &str) {
+    fn look_after_timeout(&mut self, session_id: &str, timed_out: Option<DateTime<Utc>>) {
         let grace = RUN_GRACE.to_std().unwrap_or_default() + Duration::from_secs(1);
-        let at = self.view.now.boot + grace;
+        let passed = timed_out.and_then(|at| (self.view.now.wall - at).to_std().ok()).unwrap_or_default();
+        let at = self.view.now.boot + grace.saturating_sub(passed);
         let theirs = self.table.iter().filter(|(_, entry)| {
             entry.lock.as_ref().is_some_and(|lock| lock.session_id.as_deref() == Some(session_id))
         });
