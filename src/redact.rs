@@ -144,7 +144,9 @@ fn redact(text: &str) -> String {
         if end > 0 {
             let (token, after) = rest.split_at(end);
             // `Bearer TOKEN`, `Bot TOKEN`: the next word is the secret, whatever it looks like.
-            let secret_next = announces_secret(&shown) && token.len() >= 8 || shown.ends_with("crontab of ");
+            let secret_next = announces_secret(&shown) && token.len() >= 8
+                || names_secret(&shown)
+                || shown.ends_with("crontab of ");
             if secret_next {
                 shown.push_str(CUT);
             } else {
@@ -168,10 +170,19 @@ fn announces_secret(shown: &str) -> bool {
     let before = shown.trim_end();
     let last = before.rsplit(is_break).next().unwrap_or("");
     let gap = shown.len() > before.len();
-    gap && ["bearer", "basic", "bot"]
+    gap && ["bearer", "basic", "bot", "token"]
         .contains(&last.rsplit(['=', ':']).next().unwrap_or("").to_ascii_lowercase().as_str())
         && before.to_ascii_lowercase().contains("authorization")
         || gap && last.eq_ignore_ascii_case("bearer")
+}
+
+/// `token: `, `x-api-key: `, `"password":"`: the value comes next.
+fn names_secret(shown: &str) -> bool {
+    let named = shown.trim_end_matches(['"', '\'', ':', ' ']);
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let name = named.rsplit(|c| !is_part(c)).next().unwrap_or("").to_ascii_lowercase();
+    let secrets = ["token", "apikey", "api-key", "api_key", "password", "passwd", "secret", "cookie"];
+    shown[named.len()..].contains(':') && secrets.iter().any(|secret| name.ends_with(secret))
 }
 
 /// One token: `key=value`, a path, a number, a secret.
@@ -184,7 +195,8 @@ fn word(token: &str) -> String {
     if let Some((scheme, rest)) = token.split_once("://")
         && !scheme.contains('=')
     {
-        return format!("{scheme}://{}", url(rest));
+        let shown = if scheme.ends_with("file") { path(rest) } else { url(rest) };
+        return format!("{scheme}://{shown}");
     }
     if let Some((key, value)) = token.split_once('=')
         && key
@@ -246,12 +258,12 @@ fn assigned(key: &str, value: &str) -> String {
 }
 
 fn url(rest: &str) -> String {
-    let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let host =
         authority.rsplit_once('@').map_or_else(|| authority.to_owned(), |(_, host)| format!("{CUT}@{host}"));
     let mut shown = host;
     // A path segment may be a secret by itself: api.telegram.org/bot<TOKEN>/getUpdates.
-    let (segments, query) = tail.split_at(tail.find('?').unwrap_or(tail.len()));
+    let (segments, query) = tail.split_at(tail.find(['?', '#']).unwrap_or(tail.len()));
     for (index, segment) in segments.split('/').enumerate() {
         if index > 0 {
             shown.push('/');
@@ -262,8 +274,8 @@ fn url(rest: &str) -> String {
             numbers(segment)
         });
     }
-    if !query.is_empty() {
-        shown.push('?');
+    if let Some(mark) = query.chars().next() {
+        shown.push(mark);
         shown.push_str(CUT);
     }
     shown
@@ -427,18 +439,25 @@ fn quoted_content(text: &str) -> Cow<'_, str> {
         "content=\"",
         "stopped=\"",
         "title=\"",
+        "\"text\":\"",
+        "\"body\":\"",
+        "\"prompt\":\"",
+        "\"content\":\"",
     ];
     let mut shown = Cow::Borrowed(text);
     for key in KEYS {
-        let Some(at) = shown.find(key) else { continue };
-        let start = at + key.len();
-        let bytes = shown.as_bytes();
-        let mut end = start;
-        while end < bytes.len() && bytes[end] != b'"' {
-            end += if bytes[end] == b'\\' { 2 } else { 1 };
+        let mut from = 0;
+        while let Some(at) = shown[from..].find(key) {
+            let start = from + at + key.len();
+            let bytes = shown.as_bytes();
+            let mut end = start;
+            while end < bytes.len() && bytes[end] != b'"' {
+                end += if bytes[end] == b'\\' { 2 } else { 1 };
+            }
+            let tail = shown.get(end.min(shown.len())..).unwrap_or("").to_owned();
+            shown = Cow::Owned(format!("{}{CUT}{tail}", &shown[..start]));
+            from = start + CUT.len();
         }
-        let tail = shown.get(end.min(shown.len())..).unwrap_or("").to_owned();
-        shown = Cow::Owned(format!("{}{CUT}{tail}", &shown[..start]));
     }
     shown
 }
@@ -449,6 +468,25 @@ mod tests {
 
     fn on(text: &str) -> String {
         Redactor::On.text(text).into_owned()
+    }
+
+    #[test]
+    fn whatever_names_a_secret_hides_its_value() {
+        for line in [
+            "token: hunter2",
+            "x-api-key: hunter2",
+            "cookie: hunter2",
+            "password: hunter2",
+            r#"{"apiKey":"hunter2"}"#,
+            r#"{"botToken": "hunter2"}"#,
+            r#"text="hello" and text="hunter2 here""#,
+            r#"{"text":"dear hunter2"}"#,
+            "see https://example.com/cb#access_token=hunter2",
+            "at file:///home/hunter2/.npm-global/lib/node_modules/openclaw/dist/x.js:1:2",
+        ] {
+            assert!(!on(line).contains("hunter2"), "{}", on(line));
+        }
+        assert_eq!(on("tokens: 1234 used, cached=12"), "tokens: 1234 used, cached=12");
     }
 
     #[test]

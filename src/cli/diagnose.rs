@@ -14,7 +14,9 @@ use crate::diagnosis::input::Facts;
 use crate::doctor::cron::deleters;
 use crate::evidence::view::SystemView;
 use crate::examination::facts::{Sample, facts};
-use crate::examination::{Examination, LogModel, examine, logs, mark_timed_out_runs, read_logs, reading};
+use crate::examination::{
+    Examination, LogModel, Looked, examine, logs, mark_timed_out_runs, read_logs, reading,
+};
 use crate::exit::Exit;
 use crate::gatewaylog::{Journal, Reading, Source};
 use crate::redact::Redactor;
@@ -131,7 +133,10 @@ pub fn examination(
     if !facts.deleted.is_empty() || log.model.saw_takeover() {
         facts.deleters = deleters(survey.roots.iter().map(|root| root.path.clone()).collect());
     }
-    let examination = examine(log, &facts, now, redactor);
+    let mut examination = examine(log, &facts, now, redactor);
+    if scan::exit(&survey) == Exit::Trouble {
+        examination.looked = Looked::Partly;
+    }
     Ok((Some(survey), examination))
 }
 

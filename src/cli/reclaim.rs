@@ -177,8 +177,8 @@ fn print(common: &Common, args: &ReclaimArgs, run: &Run) -> anyhow::Result<()> {
         Format::Table if args.quiet => write!(output::stdout(), "{}", reclaimed::one_line(run))?,
         Format::Table => {
             print_risk(run)?;
-            let again = format!("{}{}", common.scope_as_typed(&args.paths), options_as_typed(args));
-            write!(output::stdout(), "{}", reclaimed::for_people(run, redaction, &again))?;
+            let (scope, options) = (common.scope_as_typed(&args.paths), options_as_typed(args));
+            write!(output::stdout(), "{}", reclaimed::for_people(run, redaction, &scope, &options))?;
         }
     }
     Ok(())

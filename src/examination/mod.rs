@@ -23,6 +23,17 @@ pub struct Examination {
     pub sources: Vec<SourceSummary>,
     /// `Down` only if every gateway is known to be.
     pub gateway: GatewayState,
+    pub looked: Looked,
+}
+
+/// How much of the installs was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looked {
+    Whole,
+    /// Something could not be read.
+    Partly,
+    /// Logs were named, and no install.
+    LogsAlone,
 }
 
 /// The log of some sources, read into a model.
@@ -62,7 +73,8 @@ pub fn examine(log: LogModel, facts: &Facts, now: DateTime<Utc>, redactor: Redac
     let mut states: Vec<GatewayState> = facts.gateways.iter().map(|gateway| gateway.state).collect();
     states.dedup();
     let gateway = if let [state] = states[..] { state } else { GatewayState::Unknown };
-    Examination { diagnosis: log.model.diagnose(facts, now, redactor), sources: log.sources, gateway }
+    let looked = if facts.scanned { Looked::Whole } else { Looked::LogsAlone };
+    Examination { diagnosis: log.model.diagnose(facts, now, redactor), sources: log.sources, gateway, looked }
 }
 
 /// A reading that begins at `since`, by the local clock (undated stamps are local).

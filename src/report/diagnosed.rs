@@ -11,7 +11,7 @@ use super::table::{BOLD, DIM};
 use super::words::{count, rfc3339};
 use crate::diagnosis::input::GatewayState;
 use crate::diagnosis::{Finding, LaneReport, Severity, Spread};
-use crate::examination::Examination;
+use crate::examination::{Examination, Looked};
 use crate::redact::Redactor;
 
 pub const DIAGNOSIS_SCHEMA: &str = "lockdoctor/diagnosis/v1";
@@ -92,6 +92,13 @@ pub fn headline(serious: &[&Finding], examination: &Examination) -> String {
     let critical = serious.iter().filter(|finding| finding.severity == Severity::Critical).count();
     let read_nothing = examination.sources.iter().all(|source| source.counters.lines == 0);
     let found = match (critical, serious.len()) {
+        (0, 0) if examination.looked == Looked::Partly => {
+            "Not everything could be looked at, so nothing can be ruled out.".to_owned()
+        }
+        (0, 0) if examination.looked == Looked::LogsAlone && read_nothing => "Nothing was read.".to_owned(),
+        (0, 0) if examination.looked == Looked::LogsAlone => {
+            "The log names nothing that holds a session up. No lock was looked at.".to_owned()
+        }
         (0, 0) if read_nothing => {
             "No lock is in the way. No log was read, so waits and runs are not known.".to_owned()
         }

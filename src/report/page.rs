@@ -6,7 +6,7 @@ use super::diagnosed::{headline, word};
 use super::html::model as page;
 use super::words::{millis, owner, rfc3339};
 use crate::diagnosis::{Diagnosis, Finding, LaneReport, MarkKind, Severity, SpanKind, Spread};
-use crate::examination::Examination;
+use crate::examination::{Examination, Looked};
 use crate::openclaw::install::Install;
 use crate::redact::Redactor;
 use crate::survey::{Survey, SurveyedLock};
@@ -34,7 +34,11 @@ pub fn model(
         paste: paste(&sentence, diagnosis, &locks, &environment),
         headline: page::Headline {
             sentence,
-            severity: serious.first().map(|finding| severity(finding.severity)),
+            severity: match serious.first() {
+                Some(worst) => Some(severity(worst.severity)),
+                None if examination.looked == Looked::Partly => Some(page::Severity::Warning),
+                None => None,
+            },
         },
         generated_at: now,
         period: diagnosis.from.zip(diagnosis.to).map(|(start, end)| page::Period { start, end }),

@@ -123,12 +123,12 @@ fn reasons(attempt: &Attempt, separator: &str) -> String {
     words.join(separator)
 }
 
-/// `again`: the scope as it was typed, for the command that comes next.
-pub fn for_people(run: &Run, redaction: Redactor, again: &str) -> String {
+/// For the commands that come next. `scope` and `options`: as they were typed.
+pub fn for_people(run: &Run, redaction: Redactor, scope: &str, options: &str) -> String {
     let mut out = String::new();
     if run.attempts.is_empty() {
         let rest = if run.others_need_attention() {
-            format!("Nothing to free, but something needs attention:\n    lockdoctor scan{again}\n")
+            format!("Nothing to free, but something needs attention:\n    lockdoctor scan{scope}\n")
         } else {
             "Nothing to free: no lock is stale or leaked.\n".to_owned()
         };
@@ -137,7 +137,7 @@ pub fn for_people(run: &Run, redaction: Redactor, again: &str) -> String {
     for attempt in &run.attempts {
         one(&mut out, run, attempt, redaction);
     }
-    let _ = writeln!(out, "\n{}", conclusion(run, again));
+    let _ = writeln!(out, "\n{}", conclusion(run, &format!("{scope}{options}")));
     out
 }
 
