@@ -77,7 +77,7 @@ impl LogArgs {
 }
 
 pub fn run(common: &Common, args: &DiagnoseArgs) -> anyhow::Result<Exit> {
-    let (survey, examination) = examination(common, &args.paths, &args.logs, common.redaction())?;
+    let (_, examination) = examination(common, &args.paths, &args.logs, common.redaction())?;
     match common.format() {
         Format::Json | Format::Ndjson => {
             output::print_json(&diagnosed::document(&examination, Utc::now(), common.redaction()))?;
@@ -88,7 +88,7 @@ pub fn run(common: &Common, args: &DiagnoseArgs) -> anyhow::Result<Exit> {
             write!(output::stdout(), "{}", diagnosed::for_people(&examination, &scope, output::width()))?;
         }
     }
-    let incomplete = survey.as_ref().is_some_and(|survey| scan::exit(survey) == Exit::Trouble);
+    let incomplete = examination.looked == Looked::Partly;
     // A log that was asked for and cannot be read is an error; one that was merely looked for is not.
     let unread =
         !args.logs.named().is_empty() && examination.sources.iter().any(|source| source.error.is_some());

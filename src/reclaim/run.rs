@@ -15,7 +15,6 @@ use crate::evidence::lockfile::{Look, PinnedLock};
 use crate::evidence::view::SystemView;
 use crate::examination::facts::transcript_changed_since;
 use crate::openclaw::install::Install;
-use crate::survey::gather::see_owner_again;
 use crate::survey::{Confirmed, Problem, ProblemSeverity, Survey, SurveyedLock, confirm, settle_of};
 use crate::verdict::{Action, Reason, Settle, Sighting, StaleProof, Verdict, abandon};
 
@@ -134,10 +133,8 @@ impl Run {
                 last_wait = Some(wait);
             }
             let apart = self.started.elapsed().max(wait);
-            // Whoever has come since the first look may carry the number in another namespace.
             let install = self.survey.roots[lock.root].install.as_ref();
-            see_owner_again(&mut lock, install, view);
-            let confirmed = confirm(&mut lock, view, apart, self.settle);
+            let confirmed = confirm(&mut lock, install, view, apart, self.settle);
             self.conclude(step, lock, confirmed, &mut reclaimers, view);
         }
         let Some((abandoned, pinned)) = self.abandoned.take().filter(|(locks, _)| !locks.is_empty()) else {
@@ -147,7 +144,9 @@ impl Run {
         std::thread::sleep(wait.saturating_sub(pinned.elapsed()));
         view.refresh();
         for mut lock in abandoned {
-            let confirmed = confirm_abandoned(&mut lock, view, pinned.elapsed().max(wait), self.settle);
+            let install = self.survey.roots[lock.root].install.as_ref();
+            let apart = pinned.elapsed().max(wait);
+            let confirmed = confirm_abandoned(&mut lock, install, view, apart, self.settle);
             self.conclude(step, lock, confirmed, &mut reclaimers, view);
         }
     }
@@ -250,11 +249,12 @@ pub fn pin(lock: &mut SurveyedLock) -> bool {
 /// meanwhile, the lock is stale or leaked like any other; should it write again, the run is not over.
 fn confirm_abandoned(
     lock: &mut SurveyedLock,
+    install: Option<&Install>,
     view: &mut SystemView,
     apart: Duration,
     settle: Settle,
 ) -> Confirmed {
-    let confirmed = confirm(lock, view, apart, settle);
+    let confirmed = confirm(lock, install, view, apart, settle);
     let RunTimedOut::Yes { at } = lock.evidence.run_timed_out else { return confirmed };
     if confirmed != Confirmed::NotProven || transcript_changed_since(lock, at) {
         return confirmed;

@@ -209,7 +209,7 @@ fn is_gateway_visible(install: Option<&Install>) -> bool {
 }
 
 /// The second look at the owner: it may have ended, or it may have started since the first census.
-pub fn see_owner_again(lock: &mut SurveyedLock, install: Option<&Install>, view: &mut SystemView) {
+pub(super) fn see_owner_again(lock: &mut SurveyedLock, install: Option<&Install>, view: &mut SystemView) {
     let evidence = &mut lock.evidence;
     let Content::Parsed(payload) = &evidence.content else { return };
     evidence.owner = view.processes.owner(payload.pid);

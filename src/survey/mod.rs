@@ -213,7 +213,13 @@ fn look_again(
 }
 
 /// The second judgement of a reclaim: the same pinned file, everything asked anew, the pin kept.
-pub fn confirm(lock: &mut SurveyedLock, view: &mut SystemView, apart: Duration, settle: Settle) -> Confirmed {
+pub fn confirm(
+    lock: &mut SurveyedLock,
+    install: Option<&Install>,
+    view: &mut SystemView,
+    apart: Duration,
+    settle: Settle,
+) -> Confirmed {
     let Some(pin) = &lock.pin else { return Confirmed::Gone };
     match pin.presence() {
         Ok(Presence::Gone) => return Confirmed::Gone,
@@ -221,9 +227,8 @@ pub fn confirm(lock: &mut SurveyedLock, view: &mut SystemView, apart: Duration, 
         Ok(Presence::Same) => {}
     }
     lock.evidence.writer = pin.probe_writer(&mut view.leases);
-    if let Some(payload) = lock.evidence.payload() {
-        lock.evidence.owner = view.processes.owner(payload.pid);
-    }
+    // Whoever has come since the first look may carry the number in another namespace.
+    gather::see_owner_again(lock, install, view);
     lock.judge_again(apart, settle);
     match lock.judgement.proof() {
         Some(proof) => Confirmed::Proven(proof),
