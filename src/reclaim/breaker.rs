@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::journal::{Event, Subject};
+use super::journal::Subject;
 use super::store::Store;
 
 /// No breaker looks further back.
@@ -32,11 +32,8 @@ impl Breaker {
     /// Refuses a reclaim that would be one too many.
     pub fn check(&self, store: &Store, subject: &Subject, now: DateTime<Utc>) -> Result<(), Tripped> {
         let done = |within: TimeDelta, of: Option<&str>| {
-            let recent = store.entries().iter().rev().take_while(|entry| now - entry.at < within);
-            recent
-                .filter(|entry| matches!(entry.event, Event::Reclaimed | Event::Completed))
-                .filter(|entry| of.is_none_or(|lock| entry.subject.lock == lock))
-                .count()
+            let recent = store.freed().rev().take_while(|freed| now - freed.at < within);
+            recent.filter(|freed| of.is_none_or(|lock| freed.is(lock))).count()
         };
         if done(self.same_lock_within, Some(&subject.lock)) >= self.same_lock {
             return Err(Tripped::SameLock {

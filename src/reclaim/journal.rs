@@ -2,16 +2,15 @@
 //! what to which lock, on which evidence, by which rule, and what came of it; and after a crash, what was
 //! under way.
 
-use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::breaker::LONGEST_WINDOW;
+use super::past::{Freed, Memory, Past, is_recent};
 use super::store::{StoreError, failed};
 use crate::evidence::directory::Directory;
 use crate::evidence::lockfile::FileFacts;
@@ -120,26 +119,8 @@ pub(super) struct Journal {
     fd: OwnedFd,
     ino: u64,
     path: PathBuf,
-    memory: Memory,
     read_to: u64,
-    entries: Vec<Entry>,
-    /// What was begun and has not ended, by id.
-    open: BTreeMap<String, Entry>,
-}
-
-/// How much of the past is kept in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Memory {
-    /// For whoever asks what became of a lock.
-    Whole,
-    /// What the circuit breaker asks for: a daemon must not grow with the journal.
-    Recent,
-}
-
-impl Memory {
-    fn keeps(self, at: DateTime<Utc>) -> bool {
-        self == Self::Whole || Utc::now() - at < LONGEST_WINDOW + TimeDelta::minutes(1)
-    }
+    past: Past,
 }
 
 /// Whether the journal may be written to.
@@ -154,8 +135,7 @@ impl Journal {
     pub(super) fn open(directory: &Directory, access: Access, memory: Memory) -> Result<Self, StoreError> {
         let path = directory.path.join(JOURNAL);
         let (fd, ino) = open_file(directory, &path, access)?;
-        let (entries, open) = (Vec::new(), BTreeMap::new());
-        let mut journal = Self { fd, ino, path, memory, read_to: 0, entries, open };
+        let mut journal = Self { fd, ino, path, read_to: 0, past: Past::new(memory) };
         journal.read_previous(directory);
         journal.read_on()?;
         Ok(journal)
@@ -168,7 +148,7 @@ impl Journal {
             return self.read_on();
         }
         // Another lockdoctor began a new one, or somebody removed it.
-        *self = Self::open(directory, Access::Write, self.memory)?;
+        *self = Self::open(directory, Access::Write, self.memory())?;
         Ok(())
     }
 
@@ -176,42 +156,39 @@ impl Journal {
         let size = self.size()?;
         // Should somebody have cut it, what we know of it is all that is left.
         self.read_to = self.read_to.min(size);
-        let mut block = BLOCK;
-        while self.read_to < size {
-            let end = size.min(self.read_to + block);
-            let text = read_range(&self.fd, self.read_to, end)
-                .map_err(|error| self.failed("reading the journal", error))?;
-            match self.absorb(&text) {
-                0 if end < size => block *= 2,
-                0 => break,
-                whole => self.read_to += whole,
-            }
-        }
+        self.read_to = absorb_range(&self.fd, self.read_to, size, &mut self.past)
+            .map_err(|error| failed(&self.path, "reading the journal", error))?;
         Ok(())
     }
 
     /// Begins a new journal once this one is large. Nothing may be under way.
     pub(super) fn rotate(&mut self, directory: &Directory) -> Result<(), StoreError> {
-        if self.read_to <= MAX_BYTES || !self.open.is_empty() {
+        if self.read_to <= MAX_BYTES || self.past.open().next().is_some() {
             return Ok(());
         }
         rustix::fs::renameat_with(directory, JOURNAL, directory, PREVIOUS, RenameFlags::empty())
             .map_err(|error| self.failed("beginning a new journal", error))?;
-        *self = Self::open(directory, Access::Write, self.memory)?;
+        *self = Self::open(directory, Access::Write, self.memory())?;
         Ok(())
     }
 
     pub(super) fn memory(&self) -> Memory {
-        self.memory
+        self.past.memory()
     }
 
+    /// Oldest first; none unless the whole past is kept.
     pub(super) fn entries(&self) -> &[Entry] {
-        &self.entries
+        self.past.entries()
+    }
+
+    /// The locks that were freed lately, oldest first.
+    pub(super) fn freed(&self) -> impl DoubleEndedIterator<Item = &Freed> {
+        self.past.freed()
     }
 
     /// What a lockdoctor began and did not end.
-    pub(super) fn unfinished(&self) -> Vec<Entry> {
-        self.open.values().cloned().collect()
+    pub(super) fn unfinished(&self) -> impl Iterator<Item = &Entry> {
+        self.past.open()
     }
 
     /// Appends, and waits until it is on disk.
@@ -243,44 +220,20 @@ impl Journal {
 
     /// Counts an entry as told, written or not.
     pub(super) fn take_in(&mut self, entry: Entry) {
-        if entry.event.is_beginning() {
-            self.open.insert(entry.id.clone(), entry.clone());
-        } else {
-            self.open.remove(&entry.id);
-        }
-        self.entries.push(entry);
+        self.past.take_in(entry, Utc::now());
     }
 
-    /// Takes in every line that is whole and returns their length. A torn last line is what a power cut leaves;
-    /// it records nothing.
-    fn absorb(&mut self, text: &[u8]) -> u64 {
-        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        for line in text[..whole].split(|byte| *byte == b'\n') {
-            if let Ok(entry) = serde_json::from_slice(line) {
-                self.take_in(entry);
-            }
-        }
-        let memory = self.memory;
-        if memory == Memory::Recent {
-            self.entries.retain(|entry| memory.keeps(entry.at));
-        }
-        whole as u64
-    }
-
-    /// What the previous journal tells of the locks that are still in the quarantine. History, so it is no
-    /// error if it cannot be read.
+    /// What the previous journal tells. History, so it is no error if it cannot be read.
     fn read_previous(&mut self, directory: &Directory) {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let Ok(fd) = rustix::fs::openat(directory, PREVIOUS, flags, Mode::empty()) else { return };
-        let modified =
-            rustix::fs::fstat(&fd).ok().and_then(|stat| DateTime::from_timestamp(stat.st_mtime, 0));
-        if modified.is_some_and(|at| !self.memory.keeps(at)) {
+        let Ok(stat) = rustix::fs::fstat(&fd) else { return };
+        let modified = DateTime::from_timestamp(stat.st_mtime, 0);
+        if self.memory() == Memory::Recent && modified.is_some_and(|at| !is_recent(at, Utc::now())) {
             return;
         }
-        if let Ok(text) = read_range(&fd, 0, 2 * MAX_BYTES) {
-            self.absorb(&text);
-        }
-        self.open.clear();
+        let _ = absorb_range(&fd, 0, (stat.st_size as u64).min(2 * MAX_BYTES), &mut self.past);
+        self.past.nothing_is_open();
     }
 
     fn ends_torn(&self) -> bool {
@@ -322,6 +275,22 @@ fn open_file(
         return Err(tampered());
     }
     Ok((fd, stat.st_ino))
+}
+
+/// Takes in the whole lines between two offsets, a block at a time, and returns where the last one ends.
+fn absorb_range(fd: &OwnedFd, from: u64, to: u64, past: &mut Past) -> Result<u64, Errno> {
+    let now = Utc::now();
+    let (mut at, mut block) = (from, BLOCK);
+    while at < to {
+        let end = to.min(at + block);
+        let text = read_range(fd, at, end)?;
+        match past.absorb(&text, now) {
+            0 if end < to => block *= 2,
+            0 => break,
+            whole => at += whole as u64,
+        }
+    }
+    Ok(at)
 }
 
 fn read_range(fd: &OwnedFd, from: u64, to: u64) -> Result<Vec<u8>, Errno> {

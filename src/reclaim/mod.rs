@@ -11,6 +11,7 @@ mod failure;
 pub mod homes;
 mod identity;
 pub mod journal;
+mod past;
 pub mod quarantine;
 mod recovery;
 pub mod run;
@@ -35,7 +36,8 @@ use crate::verdict::{StaleProof, Verdict};
 use breaker::Breaker;
 pub use failure::Failure;
 use identity::ActingAs;
-use journal::{Entry, Event, Memory, Subject};
+use journal::{Entry, Event, Subject};
+use past::Memory;
 use store::{Store, Turn};
 use swap::{Places, SwapOutcome};
 

@@ -8,7 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rustix::fs::AtFlags;
 use serde::Serialize;
 
-use super::journal::{Entry, Event, Memory, Subject};
+use super::journal::{Entry, Event, Subject};
+use super::past::Memory;
 use super::recovery::{is_plain_name, place_of};
 use super::store::{Store, StoreError, time_in};
 use super::swap::{Places, SwapOutcome, restore_over_tombstone, restore_to_free_name};

@@ -14,7 +14,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode};
 use rustix::io::Errno;
 
-use super::journal::{Access, Entry, Event, Journal, Memory};
+use super::journal::{Access, Entry, Event, Journal};
+use super::past::{Freed, Memory};
 use super::trust::{self, Distrust};
 use super::{recovery, tombstone};
 use crate::evidence::directory::Directory;
@@ -160,12 +161,18 @@ impl Store {
             && leads_to(&self.directory, QUARANTINE, &self.quarantine)
     }
 
+    /// Oldest first; none unless the whole past was asked for.
     pub fn entries(&self) -> &[Entry] {
         self.journal.entries()
     }
 
+    /// The locks that were freed lately, oldest first.
+    pub(super) fn freed(&self) -> impl DoubleEndedIterator<Item = &Freed> {
+        self.journal.freed()
+    }
+
     pub(super) fn unfinished(&self) -> Vec<Entry> {
-        self.journal.unfinished()
+        self.journal.unfinished().cloned().collect()
     }
 
     /// Appends to the journal and waits until it is on disk.
@@ -189,7 +196,10 @@ impl Store {
     /// A name that sorts by time and tells files apart.
     pub(super) fn new_id(&self, now: DateTime<Utc>, facts: &FileFacts) -> String {
         let base = format!("{}-{:x}", now.format(STAMP), facts.ino);
-        let taken = |id: &String| self.entries().iter().rev().take(64).any(|entry| entry.id == *id);
+        let unfinished = |id: &str| self.journal.unfinished().any(|entry| entry.id == id);
+        let lies_there =
+            |id: &str| rustix::fs::statat(&self.quarantine, id, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+        let taken = |id: &String| unfinished(id) || lies_there(id);
         let others = (1..=64).map(|n| format!("{base}-{n}"));
         std::iter::once(base.clone()).chain(others).find(|id| !taken(id)).unwrap_or(base)
     }

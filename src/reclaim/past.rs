@@ -1,0 +1,150 @@
+//! What the journal tells, as far as somebody needs it in memory. No I/O.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::breaker::LONGEST_WINDOW;
+use super::journal::{Entry, Event};
+
+/// How much of the past is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// Every entry, for whoever asks what became of a lock.
+    Whole,
+    /// What the circuit breaker and recovery ask for: a daemon must not grow with the journal.
+    Recent,
+}
+
+/// A lock that was freed, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Freed {
+    pub(super) at: DateTime<Utc>,
+    lock: Box<str>,
+}
+
+impl Freed {
+    pub(super) fn is(&self, lock: &str) -> bool {
+        *self.lock == *lock
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Past {
+    memory: Memory,
+    /// With [`Memory::Whole`] alone.
+    entries: Vec<Entry>,
+    /// Within the longest window of a circuit breaker, in the order of the journal.
+    freed: VecDeque<Freed>,
+    /// What was begun and has not ended, by id.
+    open: BTreeMap<String, Entry>,
+}
+
+impl Past {
+    pub(super) fn new(memory: Memory) -> Self {
+        Self { memory, entries: Vec::new(), freed: VecDeque::new(), open: BTreeMap::new() }
+    }
+
+    pub(super) fn memory(&self) -> Memory {
+        self.memory
+    }
+
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub(super) fn freed(&self) -> impl DoubleEndedIterator<Item = &Freed> {
+        self.freed.iter()
+    }
+
+    pub(super) fn open(&self) -> impl Iterator<Item = &Entry> {
+        self.open.values()
+    }
+
+    pub(super) fn take_in(&mut self, entry: Entry, now: DateTime<Utc>) {
+        if matches!(entry.event, Event::Reclaimed | Event::Completed) {
+            self.freed.push_back(Freed { at: entry.at, lock: entry.subject.lock.as_str().into() });
+            while self.freed.front().is_some_and(|oldest| !is_recent(oldest.at, now)) {
+                self.freed.pop_front();
+            }
+        }
+        match (self.memory, entry.event.is_beginning()) {
+            (Memory::Recent, true) => drop(self.open.insert(entry.id.clone(), entry)),
+            (Memory::Recent, false) => drop(self.open.remove(&entry.id)),
+            (Memory::Whole, beginning) => {
+                if beginning {
+                    self.open.insert(entry.id.clone(), entry.clone());
+                } else {
+                    self.open.remove(&entry.id);
+                }
+                self.entries.push(entry);
+            }
+        }
+    }
+
+    /// Takes in every line that is whole and returns their length. A torn last line is what a power cut leaves;
+    /// it records nothing.
+    pub(super) fn absorb(&mut self, text: &[u8], now: DateTime<Utc>) -> usize {
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        for line in text[..whole].split(|byte| *byte == b'\n') {
+            if let Ok(entry) = serde_json::from_slice(line) {
+                self.take_in(entry, now);
+            }
+        }
+        whole
+    }
+
+    /// What an older journal began was seen to before this one was begun.
+    pub(super) fn nothing_is_open(&mut self) {
+        self.open.clear();
+    }
+}
+
+/// A little longer than the longest window: whoever asks has another clock reading.
+pub(super) fn is_recent(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    now - at < LONGEST_WINDOW + TimeDelta::minutes(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reclaim::journal::Subject;
+
+    fn entry(id: usize, event: Event, at: DateTime<Utc>) -> Entry {
+        let subject =
+            Subject { lock: format!("agents/main/sessions/{}.jsonl.lock", id % 3), ..Subject::default() };
+        Entry::about(at, &id.to_string(), event, subject)
+    }
+
+    /// A day of three acts a second.
+    #[test]
+    fn a_daemon_does_not_grow_with_the_journal() {
+        let mut past = Past::new(Memory::Recent);
+        let start = DateTime::UNIX_EPOCH;
+        let mut most = 0;
+        for act in 0..3 * 24 * 3600 {
+            let at = start + TimeDelta::milliseconds(act as i64 * 333);
+            past.take_in(entry(act, Event::Intent, at), at);
+            past.take_in(entry(act, Event::Reclaimed, at), at);
+            past.take_in(entry(act, Event::Purged, at), at);
+            most = most.max(past.freed.capacity());
+        }
+        assert!(past.entries.is_empty());
+        assert_eq!(past.open.len(), 0);
+        assert!(most <= 4096, "room for {most}");
+        let window = LONGEST_WINDOW.num_milliseconds() / 333;
+        assert!(past.freed().count() as i64 >= window, "the breaker needs {window}");
+    }
+
+    #[test]
+    fn what_has_no_end_is_open() {
+        for memory in [Memory::Whole, Memory::Recent] {
+            let mut past = Past::new(memory);
+            let at = DateTime::UNIX_EPOCH;
+            past.take_in(entry(1, Event::Intent, at), at);
+            past.take_in(entry(2, Event::Intent, at), at);
+            past.take_in(entry(1, Event::Failed, at), at);
+            assert_eq!(past.open().map(|open| open.id.as_str()).collect::<Vec<_>>(), ["2"]);
+        }
+    }
+}
