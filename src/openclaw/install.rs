@@ -31,6 +31,12 @@ pub struct Install {
 impl Install {
     /// Opens the state directory at `path`.
     pub fn open(path: &Path, view: &mut SystemView) -> Result<Self, Errno> {
+        Self::open_with_databases(path, view).map(|(install, _)| install)
+    }
+
+    /// Opens it, and hands over what its databases held: they tell the era, and there is no need to read them again
+    /// for what else they tell.
+    pub fn open_with_databases(path: &Path, view: &mut SystemView) -> Result<(Self, sqlite::Survey), Errno> {
         let root = Rc::new(Directory::open_root(path)?);
         let own = Environment::of_this_process();
         let (config_path, links) = config_path(&root, &own);
@@ -39,13 +45,15 @@ impl Install {
         let of_gateway = gateway.pid.and_then(Environment::of_process);
         let environment = of_gateway.unwrap_or_else(|| own.as_owner_of(&root.path));
         let config = Config::read(&config_path, links, &environment);
-        let sqlite::Origin { era, app_version } = sqlite::origin(&root.path);
+        let databases = sqlite::survey(&root.path, sqlite::Sessions::Running);
+        let sqlite::Origin { era, app_version } = sqlite::origin(&root.path, &databases);
         let of_databases = app_version.and_then(|text| text.parse::<Version>().ok());
         // Every command that saves the configuration signs it, and every migration its databases: the younger
         // version is the one in use.
         let version = config.version.clone().max(of_databases);
         let era = era_of(era, version.as_ref());
-        Ok(Self { root, config, config_path, gateway, version, era, cron_timeouts: OnceCell::new() })
+        let cron_timeouts = OnceCell::new();
+        Ok((Self { root, config, config_path, gateway, version, era, cron_timeouts }, databases))
     }
 
     /// The names of the agents, sorted.

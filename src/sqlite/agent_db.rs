@@ -25,6 +25,8 @@ pub struct AgentDb {
     pub migration: Migration,
     pub nodes: Section<SessionNode>,
     pub windows: Section<SessionWindow>,
+    /// When any session was changed last.
+    pub youngest: Option<DateTime<Utc>>,
 }
 
 impl AgentDb {
@@ -32,16 +34,6 @@ impl AgentDb {
     pub fn has_sessions(&self) -> bool {
         !matches!((&self.nodes, &self.windows), (Section::Absent, Section::Absent))
     }
-}
-
-/// What the era of an agent's sessions can be told from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tables {
-    /// The database is for other things.
-    NoSessions,
-    Sessions {
-        youngest: Option<DateTime<Utc>>,
-    },
 }
 
 /// A session by its key. The key may hold a phone number: redact before printing.
@@ -84,6 +76,10 @@ impl Sessions {
             Self::Running => &[("status", "running")],
             Self::All => &[],
         }
+    }
+
+    fn includes(self, status: Option<&SessionStatus>) -> bool {
+        self == Self::All || status == Some(&SessionStatus::Running)
     }
 }
 
@@ -145,17 +141,6 @@ pub(crate) fn read(state_dir: &Place, agent: &str, which: Sessions) -> Result<Ag
     snapshot::read(&place, NAME, |snapshot| look(snapshot, agent, which))
 }
 
-/// Cheap, however large the database: no entry is read.
-pub(crate) fn tables(state_dir: &Place, agent: &str) -> Result<Tables> {
-    let place = state_dir.below(&Path::new("agents").join(agent).join("agent"))?;
-    snapshot::read(&place, NAME, |snapshot| {
-        let schema = own_schema(snapshot)?;
-        let Some(table) = schema.table(snapshot, "session_windows")? else { return Ok(Tables::NoSessions) };
-        let rows = table.rows(snapshot, &[], &["updated_at"], &[])?;
-        Ok(Tables::Sessions { youngest: rows.iter().filter_map(|row| time(&row[0])).max() })
-    })
-}
-
 fn own_schema(snapshot: &mut Snapshot) -> Result<Schema> {
     let schema = Schema::read(snapshot)?;
     if schema.has("schema_meta") {
@@ -166,13 +151,20 @@ fn own_schema(snapshot: &mut Snapshot) -> Result<Schema> {
 
 fn look(snapshot: &mut Snapshot, agent: &str, which: Sessions) -> Result<AgentDb> {
     let schema = own_schema(snapshot)?;
+    let mut youngest = None;
+    let windows = windows(snapshot, &schema).map(|found| {
+        let (windows, changed) = found?;
+        youngest = changed;
+        Some(windows.into_iter().filter(|window| which.includes(window.status.as_ref())).collect())
+    });
     Ok(AgentDb {
         agent: agent.to_owned(),
         path: snapshot.path(),
         sizes: snapshot.sizes(),
         migration: migration(snapshot, &schema)?,
         nodes: section(nodes(snapshot, &schema, which))?,
-        windows: section(windows(snapshot, &schema, which))?,
+        windows: section(windows)?,
+        youngest,
     })
 }
 
@@ -196,10 +188,14 @@ fn nodes(snapshot: &mut Snapshot, schema: &Schema, which: Sessions) -> Result<Op
     all(&rows, node, || snapshot.corrupt("session_nodes holds a row that is no session")).map(Some)
 }
 
-fn windows(snapshot: &mut Snapshot, schema: &Schema, which: Sessions) -> Result<Option<Vec<SessionWindow>>> {
+/// All of them, and when any was changed last: they are small.
+fn windows(
+    snapshot: &mut Snapshot,
+    schema: &Schema,
+) -> Result<Option<(Vec<SessionWindow>, Option<DateTime<Utc>>)>> {
     let Some(table) = schema.table(snapshot, "session_windows")? else { return Ok(None) };
-    let required = ["session_id", "session_key", "status", "started_at", "ended_at"];
-    let rows = table.rows(snapshot, which.filter(), &required, &["transcript_updated_at"])?;
+    let required = ["session_id", "session_key", "status", "started_at", "ended_at", "updated_at"];
+    let rows = table.rows(snapshot, &[], &required, &["transcript_updated_at"])?;
     let window = |row: &[Value]| {
         Some(SessionWindow {
             session_id: text(&row[0])?,
@@ -207,8 +203,10 @@ fn windows(snapshot: &mut Snapshot, schema: &Schema, which: Sessions) -> Result<
             status: text(&row[2]).as_deref().map(SessionStatus::parse),
             started_at: time(&row[3]),
             ended_at: time(&row[4]),
-            transcript_updated_at: time(&row[5]),
+            transcript_updated_at: time(&row[6]),
         })
     };
-    all(&rows, window, || snapshot.corrupt("session_windows holds a row that is no session")).map(Some)
+    let youngest = rows.iter().filter_map(|row| time(&row[5])).max();
+    let windows = all(&rows, window, || snapshot.corrupt("session_windows holds a row that is no session"))?;
+    Ok(Some((windows, youngest)))
 }

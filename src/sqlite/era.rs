@@ -8,10 +8,11 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::agent_db::{self, Tables};
+use super::agent_db;
 use super::error::{ReadError, Result};
 use super::place::Place;
-use super::state_db;
+use super::state_db::Section;
+use super::survey::Survey;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Era {
@@ -26,10 +27,6 @@ pub enum Era {
 /// How much younger a session file must be than the youngest row before it says that files are in use again.
 const NOTABLY_YOUNGER: TimeDelta = TimeDelta::minutes(5);
 
-pub fn era(state_dir: &Path) -> Era {
-    origin(state_dir).era
-}
-
 /// What the databases tell of the OpenClaw that wrote them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
@@ -38,39 +35,35 @@ pub struct Origin {
     pub app_version: Option<String>,
 }
 
-pub fn origin(state_dir: &Path) -> Origin {
-    let unknown = |error: ReadError| Origin { era: Era::Unknown(error.to_string()), app_version: None };
-    match Place::root(state_dir) {
-        Ok(place) => origin_of(&place).unwrap_or_else(unknown),
-        Err(error) => unknown(error),
-    }
+/// Tells it from what `databases` held, and from how old the session files beside them are.
+pub fn origin(state_dir: &Path, databases: &Survey) -> Origin {
+    origin_of(state_dir, databases)
+        .unwrap_or_else(|error| Origin { era: Era::Unknown(error.to_string()), app_version: None })
 }
 
-fn origin_of(place: &Place) -> Result<Origin> {
+fn origin_of(state_dir: &Path, databases: &Survey) -> Result<Origin> {
+    let place = Place::root(state_dir)?;
     let mut evidence = Evidence::default();
-    let mut app_version = None;
-    for agent in agent_db::agents(place)? {
-        match agent_db::tables(place, &agent) {
-            Ok(Tables::Sessions { youngest }) => evidence.add(youngest),
-            Ok(Tables::NoSessions) | Err(ReadError::Missing { .. }) => {}
-            Err(error) => {
-                evidence.unreadable.get_or_insert_with(|| error.to_string());
-            }
+    for (_, database) in &databases.agents {
+        match database {
+            Ok(database) if database.has_sessions() => evidence.add(database.youngest),
+            Ok(_) => {}
+            Err(error) => evidence.cannot_read(error),
         }
-        evidence.add_files(place, &agent);
     }
-    // From 2026.8.1 the shared database lists who has an agent database open, before there is a session.
-    evidence.lists_agent_databases = match state_db::read(place) {
+    for agent in agent_db::agents(&place)? {
+        evidence.add_files(&place, &agent);
+    }
+    let mut app_version = None;
+    match &databases.state {
         Ok(db) => {
-            app_version = db.migration.app_version;
-            db.agent_database_leases != state_db::Section::Absent
+            app_version.clone_from(&db.migration.app_version);
+            // From 2026.8.1 it lists who has an agent database open, before there is a session.
+            evidence.lists_agent_databases = db.agent_database_leases != Section::Absent;
         }
-        Err(ReadError::Missing { .. }) => false,
-        Err(error) => {
-            evidence.unreadable.get_or_insert_with(|| error.to_string());
-            false
-        }
-    };
+        Err(ReadError::Missing { .. }) => {}
+        Err(error) => evidence.cannot_read(error),
+    }
     Ok(Origin { era: evidence.judge(), app_version })
 }
 
@@ -87,6 +80,10 @@ impl Evidence {
     fn add(&mut self, youngest: Option<DateTime<Utc>>) {
         self.session_tables = true;
         self.youngest_row = self.youngest_row.max(youngest);
+    }
+
+    fn cannot_read(&mut self, error: &ReadError) {
+        self.unreadable.get_or_insert_with(|| error.to_string());
     }
 
     /// `sessions.json` is rewritten at the start and end of every run of the file era.

@@ -37,7 +37,7 @@ mod wal;
 mod witness;
 
 pub use agent_db::{AgentDb, SessionNode, SessionStatus, SessionWindow, Sessions};
-pub use era::{Era, Origin, era, origin};
+pub use era::{Era, Origin, origin};
 pub use error::ReadError;
 pub use judge::{
     Action, ClaimKind, LeaseVerdict, OwnerFacts, PidState, Reason, StartTime, Tri, Verdict, judge_lease,

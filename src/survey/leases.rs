@@ -12,11 +12,10 @@ use crate::evidence::view::SystemView;
 use crate::evidence::{Owner, Writer};
 use crate::openclaw::install::Install;
 use crate::openclaw::lock_kind::LockKind;
-use crate::sqlite::agent_db;
 use crate::sqlite::explain::{Explanation, explain};
 use crate::sqlite::judge::{Claim, ClaimKind, judge};
 use crate::sqlite::state_db::{self, Section};
-use crate::sqlite::survey::survey as read_databases;
+use crate::sqlite::{self, agent_db};
 use crate::sqlite::{
     Action, LeaseOwner, LeaseScope, LeaseVerdict, OwnerFacts, PidState, ReadError, Sessions, StartTime, Tri,
 };
@@ -66,10 +65,20 @@ pub struct Leases {
     pub problems: Vec<Problem>,
 }
 
-/// Judges every lease of `install` and adds it to `survey`.
-pub(super) fn add(root: usize, install: &Install, view: &mut SystemView, survey: &mut Survey) {
+/// Judges every lease of `install`, as it stood in `databases`, and adds it to `survey`.
+pub(super) fn add(
+    root: usize,
+    install: &Install,
+    databases: sqlite::Survey,
+    view: &mut SystemView,
+    survey: &mut Survey,
+) {
     let gateway_lock = GatewayLock::of(survey.locks.iter().filter(|lock| lock.root == root));
-    let found = look(root, install, &gateway_lock, view);
+    let mut found = judge_all(root, install, databases, &gateway_lock, view);
+    // Time has passed since they were read: an owner that seems dead may have let go of its lease and ended.
+    if found.leases.iter().any(SurveyedLease::needs_attention) {
+        found = look(root, install, &gateway_lock, view);
+    }
     survey.leases.extend(found.leases);
     survey.running.extend(found.running);
     survey.problems.extend(found.problems);
@@ -77,8 +86,18 @@ pub(super) fn add(root: usize, install: &Install, view: &mut SystemView, survey:
 
 /// Reads the databases of `install` and judges every lease in them.
 pub fn look(root: usize, install: &Install, gateway_lock: &GatewayLock, view: &mut SystemView) -> Leases {
+    let databases = sqlite::survey(&install.root.path, Sessions::Running);
+    judge_all(root, install, databases, gateway_lock, view)
+}
+
+fn judge_all(
+    root: usize,
+    install: &Install,
+    databases: sqlite::Survey,
+    gateway_lock: &GatewayLock,
+    view: &mut SystemView,
+) -> Leases {
     let mut found = Leases::default();
-    let databases = read_databases(&install.root.path, Sessions::Running);
     for (agent, database) in databases.agents {
         let nodes = database.as_ref().map(|database| database.nodes.rows()).unwrap_or_default();
         found.running.extend(nodes.iter().map(|node| RunningSession {

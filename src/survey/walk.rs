@@ -20,6 +20,7 @@ use crate::openclaw::gateway::gateway_locks;
 use crate::openclaw::install::Install;
 use crate::openclaw::lock_kind::{LockKind, Place, recognise};
 use crate::openclaw::sessions::SessionStore;
+use crate::sqlite;
 
 /// Directories of a state directory that hold locks of plugins and other parts, and how deep to look.
 pub(super) const PLACES: &[(&str, Place, usize)] = &[
@@ -44,10 +45,13 @@ pub(super) const STORE: &str = "sessions.json";
 pub(super) fn walk(target: &Target, view: &mut SystemView, survey: &mut Survey) {
     let root = survey.roots.len();
     match target {
-        Target::State { path, only } => match Install::open(path, view) {
-            Ok(install) => {
+        Target::State { path, only } => match Install::open_with_databases(path, view) {
+            Ok((install, databases)) => {
                 let mut walker = Walker::new(root, only, Some(install), path, view, survey);
                 walker.state_directory();
+                if *only == Part::Whole {
+                    walker.databases(databases);
+                }
                 walker.finish();
             }
             Err(error) => survey.problems.push(Problem::incomplete(path, error)),
@@ -115,12 +119,16 @@ impl<'a> Walker<'a> {
             what: what.clone(),
             severity: ProblemSeverity::Detail,
         }));
-        if let (Some(install), Part::Whole) = (&self.context.install, self.only) {
-            leases::add(self.context.root, install, self.view, self.survey);
-        }
         let root =
             SurveyedRoot { path: self.path, install: self.context.install, stores: self.context.stores };
         self.survey.roots.push(root);
+    }
+
+    /// After the gateway's lock, which tells more of the leases of its owner.
+    fn databases(&mut self, databases: sqlite::Survey) {
+        if let Some(install) = &self.context.install {
+            leases::add(self.context.root, install, databases, self.view, self.survey);
+        }
     }
 
     fn state_directory(&mut self) {

@@ -10,12 +10,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::driver::{Driver, skipped};
-use crate::support::fingerprint;
+use crate::support::{era, fingerprint};
 use chrono::Utc;
 use lockdoctor::sqlite::judge::{Claim, Clears, judge};
 use lockdoctor::sqlite::os_lock::{self, OsLock};
 use lockdoctor::sqlite::{
-    Era, LeaseOwner, OwnerFacts, PidState, Reason, Sessions, StartTime, StateDb, Tri, Verdict, era, survey,
+    Era, LeaseOwner, OwnerFacts, PidState, Reason, Sessions, StartTime, StateDb, Tri, Verdict, survey,
 };
 
 const VERSIONS: [&str; 2] = ["2026.8.2", "2026.9.6"];

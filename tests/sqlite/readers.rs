@@ -1,9 +1,9 @@
 //! Rows of real gateways, read in every state that a gateway can leave its files in.
 
 use chrono::DateTime;
-use lockdoctor::sqlite::{Era, LeaseScope, Section, SessionStatus, Sessions, era, survey};
+use lockdoctor::sqlite::{Era, LeaseScope, Section, SessionStatus, Sessions, survey};
 
-use crate::support::{EVERY_WAY, Left, StateDir};
+use crate::support::{EVERY_WAY, Left, StateDir, era};
 
 #[test]
 fn a_gateway_in_the_middle_of_a_run() {

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use lockdoctor::sqlite::{Era, Sessions, origin, survey};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -106,4 +107,8 @@ pub(crate) fn rebuild(dump: &str, at: &Path, left: Left) {
 
 pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(format!("{}{suffix}", path.display()))
+}
+
+pub(crate) fn era(state: &Path) -> Era {
+    origin(state, &survey(state, Sessions::Running)).era
 }
