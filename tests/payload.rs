@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, SecondsFormat};
 use lockdoctor::evidence::Content;
-use lockdoctor::evidence::payload::{Ending, Layout, Payload, parse};
+use lockdoctor::evidence::payload::{Ending, Layout, OfGateway, Payload, parse};
 use lockdoctor::openclaw::lock_kind::{LockKind, Place, recognise};
 use lockdoctor::openclaw::version::versions_writing;
 use proptest::prelude::*;
@@ -58,9 +58,9 @@ fn every_version_writes_what_we_read() {
         assert_eq!(payload.start_ticks, says("7204072").then_some(7_204_072), "{kind} {range}");
         let max_hold = [1_020_000, 720_000].into_iter().find(|ms| says(&format!("\"maxHoldMs\": {ms}")));
         assert_eq!(payload.max_hold_ms, max_hold, "{kind} {range}");
-        assert_eq!(payload.port, says("18789").then_some(18789), "{kind} {range}");
+        assert_eq!(port(&payload), says("18789").then_some(18789), "{kind} {range}");
         let config = says("configPath").then_some("/home/u/.openclaw/openclaw.json");
-        assert_eq!(payload.config_path.as_deref(), config, "{kind} {range}");
+        assert_eq!(of_gateway(&payload).config_path.as_deref(), config, "{kind} {range}");
         let ending = match text.trim_end().len() {
             length if length == text.len() => Ending::Bare,
             length if length + 1 == text.len() => Ending::Newline,
@@ -115,7 +115,7 @@ fn captured_locks_read_as_another_reader_read_them() {
                 assert_eq!(payload.created_at, Some(created_at.to_utc()), "{line}");
                 assert_eq!(payload.start_ticks, seen["start_ticks"].as_u64(), "{line}");
                 assert_eq!(payload.max_hold_ms, seen["max_hold_ms"].as_u64(), "{line}");
-                assert_eq!(payload.port.map(u64::from), seen["port"].as_u64(), "{line}");
+                assert_eq!(port(&payload).map(u64::from), seen["port"].as_u64(), "{line}");
             }
             (Content::Empty, None) => assert!(bytes.is_empty()),
             (Content::Malformed(_), None) => assert!(!bytes.is_empty()),
@@ -153,7 +153,10 @@ fn a_pid_is_a_positive_integer_that_a_kernel_could_hand_out() {
 fn each_field_stands_alone() {
     let payload =
         parsed(br#"{"pid": 7, "createdAt": 5, "starttime": "5", "maxHoldMs": -1, "port": 70000, "new": {}}"#);
-    assert_eq!((payload.pid, payload.start_ticks, payload.max_hold_ms, payload.port), (7, None, None, None));
+    assert_eq!(
+        (payload.pid, payload.start_ticks, payload.max_hold_ms, port(&payload)),
+        (7, None, None, None)
+    );
     assert_eq!(payload.created_at.map(|at| at.timestamp_millis()), Some(5));
     let payload = parsed(br#"{"pid": 7, "createdAt": "yesterday", "starttime": 0}"#);
     assert_eq!((payload.created_at, payload.start_ticks), (None, Some(0)));
@@ -294,11 +297,19 @@ fn no_bytes_upset_the_parser() {
             prop_assert!(payload.pid >= 1 && i32::try_from(payload.pid).is_ok());
             let year = payload.created_at.map_or(2026, |at| chrono::Datelike::year(&at));
             prop_assert!((0..=9999).contains(&year), "{year}");
-            prop_assert!(payload.max_hold_ms != Some(0) && payload.port != Some(0));
+            prop_assert!(payload.max_hold_ms != Some(0) && port(&payload) != Some(0));
         }
         Ok(())
     });
     result.unwrap_or_else(|failure| panic!("{failure}"));
     // Mutations that leave nothing readable would test one branch only.
     assert!(parsed.get() > fuzz_cases() / 10, "{} of {} were read", parsed.get(), fuzz_cases());
+}
+
+fn of_gateway(payload: &Payload) -> OfGateway {
+    payload.gateway.as_deref().cloned().unwrap_or_default()
+}
+
+fn port(payload: &Payload) -> Option<u16> {
+    of_gateway(payload).port
 }

@@ -34,13 +34,20 @@ pub struct Payload {
     pub start_ticks: Option<u64>,
     /// `maxHoldMs`, written from 2026.5.22 on.
     pub max_hold_ms: Option<u64>,
+    pub format: Format,
+    pub origin: Origin,
+    /// Boxed: session locks come by the thousand and have none of it.
+    pub gateway: Option<Box<OfGateway>>,
+}
+
+/// What only a gateway's lock says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OfGateway {
     pub config_path: Option<String>,
     pub state_dir: Option<String>,
     pub port: Option<u16>,
-    /// `ownerId` of gateway locks from 2026.8.1 on: equal to the owner of the gateway's lease.
+    /// `ownerId`, from 2026.8.1 on: equal to the owner of the gateway's lease.
     pub owner_id: Option<String>,
-    pub format: Format,
-    pub origin: Origin,
 }
 
 /// How the payload was serialised: evidence of the OpenClaw version that wrote it.
@@ -103,15 +110,18 @@ pub fn parse(bytes: &[u8]) -> Content {
     let created_at =
         ["createdAt", "startedAt", "createdAtMs"].iter().find_map(|key| instant(fields.get(*key)?));
     let text_of = |key: &str| fields.get(key).and_then(Value::as_str).map(str::to_owned);
+    let of_gateway = OfGateway {
+        config_path: text_of("configPath"),
+        state_dir: text_of("stateDir"),
+        port: fields.get("port").and_then(positive_integer).and_then(|n| u16::try_from(n).ok()),
+        owner_id: text_of("ownerId"),
+    };
     Content::Parsed(Payload {
         pid: pid as u32,
         created_at,
         start_ticks: ["starttime", "startTime"].iter().find_map(|key| integer(fields.get(*key)?)),
         max_hold_ms: fields.get("maxHoldMs").and_then(positive_integer),
-        config_path: text_of("configPath"),
-        state_dir: text_of("stateDir"),
-        port: fields.get("port").and_then(positive_integer).and_then(|n| u16::try_from(n).ok()),
-        owner_id: text_of("ownerId"),
+        gateway: Some(of_gateway).filter(|of| *of != OfGateway::default()).map(Box::new),
         format: Format {
             layout: if body.contains('\n') { Layout::Pretty } else { Layout::Compact },
             ending: ending(&text[body.len()..]),

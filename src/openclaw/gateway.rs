@@ -162,7 +162,7 @@ pub fn detect(root: &Directory, config_path: &Path, view: &mut SystemView) -> Ga
                         "it holds its own lock, from another PID namespace",
                     ),
                 };
-                gateway.port = payload.port;
+                gateway.port = payload.gateway.as_ref().and_then(|of| of.port);
                 return gateway;
             }
             Writer::NoneOpen => lock_left_behind = true,
@@ -194,9 +194,10 @@ fn from_proc(root: &Directory, view: &mut SystemView, lock_left_behind: bool) ->
 
 /// Whether a gateway lock belongs to the install at `root`.
 pub fn names_install(payload: &Payload, directory: &Directory, root: &Directory, config_path: &Path) -> bool {
-    let config = payload.config_path.as_deref().map(Path::new);
+    let Some(of) = &payload.gateway else { return false };
+    let config = of.config_path.as_deref().map(Path::new);
     directory.path.starts_with(&root.path)
-        || payload.state_dir.as_deref().is_some_and(|dir| Path::new(dir) == root.path)
+        || of.state_dir.as_deref().is_some_and(|dir| Path::new(dir) == root.path)
         || config.is_some_and(|path| path == config_path || path.parent() == Some(&root.path))
 }
 

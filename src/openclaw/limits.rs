@@ -1,5 +1,6 @@
 //! How long a lock may be held before it is called overdue. A limit is a reason to report, never to act.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::config::Timeouts;
@@ -25,11 +26,11 @@ const CAP: Duration = Duration::from_millis(2_147_000_000);
 pub struct Limit {
     /// Counted from `createdAt`, watchdog included.
     pub after: Duration,
-    pub source: String,
+    pub source: Rc<str>,
 }
 
 impl Limit {
-    fn new(max_hold: Duration, source: impl Into<String>) -> Self {
+    fn new(max_hold: Duration, source: impl Into<Rc<str>>) -> Self {
         Self { after: max_hold.min(CAP).saturating_add(WATCHDOG), source: source.into() }
     }
 }
@@ -66,7 +67,7 @@ fn store_limit(version: Option<&Version>, written_by: Option<(Version, Version)>
     let version = version.cloned().or(newest(written_by));
     match version {
         Some(version) if !version.at_least(2, 17) => {
-            Limit { after: STORE_EVICTION, source: "OpenClaw evicts this lock after 30 s".to_owned() }
+            Limit { after: STORE_EVICTION, source: "OpenClaw evicts this lock after 30 s".into() }
         }
         Some(version) if !version.at_least(4, 1) => {
             Limit::new(MIN_HOLD, "300 s for the session store + 60 s watchdog")

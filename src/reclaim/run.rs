@@ -214,7 +214,7 @@ impl Run {
             .or_insert_with(|| Reclaimer::open(&home, self.breaker, &mut view.leases));
         let case = Case { subject: subject(&lock, install, &home.path), created_at: created_at(&lock) };
         let outcome = match (reclaimer, lock.pin.take()) {
-            (Ok(reclaimer), Some(pin)) => reclaimer.reclaim(pin, proof, case, &mut view.leases),
+            (Ok(reclaimer), Some(pin)) => reclaimer.reclaim(*pin, proof, case, &mut view.leases),
             (Err(failure), _) => Outcome::Failed(failure.clone()),
             (Ok(_), None) => Outcome::Vanished,
         };
@@ -241,7 +241,7 @@ pub fn pin(lock: &mut SurveyedLock) -> bool {
     let Ok(Look::Pinned(pin)) = PinnedLock::look(&lock.directory, &lock.name) else { return false };
     let same = lock.facts.is_some_and(|facts| facts.same_file(pin.facts()))
         && pin.content() == lock.evidence.content;
-    lock.pin = same.then_some(pin);
+    lock.pin = same.then(|| Box::new(pin));
     same
 }
 

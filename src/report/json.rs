@@ -254,7 +254,7 @@ pub fn lock(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor) -> Lo
         created_at: payload.and_then(|payload| payload.created_at).map(rfc3339),
         age_ms: evidence.age.map(millis),
         limit_ms: evidence.limit.as_ref().map(|limit| millis(limit.after)),
-        limit_source: evidence.limit.as_ref().map(|limit| limit.source.clone()),
+        limit_source: evidence.limit.as_ref().map(|limit| limit.source.to_string()),
         verdict: lock.judgement.verdict.as_str(),
         reasons: lock.judgement.reasons.iter().map(|reason| reason.as_str()).collect(),
         action: lock.judgement.action.as_str(),

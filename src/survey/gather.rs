@@ -1,6 +1,7 @@
 //! From a name in a directory to evidence and a first judgement.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ use crate::evidence::{
 use crate::openclaw::config::Timeouts;
 use crate::openclaw::gateway::names_install;
 use crate::openclaw::install::Install;
-use crate::openclaw::limits::limit_of;
+use crate::openclaw::limits::{Limit, limit_of};
 use crate::openclaw::lock_kind::{HolderFd, LockKind};
 use crate::openclaw::sessions::SessionStore;
 use crate::openclaw::version::Era;
@@ -33,11 +34,19 @@ pub(super) struct Context {
     pub(super) install: Option<Install>,
     pub(super) stores: HashMap<PathBuf, SessionStore>,
     no_timeouts: Timeouts,
+    /// Of thousands of limits there are two or three.
+    limit_sources: RefCell<BTreeSet<Rc<str>>>,
 }
 
 impl Context {
     pub(super) fn new(root: usize, install: Option<Install>) -> Self {
-        Self { root, install, stores: HashMap::new(), no_timeouts: Timeouts::default() }
+        Self {
+            root,
+            install,
+            stores: HashMap::new(),
+            no_timeouts: Timeouts::default(),
+            limit_sources: RefCell::default(),
+        }
     }
 
     fn gateway_visible(&self) -> bool {
@@ -46,6 +55,22 @@ impl Context {
 
     fn timeouts(&self) -> &Timeouts {
         self.install.as_ref().map_or(&self.no_timeouts, |install| &install.config.timeouts)
+    }
+
+    fn limit(
+        &self,
+        kind: LockKind,
+        payload: Option<&Payload>,
+        cron_timeout: Option<Duration>,
+    ) -> Option<Limit> {
+        let version = self.install.as_ref().and_then(|install| install.version.as_ref());
+        let mut limit = limit_of(kind, payload, version, self.timeouts(), cron_timeout)?;
+        let mut known = self.limit_sources.borrow_mut();
+        match known.get(&limit.source) {
+            Some(source) => limit.source = Rc::clone(source),
+            None => drop(known.insert(Rc::clone(&limit.source))),
+        }
+        Some(limit)
     }
 
     /// Adds the session key, and with it the limit of a cron job's own time limit.
@@ -59,9 +84,7 @@ impl Context {
         }
         let Some(install) = &self.install else { return };
         if let Some(timeout) = install.cron_timeout(key) {
-            let version = install.version.as_ref();
-            let payload = lock.evidence.payload();
-            lock.evidence.limit = limit_of(lock.kind, payload, version, self.timeouts(), Some(timeout));
+            lock.evidence.limit = self.limit(lock.kind, lock.evidence.payload(), Some(timeout));
             lock.judgement = judge(&lock.evidence, Sighting::First, SCAN_SETTLE);
         }
     }
@@ -113,7 +136,7 @@ pub(super) fn gather(
         facts,
         evidence,
         // Pinned only as long as a second look is due.
-        pin: pin.filter(|_| judgement.suspected.is_some()),
+        pin: pin.filter(|_| judgement.suspected.is_some()).map(Box::new),
         judgement,
     }))
 }
@@ -155,7 +178,6 @@ fn evidence(
         Some(payload) => domain(gateway_visible, kind, payload, writer, &owner, view),
         None => view.namespaces.presume(gateway_visible),
     };
-    let version = context.install.as_ref().and_then(|install| install.version.as_ref());
     Evidence {
         kind,
         shape,
@@ -167,7 +189,7 @@ fn evidence(
         age: made_at.and_then(|at| view.now.since(at)),
         booted_at: view.now.booted_at(),
         start_ticks: view.namespaces.start_ticks,
-        limit: limit_of(kind, payload, version, context.timeouts(), None),
+        limit: context.limit(kind, payload, None),
         run_timed_out: RunTimedOut::NotLookedAt,
         relevance: match (kind, &context.install) {
             (LockKind::Session | LockKind::Store, Some(install)) if install.era == Era::Sqlite => {

@@ -209,8 +209,7 @@ impl GatewayLock {
             Writer::NoneOpen => Tri::No,
             Writer::Unknown(_) => Tri::Unknown,
         });
-        let owner_id =
-            lock.and_then(|lock| lock.evidence.payload()).and_then(|payload| payload.owner_id.clone());
+        let owner_id = lock.and_then(|lock| lock.evidence.payload()?.gateway.as_ref()?.owner_id.clone());
         Self { held, owner_id }
     }
 

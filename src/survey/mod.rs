@@ -89,7 +89,8 @@ pub struct SurveyedLock {
     pub evidence: Evidence,
     pub judgement: Judgement,
     /// Held open while the lock is settling, so that its inode number cannot be given to another file.
-    pub pin: Option<PinnedLock>,
+    /// Boxed, as few locks have it.
+    pub pin: Option<Box<PinnedLock>>,
 }
 
 impl SurveyedLock {
@@ -202,7 +203,7 @@ fn look_again(
     let Some(pin) = lock.pin.take() else { return };
     match pin.presence() {
         Ok(Presence::Same) => {
-            lock.evidence.writer = probe(pin, lock.evidence.writer);
+            lock.evidence.writer = probe(*pin, lock.evidence.writer);
             lock.judge_again(apart, settle);
         }
         // Released meanwhile: there is no lock to speak of any more.

@@ -40,7 +40,7 @@ fn healthy() -> Evidence {
         age: Some(Duration::from_secs(90)),
         booted_at: at(0),
         start_ticks: StartTicks::Comparable,
-        limit: Some(Limit { after: Duration::from_secs(780), source: "run timeout".to_owned() }),
+        limit: Some(Limit { after: Duration::from_secs(780), source: "run timeout".into() }),
         run_timed_out: RunTimedOut::NotLookedAt,
         relevance: Relevance::Current,
     }

@@ -78,7 +78,7 @@ impl Daemon {
         }
         let Some(mut lock) = entry.lock.take() else { return };
         let Some(pin) = lock.pin.take() else { return };
-        let outcome = self.reclaim(&lock, pin, licence.proof, policy.breaker);
+        let outcome = self.reclaim(&lock, *pin, licence.proof, policy.breaker);
         let since = licence.suspicion.map_or(now.boot, |suspicion| suspicion.since);
         let after = crate::clock::Now::read().boot.saturating_sub(since);
         self.metrics.reclaim(&lock.judgement.reasons, &outcome, after);
@@ -179,7 +179,8 @@ impl Daemon {
         let known = entry.setback.as_ref().is_some_and(|setback| setback.why == failure.to_string());
         let pause = FIRST_RETRY.saturating_mul(1 << attempts.min(10)).min(LAST_RETRY);
         let retry_at = now + pause;
-        entry.setback = Some(Setback { why: failure.to_string(), attempts: attempts + 1, retry_at });
+        entry.setback =
+            Some(Box::new(Setback { why: failure.to_string(), attempts: attempts + 1, retry_at }));
         self.table.look_at(id, Some(retry_at));
         if !known {
             warn!(%path, why = %failure, "cannot be reclaimed");

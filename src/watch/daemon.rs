@@ -96,6 +96,7 @@ impl std::fmt::Debug for Daemon {
 impl Daemon {
     pub fn new(options: Options, reread: Reread) -> anyhow::Result<Self> {
         raise_descriptor_limit();
+        crate::sys::return_free_memory();
         let view = SystemView::open();
         let polling = Polling::new(options.poll).context("cannot make an eventfd")?;
         let roots = super::roots::wishes(&options.what, &view);

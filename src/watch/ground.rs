@@ -75,7 +75,8 @@ pub(super) struct Ground {
     pub(super) inotify: Inotify,
     pub(super) roots: Vec<Root>,
     pub(super) polling: Polling,
-    spots: HashMap<SpotId, Spot>,
+    /// Boxed: half of a hash table is room to grow.
+    spots: HashMap<SpotId, Box<Spot>>,
     places: HashMap<(usize, Position), SpotId>,
     purposes: HashMap<Wd, Vec<Purpose>>,
     next_spot: u32,
@@ -95,7 +96,7 @@ impl Ground {
     }
 
     pub(super) fn spot(&self, id: SpotId) -> Option<&Spot> {
-        self.spots.get(&id)
+        self.spots.get(&id).map(Box::as_ref)
     }
 
     /// Opens a watched directory.
@@ -267,7 +268,8 @@ impl Ground {
         }
         debug!(path = %directory.path.display(), "watching");
         let locks = locks_in(&directory, &role);
-        self.spots.insert(id, Spot::new(root, position.clone(), role, belonging, cover, &directory));
+        self.spots
+            .insert(id, Box::new(Spot::new(root, position.clone(), role, belonging, cover, &directory)));
         self.places.insert((root, position), id);
         match locks {
             Ok(mut locks) => {

@@ -61,7 +61,7 @@ impl Daemon {
             Ok(None) => self.vanished(id, belonging),
             Ok(Some(lock)) => self.seen(id, lock),
             Err(error) => {
-                let problem = crate::survey::Problem::of(&directory.path.join(&name), error);
+                let problem = crate::survey::Problem::of(&directory.path.join(&*name), error);
                 self.say_once(&problem.path, &problem.what);
                 self.table.look_at(id, Some(self.view.now.boot + LOOK_AGAIN));
             }
@@ -364,7 +364,7 @@ impl Watching {
 }
 
 fn guard_name(entry: &Entry) -> std::ffi::OsString {
-    let mut name = entry.name.clone();
+    let mut name = entry.name.to_os_string();
     name.push(".reclaim");
     name
 }

@@ -306,7 +306,7 @@ impl Locks<'_> {
             created_at: payload.and_then(|payload| payload.created_at).map(rfc3339),
             age_ms: millis(entry.age(self.daemon.view.now.boot)),
             limit_ms: evidence.limit.as_ref().map(|limit| millis(limit.after)),
-            limit_source: evidence.limit.as_ref().map(|limit| limit.source.as_str()),
+            limit_source: evidence.limit.as_ref().map(|limit| &*limit.source),
             verdict: lock.judgement.verdict.as_str(),
             reasons: lock.judgement.reasons.iter().copied().map(Reason::as_str).collect(),
             action: lock.judgement.action.as_str(),

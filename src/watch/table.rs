@@ -1,7 +1,8 @@
 //! The locks that are known, by directory and name, and when each is to be looked at next. No I/O.
 
 use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::inotify::Wd;
@@ -58,7 +59,7 @@ pub(super) enum Due {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) spot: SpotId,
-    pub(super) name: OsString,
+    pub(super) name: Rc<OsStr>,
     pub(super) kind: LockKind,
     pub(super) birth: Birth,
     /// When it was first seen, on the boot clock.
@@ -77,7 +78,7 @@ pub(super) struct Entry {
     /// The process whose end is waited for on its behalf.
     pub(super) watched_process: Option<u32>,
     /// Why the last attempt to reclaim it came to nothing, and when the next is due.
-    pub(super) setback: Option<Setback>,
+    pub(super) setback: Option<Box<Setback>>,
     due: Option<Duration>,
 }
 
@@ -116,8 +117,9 @@ impl Entry {
 
 #[derive(Debug)]
 pub(super) struct Table {
-    entries: HashMap<LockId, Entry>,
-    names: HashMap<SpotId, HashMap<OsString, LockId>>,
+    /// Boxed: half of a hash table is room to grow.
+    entries: HashMap<LockId, Box<Entry>>,
+    names: HashMap<SpotId, HashMap<Rc<OsStr>, LockId>>,
     contents: HashMap<Wd, LockId>,
     next_id: u64,
     pub(super) deadlines: Deadlines<Due>,
@@ -137,34 +139,32 @@ impl Table {
     pub(super) fn insert(
         &mut self,
         spot: SpotId,
-        name: OsString,
+        name: impl Into<Rc<OsStr>>,
         kind: LockKind,
         birth: Birth,
         now: Duration,
     ) -> LockId {
-        let id = LockId(self.next_id);
+        let (id, name) = (LockId(self.next_id), name.into());
         self.next_id += 1;
-        self.names.entry(spot).or_default().insert(name.clone(), id);
-        self.entries.insert(
-            id,
-            Entry {
-                spot,
-                name,
-                kind,
-                birth,
-                appeared: now,
-                aged: None,
-                lock: None,
-                suspicion: None,
-                content_watch: None,
-                session_named: false,
-                closed: false,
-                vanished: false,
-                watched_process: None,
-                setback: None,
-                due: None,
-            },
-        );
+        self.names.entry(spot).or_default().insert(Rc::clone(&name), id);
+        let entry = Entry {
+            spot,
+            name,
+            kind,
+            birth,
+            appeared: now,
+            aged: None,
+            lock: None,
+            suspicion: None,
+            content_watch: None,
+            session_named: false,
+            closed: false,
+            vanished: false,
+            watched_process: None,
+            setback: None,
+            due: None,
+        };
+        self.entries.insert(id, Box::new(entry));
         id
     }
 
@@ -173,11 +173,11 @@ impl Table {
     }
 
     pub(super) fn get(&self, id: LockId) -> Option<&Entry> {
-        self.entries.get(&id)
+        self.entries.get(&id).map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, id: LockId) -> Option<&mut Entry> {
-        self.entries.get_mut(&id)
+        self.entries.get_mut(&id).map(Box::as_mut)
     }
 
     pub(super) fn remove(&mut self, id: LockId) -> Option<Entry> {
@@ -191,7 +191,7 @@ impl Table {
         if let Some(wd) = entry.content_watch {
             self.contents.remove(&wd);
         }
-        Some(entry)
+        Some(*entry)
     }
 
     /// Every lock of a directory.
@@ -260,7 +260,7 @@ impl Table {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (LockId, &Entry)> {
-        self.entries.iter().map(|(id, entry)| (*id, entry))
+        self.entries.iter().map(|(id, entry)| (*id, entry.as_ref()))
     }
 
     pub(super) fn len(&self) -> usize {

@@ -113,7 +113,7 @@ prop_compose! {
             1 => Just(RunTimedOut::No),
         ],
     ) -> Evidence {
-        let limit = limit.map(|after| Limit { after, source: "drawn".to_owned() });
+        let limit = limit.map(|after| Limit { after, source: "drawn".into() });
         Evidence {
             kind, shape, content, writer, owner, domain, filesystem, untouched_for, age, booted_at,
             start_ticks, limit, run_timed_out,
