@@ -158,6 +158,7 @@ impl Act {
             return Err(Failure::ForeignName);
         }
         trust::check(directory)?;
+        trust::check(&store.home)?;
         let _acting = acting_as_owner_of(directory)?;
         let home = Rc::clone(&store.home);
         let in_store = |error| Failure::of_store(error, &home);

@@ -103,7 +103,7 @@ impl Daemon {
         let leases = &mut self.view.leases;
         let reclaimer = self
             .reclaimers
-            .entry(home.path.clone())
+            .entry((home.dev, home.ino))
             .or_insert_with(|| Reclaimer::open(&home, breaker, leases));
         match reclaimer {
             Ok(reclaimer) => reclaimer.reclaim(pin, proof, case, leases),

@@ -76,8 +76,8 @@ pub struct Daemon {
     /// The first listing is done.
     pub(super) watching: bool,
     pub(super) service: Service,
-    /// Open while acts follow one another, so that other lockdoctors can work in between.
-    pub(super) reclaimers: HashMap<PathBuf, Result<Reclaimer, Failure>>,
+    /// By device and inode of their homes. Between acts other lockdoctors can work there.
+    pub(super) reclaimers: HashMap<(u64, u64), Result<Reclaimer, Failure>>,
     pub(super) tell: Tell,
     pub(super) restarts: History,
     pub(super) removed: HashMap<Wd, Removed>,
@@ -162,7 +162,8 @@ impl Daemon {
             if let Some(exit) = self.settled() {
                 return Ok(Ended::Settled(exit));
             }
-            self.reclaimers.clear();
+            // What could not be opened is tried again at the next act.
+            self.reclaimers.retain(|_, reclaimer| reclaimer.is_ok());
             self.timer.arm(self.table.deadlines.next())?;
             let backlog = self.logs.has_backlog();
             let patience = if backlog { Patience::None } else { Patience::Endless };
@@ -323,6 +324,7 @@ impl Daemon {
         for root in 0..self.ground.roots.len() {
             self.tend_root(root, Trigger::SafetyScan);
         }
+        self.reclaimers.clear();
         // Where inotify does not see every write, this is how it is noticed.
         self.log_names_changed();
         self.plan_diagnosis();
