@@ -7,7 +7,6 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use super::daemon::{Daemon, Removed};
-use super::findings::{Code, Finding, Origin, Remedy, Severity};
 use super::ground::Change;
 use super::inotify::Wd;
 use super::metrics::Trigger;
@@ -179,36 +178,7 @@ impl Daemon {
         let Some(lock) = &entry.lock else { return };
         let pid = entry.owner_pid();
         warn!(path = %path.display(), pid, "a lock was deleted while its owner held it");
-        let finding = Finding {
-            code: Code::LockDeletedWhileHeld,
-            severity: Severity::Critical,
-            agent: lock.agent.clone(),
-            session_id: lock.session_id.clone(),
-            session_key: lock.session_key.as_deref().map(|key| self.options.redaction.key(key).into_owned()),
-            lane: None,
-            about: path.to_string_lossy().into_owned(),
-            lock: Some(path),
-            first_seen: self.view.now.wall,
-            last_seen: self.view.now.wall,
-            count: 1,
-            explanation:
-                "The lock's name was removed while its owner had the file open: somebody else deleted \
-                          it, and a second run can now write to the same transcript."
-                    .to_owned(),
-            evidence: vec![format!(
-                "unlinked, and two seconds later still open for writing{}",
-                pid.map_or_else(String::new, |pid| format!(" (it named pid {pid})"))
-            )],
-            advice: vec![
-                "Look for a cron job or script that deletes *.lock files and remove it: lockdoctor doctor"
-                    .to_owned(),
-            ],
-            removing_lock_helps: false,
-            since: self.view.now.boot,
-            origin: Origin::Lock,
-            remedy: Remedy::Person,
-            root,
-        };
+        let finding = self.deleted_while_held(lock, root, path, pid);
         self.raise(finding, None);
     }
 }

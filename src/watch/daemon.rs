@@ -33,6 +33,9 @@ use crate::exit::Exit;
 use crate::reclaim::{Failure, Reclaimer};
 use crate::survey::raise_descriptor_limit;
 
+/// Then all of it may be said once more.
+const MOST_SAID: usize = 1000;
+
 /// Why the loop ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -325,6 +328,7 @@ impl Daemon {
             self.tend_root(root, Trigger::SafetyScan);
         }
         self.reclaimers.clear();
+        self.board.forget_deletions(self.view.now.boot);
         // Where inotify does not see every write, this is how it is noticed.
         self.log_names_changed();
         self.plan_diagnosis();
@@ -351,6 +355,9 @@ impl Daemon {
 
     /// Says something about a place once, not at each scan.
     pub(super) fn say_once(&mut self, path: &Path, what: &str) {
+        if self.said.len() == MOST_SAID {
+            self.said.clear();
+        }
         if self.said.insert((path.to_owned(), what.to_owned())) {
             warn!(path = %path.display(), "{what}");
         }

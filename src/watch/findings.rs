@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -14,6 +15,8 @@ use crate::verdict::Verdict;
 
 /// How many past acts the status shows.
 const REMEMBERED: usize = 50;
+/// A person who looks once a day is to see it.
+const DELETIONS_STAND: Duration = Duration::from_secs(24 * 3600);
 
 /// What a verdict on a lock of `kind` is called as a finding.
 pub fn code_of(kind: LockKind, verdict: Verdict) -> Option<Code> {
@@ -74,7 +77,7 @@ pub struct Finding {
     pub origin: Origin,
     /// `first_seen` on the boot clock.
     #[serde(skip)]
-    pub since: std::time::Duration,
+    pub since: Duration,
     #[serde(skip)]
     pub remedy: Remedy,
     /// The root it belongs to, by index.
@@ -145,9 +148,19 @@ impl Board {
         }
     }
 
+    /// A lock that was deleted while it was held: nothing that is seen later ends that, so time does.
+    pub(super) fn forget_deletions(&mut self, now: Duration) {
+        let over = |_: &Key, finding: &mut Finding| {
+            finding.code == Code::LockDeletedWhileHeld
+                && finding.origin == Origin::Lock
+                && now >= finding.since + DELETIONS_STAND
+        };
+        self.open.extract_if(.., over).for_each(drop);
+    }
+
     /// Everything that was open about the lock at `path`, but for `except`.
     pub(super) fn resolve_lock(&mut self, path: &Path, except: Option<Code>) -> Vec<Finding> {
-        // Nobody can undo a deletion.
+        // Nobody can undo a deletion; see `forget_deletions`.
         let ends = |_: &Key, finding: &mut Finding| {
             finding.origin == Origin::Lock
                 && finding.lock.as_deref() == Some(path)
@@ -196,5 +209,50 @@ impl Board {
     /// The latest first.
     pub(super) fn acts(&self) -> impl Iterator<Item = &Act> {
         self.acts.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(code: Code, origin: Origin, about: &str, since: Duration) -> Finding {
+        Finding {
+            code,
+            severity: Severity::Critical,
+            agent: None,
+            session_id: None,
+            session_key: None,
+            lane: None,
+            lock: Some(PathBuf::from(about)),
+            first_seen: DateTime::UNIX_EPOCH,
+            last_seen: DateTime::UNIX_EPOCH,
+            count: 1,
+            explanation: String::new(),
+            evidence: Vec::new(),
+            advice: Vec::new(),
+            removing_lock_helps: false,
+            about: about.to_owned(),
+            origin,
+            since,
+            remedy: Remedy::Person,
+            root: 0,
+        }
+    }
+
+    #[test]
+    fn a_deletion_stands_for_a_day_whatever_becomes_of_the_name() {
+        let (early, late) = (Duration::ZERO, DELETIONS_STAND / 2);
+        let mut board = Board::default();
+        board.raise(finding(Code::LockDeletedWhileHeld, Origin::Lock, "/early", early));
+        board.raise(finding(Code::LockDeletedWhileHeld, Origin::Lock, "/late", late));
+        board.raise(finding(Code::StaleLock, Origin::Lock, "/stale", early));
+        assert_eq!(board.resolve_lock(Path::new("/early"), None).len(), 0);
+
+        board.forget_deletions(DELETIONS_STAND - Duration::from_secs(1));
+        assert_eq!(board.open().count(), 3);
+        board.forget_deletions(DELETIONS_STAND);
+        let left: Vec<&str> = board.open().map(|finding| finding.about.as_str()).collect();
+        assert_eq!(left, ["/late", "/stale"]);
     }
 }

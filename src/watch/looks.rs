@@ -8,7 +8,6 @@ use tracing::{debug, info, trace, warn};
 
 use super::acts::Licence;
 use super::daemon::Daemon;
-use super::findings::{Code, Finding, Origin, Remedy, Severity, code_of};
 use super::metrics::Trigger;
 use super::release::Release;
 use super::table::{Aged, Birth, Entry, LockId};
@@ -18,9 +17,8 @@ use crate::evidence::{Evidence, Owner, PidDomain, RunTimedOut, Writer};
 use crate::examination::facts::transcript_changed_since;
 use crate::examination::run_timed_out;
 use crate::openclaw::lock_kind::LockKind;
-use crate::openclaw::self_heal::{self, SelfHeal};
 use crate::reclaim::run::pin;
-use crate::report::words::{duration, millis};
+use crate::report::words::millis;
 use crate::survey::standing::Belonging;
 use crate::survey::{Guarded, SurveyedLock};
 use crate::verdict::{Judgement, Reason, Verdict};
@@ -267,81 +265,6 @@ impl Daemon {
             Verdict::Held | Verdict::Initialising | Verdict::Settling => {
                 debug!(%path, verdict, reasons, pid, age_ms, session, "verdict");
             }
-        }
-    }
-
-    fn update_findings(&mut self, lock: &SurveyedLock, changed: bool) {
-        let path = lock.path();
-        let code =
-            lock.judgement.needs_attention().then(|| code_of(lock.kind, lock.judgement.verdict)).flatten();
-        if changed {
-            for finding in self.board.resolve_lock(&path, code) {
-                info!(path = %path.display(), code = finding.code.as_str(), "resolved");
-            }
-        }
-        if let Some(code) = code {
-            let finding = self.finding(code, lock);
-            self.raise(finding, Some(lock));
-        }
-    }
-
-    pub(super) fn finding(&self, code: Code, lock: &SurveyedLock) -> Finding {
-        let evidence = &lock.evidence;
-        let install = self.ground.roots[lock.root].standing.as_ref().and_then(|s| s.install());
-        let version = install.and_then(|install| install.version.as_ref());
-        let judgement = &lock.judgement;
-        let heal = self_heal::predict(evidence, judgement.verdict, &judgement.reasons, version);
-        let severity = match (code, &heal) {
-            (Code::OverdueLock | Code::StuckGuard, _) | (_, SelfHeal::Blocks(_)) => Severity::Critical,
-            _ => Severity::Warning,
-        };
-        let gateway = install.and_then(|install| install.gateway.pid);
-        let of_gateway = gateway.is_some() && gateway == evidence.owner.process().map(|process| process.pid);
-        let remedy = match code {
-            Code::StaleLock | Code::LeakedLock => Remedy::Reclaim,
-            Code::OverdueLock if of_gateway => Remedy::GatewayRestart,
-            _ => Remedy::Person,
-        };
-        let path = lock.path();
-        let word = crate::report::advice::shell_word(&path.to_string_lossy());
-        let advice = match code {
-            Code::StaleLock | Code::LeakedLock if self.acting_settle().is_some() => {
-                vec!["lockdoctor reclaims it once it has settled.".to_owned()]
-            }
-            Code::StaleLock | Code::LeakedLock => vec![format!("lockdoctor reclaim {word}")],
-            Code::OverdueLock => vec![
-                format!("lockdoctor diagnose {word}"),
-                "A gateway restart releases it; removing the lock would fork the transcript.".to_owned(),
-            ],
-            _ => vec![format!("lockdoctor explain {word}")],
-        };
-        let mut facts = vec![crate::report::words::owner(evidence)];
-        if let (Code::OverdueLock, Some(limit)) = (code, &evidence.limit) {
-            facts.push(format!("limit {}: {}", duration(limit.after), limit.source));
-        }
-        Finding {
-            code,
-            severity,
-            agent: lock.agent.clone(),
-            session_id: lock.session_id.clone(),
-            session_key: lock.session_key.as_deref().map(|key| self.options.redaction.key(key).into_owned()),
-            lane: None,
-            about: path.to_string_lossy().into_owned(),
-            lock: Some(path),
-            first_seen: self.view.now.wall,
-            last_seen: self.view.now.wall,
-            count: 1,
-            explanation: match code {
-                Code::OverdueLock => judgement.rule.sentence().to_owned() + " It is past its limit.",
-                _ => format!("{} {}", judgement.rule.sentence(), heal.sentence()),
-            },
-            evidence: facts,
-            advice,
-            removing_lock_helps: matches!(remedy, Remedy::Reclaim),
-            since: self.view.now.boot,
-            origin: Origin::Lock,
-            remedy,
-            root: lock.root,
         }
     }
 }

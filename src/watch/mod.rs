@@ -14,6 +14,7 @@ mod hints;
 mod holds;
 mod http;
 mod inotify;
+mod lock_findings;
 pub mod log;
 mod logs;
 mod looks;
