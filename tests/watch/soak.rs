@@ -88,8 +88,9 @@ fn a_long_life_beside_owners_that_come_and_go() {
     assert!(released > 0 && killed > 0 && leaked > 0 && restarted > 0);
     assert!(freed(&watch) >= killed + leaked);
     eventually("nothing is left", || watch.status()["summary"]["total"] == 0);
+    // Not equal: the connection of the last question may have been among the first count.
     eventually("descriptors and watches are as before", || {
-        (watch.open_descriptors(), inotify_watches(&watch)) == at_rest
+        watch.open_descriptors() <= at_rest.0 && inotify_watches(&watch) <= at_rest.1
     });
     let peak = |of: &[u64]| of.iter().copied().max().expect("looks");
     let (early, late) = (peak(&resident[..resident.len() / 2]), peak(&resident[resident.len() / 2..]));
