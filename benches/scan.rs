@@ -1,6 +1,6 @@
 //! `scan` beside what a user would type instead, on one tree: 200 agents with 100 000 transcripts and 2 000 locks.
 //! Each program in turn, eleven times, so that whatever else the machine does hits all alike; what counts is the
-//! ratio. `cargo bench --bench scan -- small` takes a tenth of the tree.
+//! ratio. `cargo bench --bench scan -- small` takes a tenth of the tree; `LOCKDOCTOR_BIN` names another lockdoctor.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -82,12 +82,12 @@ fn payload(pid: u32, start: u64) -> String {
 
 fn compare(state: &Path) {
     let state = state.to_str().expect("UTF-8");
-    let lockdoctor = env!("CARGO_BIN_EXE_lockdoctor");
+    let lockdoctor = &std::env::var("LOCKDOCTOR_BIN").unwrap_or(env!("CARGO_BIN_EXE_lockdoctor").to_owned());
     let contestants: [(&str, Vec<&str>); 4] = [
         ("find -name '*.lock'", vec!["find", state, "-name", "*.lock"]),
         ("find … -mmin +2", vec!["find", state, "-name", "*.lock", "-mmin", "+2"]),
         ("fd -j1 '.lock$'", vec!["fdfind", "-u", "-j1", r"\.lock$", state]),
-        ("lockdoctor scan --json", vec![lockdoctor, "scan", "--json", "--state-dir", state]),
+        ("lockdoctor scan --json", vec![lockdoctor.as_str(), "scan", "--json", "--state-dir", state]),
     ];
     let mut costs: Vec<Vec<Cost>> = contestants.iter().map(|_| Vec::new()).collect();
     for _ in 0..ROUNDS {
