@@ -13,7 +13,7 @@ fn main() -> ExitCode {
         Err(SettingsError::Usage(error)) => return cli::usage_error(&error, std::env::args_os()).into(),
         Err(error) => {
             anstream::eprintln!("lockdoctor: {error}");
-            return Exit::Trouble.into();
+            return cli::trouble(&error.to_string(), std::env::args_os()).into();
         }
     };
     match cli::run(&cli) {

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
 use toml::{Table, Value};
 
@@ -40,7 +40,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Setti
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let mut command = command();
     // Wrong usage is said before any file is looked at.
-    let typed = command.clone().try_get_matches_from(&arguments)?;
+    let typed =
+        command.clone().try_get_matches_from(&arguments).map_err(|error| blamed(error, &arguments))?;
     for (path, table) in layers(typed.get_one::<PathBuf>("config").map(PathBuf::as_path))? {
         command = with_file(command, &table, &path, "")?;
     }
@@ -48,12 +49,56 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Setti
     Ok(Cli::from_arg_matches(&matches)?)
 }
 
+/// Whether `name` is the command of this line, even if the line cannot be parsed.
+pub fn names_command(name: &str, arguments: impl Iterator<Item = OsString>) -> bool {
+    let command = command();
+    let mut words = arguments.skip(1);
+    while let Some(word) = words.next() {
+        if command.find_subcommand(&word).is_some() {
+            return word == name;
+        }
+        let long = word.to_str().and_then(|word| word.strip_prefix("--"));
+        let takes_next = |arg: &Arg| arg.get_long() == long && arg.get_action().takes_values();
+        if long.is_some() && command.get_arguments().any(takes_next) {
+            words.next();
+        }
+    }
+    false
+}
+
+/// Names the variable in the place of the option if it was the variable that held the bad value.
+fn blamed(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return error };
+    let is_bad_value = matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation);
+    let typed_alone = without_variables(Cli::command());
+    let same = |other: clap::Error| other.get(ContextKind::InvalidArg) == error.get(ContextKind::InvalidArg);
+    if is_bad_value && !typed_alone.try_get_matches_from(arguments).is_err_and(same) {
+        let name = option.trim_start_matches('-').split(' ').next().unwrap_or_default();
+        let variable = ContextValue::String(variable(name));
+        error.insert(ContextKind::InvalidArg, variable);
+    }
+    error
+}
+
+fn without_variables(command: clap::Command) -> clap::Command {
+    command.mut_args(without_variable).mut_subcommands(without_variables)
+}
+
+fn without_variable(arg: Arg) -> Arg {
+    arg.env(None::<&'static str>)
+}
+
+/// The variable of the option with this name.
+fn variable(option: &str) -> String {
+    format!("{PREFIX}{}", option.replace('-', "_").to_uppercase())
+}
+
 fn with_variables(command: clap::Command) -> clap::Command {
     let command = command.mut_args(|arg| {
         let Some(name) = arg.get_long().filter(|name| !["help", "version"].contains(name)) else {
             return arg;
         };
-        let variable = format!("{PREFIX}{}", name.replace('-', "_").to_uppercase());
+        let variable = variable(name);
         // A web hook's address may hold a token; `--help` need not show it.
         let arg = arg.env(variable).hide_env_values(true);
         // 1 and 0, yes and no as well: an option that a file switches on can be switched off by its variable.

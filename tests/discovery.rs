@@ -58,6 +58,83 @@ fn variables_that_name_the_state_directory() {
     env.run(&["scan", "--json"]).says(&lock, "held");
 }
 
+/// Of the commands that look at a state directory: what they say of `directory`, and their exit codes.
+fn looked_at(env: &TestEnv, directory: &Path) -> Vec<(&'static str, Run)> {
+    let directory = directory.to_string_lossy().into_owned();
+    let commands = ["scan", "check", "doctor", "reclaim", "diagnose"];
+    commands.map(|command| (command, env.run(&[command, "--state-dir", &directory]))).into()
+}
+
+#[test]
+fn a_directory_without_anything_of_openclaw_is_not_healthy() {
+    let env = TestEnv::new("2026.3.13");
+    let mistyped = env.home().join("notes");
+    fs::create_dir(&mistyped).expect("directory");
+    fs::write(mistyped.join("todo.md"), "").expect("file");
+    let hint = format!("did you mean {}?", env.state().display());
+    for (place, hint) in [(env.home(), hint.as_str()), (&mistyped, "name the state directory")] {
+        for (command, run) in looked_at(&env, place) {
+            assert_eq!(run.code, if command == "check" { 3 } else { 2 }, "{command}: {run:?}");
+            let said = format!("{}{}", run.stdout, run.stderr);
+            assert!(said.contains("nothing of OpenClaw's is in it; "), "{command}: {said}");
+            assert!(said.contains(hint), "{command}: {said}");
+        }
+        let run = env.run(&["scan", &place.to_string_lossy()]);
+        assert_eq!(run.code, 2, "{run:?}");
+        let run = env.run(&["watch", "--once", "--state-dir", &place.to_string_lossy()]);
+        assert_eq!(run.code, 2, "{run:?}");
+        assert_eq!(run.stderr.matches("WARN").count(), 1, "{run:?}");
+        assert!(run.stderr.contains(hint), "{run:?}");
+    }
+    let sessions = env.home().join("copy");
+    fs::create_dir(&sessions).expect("directory");
+    fs::write(sessions.join("a.jsonl"), "").expect("file");
+    let run = env.run(&["scan", "--state-dir", &sessions.to_string_lossy()]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.stderr.contains("name it as a PATH"), "{run:?}");
+    assert_eq!(env.run(&["scan", &sessions.to_string_lossy()]).code, 0);
+}
+
+#[test]
+fn a_fresh_install_and_a_volume_that_is_filled_later_are_no_mistake() {
+    let env = TestEnv::empty();
+    for first in
+        ["agents", "identity", "devices", "openclaw.json", "clawdbot.json", "openclaw.json.last-good"]
+    {
+        let state = env.home().join(format!("with-{first}"));
+        fs::create_dir_all(state.join("logs")).expect("directory");
+        if first.contains('.') {
+            fs::write(state.join(first), "{}").expect("file");
+        } else {
+            fs::create_dir(state.join(first)).expect("directory");
+        }
+        let run = env.run(&["scan", "--state-dir", &state.to_string_lossy()]);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{first}");
+    }
+    let volume = env.home().join("volume");
+    fs::create_dir_all(volume.join("lost+found")).expect("directory");
+    for (command, run) in looked_at(&env, &volume) {
+        match command {
+            "check" => assert_eq!(run.code, 3, "{run:?}"),
+            "doctor" => assert_ne!(run.code, 2, "{run:?}"),
+            _ => assert_eq!(run.code, 0, "{command}: {run:?}"),
+        }
+    }
+    let run = env.run(&["scan", "--state-dir", &volume.to_string_lossy()]);
+    assert!(run.stderr.contains("is empty; nothing of OpenClaw's is here yet"), "{run:?}");
+}
+
+#[test]
+fn watch_says_what_it_waits_for() {
+    let env = TestEnv::empty();
+    let missing = env.home().join("later");
+    let run = env.run(&["watch", "--once", "--state-dir", &missing.to_string_lossy()]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert_eq!(run.stderr.matches("WARN").count(), 1, "{run:?}");
+    assert!(run.stderr.contains("is not there; waiting for it"), "{run:?}");
+    assert!(run.stderr.contains("later"), "{run:?}");
+}
+
 #[test]
 fn the_environment_of_a_gateway_that_runs() {
     let env = TestEnv::empty();

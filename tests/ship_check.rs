@@ -98,11 +98,21 @@ fn what_cannot_be_looked_at_is_unknown() {
 
 #[test]
 fn wrong_usage_is_unknown_too() {
-    for wrong in [&["check", "--nonsense"][..], &["check", "-w", "nonsense=1"], &["check", "-c", "stale=b:a"]]
-    {
-        assert_eq!(code(&lockdoctor(wrong)), 3, "{wrong:?}");
+    for wrong in [
+        &["check", "--nonsense"][..],
+        &["check", "-w", "nonsense=1"],
+        &["check", "-c", "stale=b:a"],
+        &["--state-dir", "scan", "check", "--nonsense"],
+        &["--format=json", "--color", "never", "check", "--nonsense"],
+        &["--nonsense", "check"],
+        &["--config", "/nonexistent/config.toml", "check"],
+    ] {
+        let output = lockdoctor(wrong);
+        assert_eq!(code(&output), 3, "{wrong:?}");
+        assert!(stdout(&output).starts_with("LOCKS UNKNOWN - "), "{wrong:?}: {}", stdout(&output));
     }
     assert_eq!(code(&lockdoctor(&["scan", "--nonsense"])), 2);
+    assert_eq!(code(&lockdoctor(&["--state-dir", "check", "scan", "--nonsense"])), 2);
     assert_eq!(code(&lockdoctor(&["check", "--help"])), 0);
 }
 

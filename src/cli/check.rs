@@ -78,6 +78,11 @@ pub fn run(common: &Common, args: &CheckArgs) -> anyhow::Result<Exit> {
     })
 }
 
+/// The line of a check that could not look.
+pub fn unknown(why: &str) -> String {
+    Report::unknown(why).line()
+}
+
 /// Looks on a thread of its own: a read that hangs in the kernel must not take the answer with it.
 fn look(common: &Common, args: &CheckArgs) -> Result<Report, String> {
     let (tell, told) = mpsc::channel();
@@ -85,6 +90,9 @@ fn look(common: &Common, args: &CheckArgs) -> Result<Report, String> {
     let spawned = std::thread::Builder::new().spawn(move || {
         let mut view = SystemView::open();
         let report = match Scope::resolve(&args_there.paths, &common.state_dir, &view) {
+            Ok(scope) if scope.is_empty() => {
+                Report::unknown("nothing of OpenClaw's is here yet: the directory is empty")
+            }
             Ok(scope) => {
                 let survey = survey(&scope, &mut view);
                 Report::of(&survey, &args_there.warning, &args_there.critical, common.redaction())

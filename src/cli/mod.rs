@@ -24,6 +24,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::exit::Exit;
 use crate::redact::Redactor;
 use crate::report::advice::shell_word;
+use crate::settings;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -159,21 +160,24 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
     }
 }
 
-/// Prints what clap has to say: help, version, or what was wrong with the command line, which for `check` is
-/// UNKNOWN and not CRITICAL.
+/// Prints what clap has to say: help, version, or what was wrong with the command line.
 pub fn usage_error(error: &clap::Error, typed: impl Iterator<Item = OsString>) -> Exit {
     // Nobody reads it: then there is nobody to tell either.
     let _ = error.print();
-    let is_check = typed.skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"));
     match error.exit_code() {
         0 => Exit::Clean,
-        _ if is_check.is_some_and(|word| word == "check") => {
-            // A monitoring system shows standard output only.
-            anstream::println!("LOCKS UNKNOWN - wrong usage of lockdoctor check");
-            Exit::Unknown
-        }
-        _ => Exit::Trouble,
+        _ => trouble("wrong usage of lockdoctor check", typed),
     }
+}
+
+/// How a command ends that could not begin; for `check` that is UNKNOWN and not CRITICAL.
+pub fn trouble(why: &str, typed: impl Iterator<Item = OsString>) -> Exit {
+    if !settings::names_command("check", typed) {
+        return Exit::Trouble;
+    }
+    // A monitoring system shows standard output only.
+    anstream::println!("{}", check::unknown(why));
+    Exit::Unknown
 }
 
 /// The reader of our output has gone away (`lockdoctor scan | head`): not an error.

@@ -9,4 +9,5 @@ pub mod limits;
 pub mod lock_kind;
 pub mod self_heal;
 pub mod sessions;
+pub mod trace;
 pub mod version;

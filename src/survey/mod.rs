@@ -21,6 +21,7 @@ use crate::evidence::{Evidence, Writer};
 use crate::openclaw::install::Install;
 use crate::openclaw::lock_kind::LockKind;
 use crate::openclaw::sessions::SessionStore;
+use crate::openclaw::trace::Trace;
 use crate::verdict::{Judgement, Rule, Settle, Sighting, StaleProof, Verdict, judge};
 
 pub use gather::settle_of;
@@ -148,6 +149,13 @@ pub fn first_look(scope: &Scope, view: &mut SystemView) -> Survey {
         listed: HashSet::new(),
     };
     for target in &scope.targets {
+        if target.trace() == Some(Trace::Empty) {
+            survey.problems.push(Problem {
+                path: target.path().to_owned(),
+                what: "is empty; nothing of OpenClaw's is here yet".to_owned(),
+                severity: ProblemSeverity::Detail,
+            });
+        }
         walk::walk(target, view, &mut survey);
     }
     survey

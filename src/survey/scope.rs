@@ -6,6 +6,7 @@ use crate::evidence::view::SystemView;
 use crate::openclaw::config::Environment;
 use crate::openclaw::discover::{StateDir, discover};
 use crate::openclaw::lock_kind::Place;
+use crate::openclaw::trace::{self, Trace};
 
 /// Everything one command looks at.
 #[derive(Debug, Clone, Default)]
@@ -70,6 +71,35 @@ impl Target {
         path
     }
 
+    /// What it shows of OpenClaw; `None`: it cannot be read, which the walk says, or is a part of something.
+    pub(super) fn trace(&self) -> Option<Trace> {
+        let trace = match self {
+            Self::State { path, .. } => trace::of_state_directory(path),
+            Self::Directory { path, place: Place::Sessions, only: Part::Whole } => {
+                trace::of_sessions_directory(path)
+            }
+            Self::Directory { .. } => return None,
+        };
+        trace.ok()
+    }
+
+    /// That it has nothing to do with OpenClaw, and what may have been meant.
+    pub fn foreign(&self) -> Option<String> {
+        if self.trace() != Some(Trace::Foreign) {
+            return None;
+        }
+        let path = self.path();
+        let meant = trace::state_directory_below(path).or_else(|| state_dir_around(path));
+        let hint = match (meant, self) {
+            (Some(meant), _) => format!("did you mean {}?", meant.display()),
+            (None, Self::State { .. }) if is_sessions_directory(path) => {
+                "it looks like a sessions directory: name it as a PATH, without --state-dir".to_owned()
+            }
+            (None, _) => "name the state directory, usually ~/.openclaw".to_owned(),
+        };
+        Some(format!("nothing of OpenClaw's is in it; {hint}"))
+    }
+
     fn only(&mut self) -> &mut Part {
         let (Self::State { only, .. } | Self::Directory { only, .. }) = self;
         only
@@ -107,12 +137,28 @@ impl Scope {
         let mut scope = Self::default();
         for path in state_dirs {
             existing_directory(path)?;
-            scope.add(Target::State { path: absolute(path)?, only: Part::Whole });
+            scope.add_named(Target::State { path: absolute(path)?, only: Part::Whole })?;
         }
         for path in paths {
-            scope.add(target_of(path)?);
+            scope.add_named(target_of(path)?)?;
         }
         Ok(scope)
+    }
+
+    /// Nothing to look at is not nothing to find.
+    fn add_named(&mut self, target: Target) -> Result<(), ScopeError> {
+        match target.foreign() {
+            Some(what) => Err(problem(target.path(), &what)),
+            None => {
+                self.add(target);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether there is nothing at all in what was named: OpenClaw has not been there yet.
+    pub fn is_empty(&self) -> bool {
+        self.targets.iter().all(|target| target.trace() == Some(Trace::Empty))
     }
 
     /// Two names of one directory are one target.
@@ -128,6 +174,10 @@ impl Scope {
             None => self.targets.push(target),
         }
     }
+}
+
+fn is_sessions_directory(path: &Path) -> bool {
+    trace::of_sessions_directory(path).is_ok_and(|trace| trace == Trace::Found)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, ScopeError> {

@@ -160,6 +160,9 @@ impl Daemon {
     /// Runs until somebody stops it; with `--once`, until everything has settled.
     pub fn run(mut self) -> anyhow::Result<Ended> {
         self.start();
+        if !self.say_what_is_awaited() && self.options.run == Run::Once {
+            return Ok(Ended::Settled(Exit::Trouble));
+        }
         loop {
             self.do_what_is_due();
             if let Some(exit) = self.settled() {

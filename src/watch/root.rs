@@ -57,6 +57,14 @@ impl Root {
         Self { wish, standing: None, only: Part::Whole, path_watch: None, awaited: None }
     }
 
+    /// Why nothing is to be seen of it yet.
+    pub(super) fn awaited_because(&self) -> Option<String> {
+        match self.wish.target() {
+            None => Some("is not there; waiting for it".to_owned()),
+            Some(target) => target.foreign().map(|what| format!("waiting for OpenClaw to come: {what}")),
+        }
+    }
+
     /// Opens it if it is there.
     pub(super) fn open(&mut self, index: usize, view: &mut SystemView) -> Result<(), Errno> {
         let target = self.wish.target().ok_or(Errno::NOENT)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::daemon::Daemon;
 use super::ground::Listing;
@@ -39,6 +39,25 @@ pub(super) fn wishes(what: &What, view: &SystemView) -> Vec<Root> {
 }
 
 impl Daemon {
+    /// Says at the start what is not there. `false`: there is nothing at all to watch.
+    pub(super) fn say_what_is_awaited(&mut self) -> bool {
+        let roots = self.ground.roots.iter();
+        let awaited: Vec<(PathBuf, String)> =
+            roots.filter_map(|root| Some((root.wish.path().to_owned(), root.awaited_because()?))).collect();
+        let nothing = awaited.len() == self.ground.roots.len();
+        match self.options.what {
+            What::Named { .. } => awaited.iter().for_each(|(path, what)| self.say_once(path, what)),
+            // Of the places where an install may be, most are empty.
+            What::EveryInstall if nothing => {
+                let places: Vec<String> =
+                    awaited.iter().map(|(path, _)| path.display().to_string()).collect();
+                warn!(places = places.join(" "), "no OpenClaw install found; waiting for one");
+            }
+            What::EveryInstall => {}
+        }
+        !nothing
+    }
+
     /// Looks at a root as a whole, soon.
     pub(super) fn schedule_root(&mut self, root: usize, trigger: Trigger) {
         let now = self.view.now.boot;
