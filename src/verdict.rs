@@ -23,9 +23,6 @@ use crate::openclaw::lock_kind::{HolderFd, LockKind, Management};
 pub const CREATION_GRACE: Duration = Duration::from_secs(30);
 /// A reclaim guard lives for microseconds; one that is older than this is an orphan.
 pub const GUARD_GRACE: Duration = Duration::from_secs(10);
-/// How much later than `createdAt` a process must have started to be a stranger. Covers the resolution of a
-/// clock tick and the drift of the wall clock against the boot clock.
-const START_SLACK: TimeDelta = TimeDelta::seconds(5);
 const BOOT_SLACK: TimeDelta = TimeDelta::seconds(60);
 /// proper-lockfile touches its directory every 15 s and counts it as stale after 30 s.
 const DIRECTORY_HEARTBEAT: Duration = Duration::from_secs(30);
@@ -204,6 +201,19 @@ impl Judgement {
     /// The licence to reclaim; only a managed lock that is proven stale or leaked has one.
     pub fn proof(&self) -> Option<StaleProof> {
         self.proof
+    }
+
+    /// The rule that decided, as a sentence about this lock.
+    pub fn sentence(&self) -> &'static str {
+        match self.rule {
+            Rule::NoWriterDeadOwner if self.reasons.contains(&Reason::RecycledPid) => {
+                "Nobody on this kernel has the file open for writing, and the number it names belongs to another process now."
+            }
+            Rule::OwnerDead if self.reasons.contains(&Reason::RecycledPid) => {
+                "The number it names counts in this PID namespace, and belongs to another process now."
+            }
+            rule => rule.sentence(),
+        }
     }
 
     /// Somebody has to know of it: the scan's exit code is 1.
@@ -525,9 +535,7 @@ fn compare(evidence: &Evidence, process: &Process) -> Identity {
         return Identity::Dead(Reason::RecycledPid);
     }
     match payload.created_at {
-        Some(created_at) if process.started_at(evidence.booted_at) > created_at + START_SLACK => {
-            Identity::StartedLater
-        }
+        Some(_) if evidence.owner_started_later() => Identity::StartedLater,
         // A process that was there before the lock and still is was there when the lock was made.
         Some(_) => Identity::Same,
         None => Identity::Unknown("the lock records neither when it was made nor when its owner started"),

@@ -106,6 +106,18 @@ fn a_lock_whose_owner_is_not_there_any_more_is_stale() {
         .says(&thread, &stale("thread-id"));
     let boot = scan.lock(&boot);
     assert!(boot["reasons"].as_array().expect("reasons").contains(&"previous-boot".into()), "{boot:#}");
+    // The process that has the number now has nothing to do with the lock.
+    for lock in [&recycled, &later] {
+        let json = scan.lock(lock);
+        assert_eq!(
+            (json["owner"]["alive"].as_bool(), &json["owner"]["command"]),
+            (Some(false), &Value::Null)
+        );
+        assert_eq!(json["evidence"]["number_now"], "sleep", "{json:#}");
+        let explained = env.run(&["explain", &lock.to_string_lossy()]).exits(0);
+        assert!(explained.stdout.contains("belongs to another process now"), "{explained:?}");
+        assert!(explained.stdout.contains(&format!("pid {}, now sleep", stranger.id())), "{explained:?}");
+    }
     assert_eq!(scan.json()["summary"]["stale"], 6);
     assert_eq!(scan.json()["summary"]["total"], 6);
     assert_eq!(scan.lock(&gone)["action"], "reclaim");

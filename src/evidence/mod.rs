@@ -14,7 +14,7 @@ pub mod view;
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 pub use filesystem::FsClass;
 pub use lease::{LeaseUnknown, Writer};
@@ -25,6 +25,10 @@ pub use process::{Owner, Process};
 
 use crate::openclaw::limits::Limit;
 use crate::openclaw::lock_kind::LockKind;
+
+/// How much later than `createdAt` a process must have started to be a stranger. Covers the resolution of a
+/// clock tick and the drift of the wall clock against the boot clock.
+const START_SLACK: TimeDelta = TimeDelta::seconds(5);
 
 /// Everything known about one lock at one moment.
 #[derive(Debug, Clone)]
@@ -68,9 +72,28 @@ impl Evidence {
         }
     }
 
+    /// By the wall clock, the process that carries the number here started after the lock was made. Weaker than a
+    /// start tick, and asked only where the lock records none that can be compared.
+    pub fn owner_started_later(&self) -> bool {
+        let created_at = self.payload().and_then(|payload| payload.created_at);
+        let started_at = self.owner.process().map(|process| process.started_at(self.booted_at));
+        matches!((created_at, started_at), (Some(made), Some(started)) if started > made + START_SLACK)
+    }
+
+    /// For what is shown: the number that the lock names belongs to another process now. Where nobody has the file
+    /// open, the clock is enough to say so.
+    pub fn names_another(&self) -> bool {
+        let recorded = self.payload().and_then(|payload| payload.start_ticks);
+        let same = recorded.is_some() && recorded == self.owner.process().map(|process| process.start_ticks);
+        let comparable = recorded.is_some() && self.start_ticks == StartTicks::Comparable;
+        let asked = !same && !comparable && self.writer == Writer::NoneOpen;
+        let by_clock = asked && self.owner_started_later();
+        self.number_is_anothers() || by_clock
+    }
+
     /// The process that took the lock, as far as it can be shown here.
     pub fn owner_process(&self) -> Option<&Process> {
-        self.owner.process().filter(|_| !self.number_is_anothers())
+        self.owner.process().filter(|_| !self.names_another())
     }
 }
 

@@ -184,7 +184,7 @@ pub fn lock_fact(lock: &SurveyedLock, install: Option<&Install>) -> LockFact {
         reasons: judgement.reasons.iter().copied().map(Reason::as_str).map(str::to_owned).collect(),
         owner_pid: payload.map(|payload| payload.pid),
         owner_alive: alive(evidence),
-        owner_command: evidence.owner.process().map(|process| process.comm.clone()),
+        owner_command: evidence.owner_process().map(|process| process.comm.clone()),
         created_at: payload.and_then(|payload| payload.created_at),
         age_ms: evidence.age.map(millis),
         limit_ms: evidence.limit.as_ref().map(|limit| millis(limit.after)),

@@ -24,7 +24,7 @@ pub fn explain(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor) ->
     let reasons: Vec<&str> = judgement.reasons.iter().copied().map(Reason::as_str).collect();
     let because = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
     let _ = writeln!(out, "{colour}{} {}{colour:#}{because}", symbol(verdict), verdict.as_str());
-    let _ = writeln!(out, "\n{}", judgement.rule.sentence());
+    let _ = writeln!(out, "\n{}", judgement.sentence());
     if let Some(note) = judgement.note {
         let _ = writeln!(out, "{}.", capitalised(note));
     }
@@ -177,7 +177,7 @@ fn owner_at_length(evidence: &Evidence) -> String {
     let mut text = owner(evidence);
     if let Owner::Alive(process) = &evidence.owner {
         let _ = write!(text, ", {}", identity(evidence, process));
-        if evidence.number_is_anothers() {
+        if evidence.names_another() {
             return text;
         }
         if let Some(facts) = crate::evidence::owner_display::read(process.pid) {
@@ -194,6 +194,9 @@ fn identity(evidence: &Evidence, process: &Process) -> String {
         Some(ticks) if ticks == process.start_ticks => format!("the same process (start tick {ticks})"),
         Some(_) => {
             format!("another process has that number here, from tick {} ({started})", process.start_ticks)
+        }
+        None if evidence.names_another() => {
+            format!("which started after the lock was made ({started}; the lock records no start tick)")
         }
         None => format!("started {started}; the lock records no start tick"),
     }

@@ -293,10 +293,7 @@ fn evidence_of(lock: &SurveyedLock, root: &SurveyedRoot) -> JsonEvidence {
         },
         owner: owner_word(owner),
         owner_start_ticks: owner.process().map(|process| process.start_ticks),
-        number_now: owner
-            .process()
-            .filter(|_| lock.evidence.number_is_anothers())
-            .map(|now| now.comm.clone()),
+        number_now: owner.process().filter(|_| lock.evidence.names_another()).map(|now| now.comm.clone()),
         pid_domain: domain_word(domain),
         pid_domain_note: domain_note(domain),
         filesystem: filesystem.as_str(),

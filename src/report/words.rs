@@ -62,7 +62,7 @@ pub fn owner(evidence: &Evidence) -> String {
         (Some(pid), _) if evidence.number_is_anothers() && evidence.writer == Writer::Open => {
             format!("pid {pid}, not of this namespace")
         }
-        (Some(pid), Owner::Alive(process)) if evidence.number_is_anothers() => {
+        (Some(pid), Owner::Alive(process)) if evidence.names_another() => {
             format!("pid {pid}, now {}", printable(&process.comm))
         }
         (Some(pid), Owner::Alive(process)) => format!("pid {pid} ({})", printable(&process.comm)),
@@ -93,7 +93,7 @@ pub fn in_short(rule: Rule) -> &'static str {
 
 /// Whether the process that a lock names is there: yes, no, or not known.
 pub fn alive(evidence: &Evidence) -> Option<bool> {
-    if evidence.number_is_anothers() {
+    if evidence.names_another() {
         return Some(evidence.writer == Writer::Open);
     }
     process_alive(&evidence.owner)

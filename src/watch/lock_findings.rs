@@ -72,8 +72,8 @@ impl Daemon {
             facts.push(format!("limit {}: {}", duration(limit.after), limit.source));
         }
         let explanation = match code {
-            Code::OverdueLock => judgement.rule.sentence().to_owned() + " It is past its limit.",
-            _ => format!("{} {}", judgement.rule.sentence(), heal.sentence()),
+            Code::OverdueLock => judgement.sentence().to_owned() + " It is past its limit.",
+            _ => format!("{} {}", judgement.sentence(), heal.sentence()),
         };
         let told = Told { code, severity, remedy, explanation, evidence: facts, advice };
         self.about_lock(told, lock, lock.root, path)

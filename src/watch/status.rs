@@ -301,7 +301,7 @@ impl Locks<'_> {
             owner: Owner {
                 pid: payload.map(|payload| payload.pid),
                 alive: alive(evidence),
-                command: evidence.owner.process().map(|process| process.comm.as_str()),
+                command: evidence.owner_process().map(|process| process.comm.as_str()),
             },
             created_at: payload.and_then(|payload| payload.created_at).map(rfc3339),
             age_ms: millis(entry.age(self.daemon.view.now.boot)),
@@ -310,7 +310,7 @@ impl Locks<'_> {
             verdict: lock.judgement.verdict.as_str(),
             reasons: lock.judgement.reasons.iter().copied().map(Reason::as_str).collect(),
             action: lock.judgement.action.as_str(),
-            rule: lock.judgement.rule.sentence(),
+            rule: lock.judgement.sentence(),
             note: lock.judgement.note.map(str::to_owned).or_else(|| unclear(lock)),
             writer: json::writer_word(evidence.writer),
             fingerprint: &lock.fingerprint,
