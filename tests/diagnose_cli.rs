@@ -118,6 +118,33 @@ fn the_name_in_a_logs_path_is_nobodys_business() {
 }
 
 #[test]
+fn the_command_that_is_printed_works_in_a_home_directory() {
+    let env = TestEnv::new("2026.3.13");
+    let state = env.home().join("home/anna/.openclaw");
+    fs::create_dir_all(state.parent().expect("home")).expect("home");
+    fs::rename(env.state(), &state).expect("rename");
+    let sessions = state.join("agents/main/sessions");
+    fs::create_dir_all(&sessions).expect("sessions");
+    let lock = sessions.join(format!("{SESSION}.jsonl.lock"));
+    let day = Duration::from_secs(24 * 3600);
+    let _held = hold(&lock, &payload_made(own_pid(), Some(start_ticks(own_pid())), day));
+    let state = state.to_str().expect("UTF-8");
+    let command = format!("lockdoctor explain {}", lock.display());
+    let run = env.run(&["diagnose", "--state-dir", state]).exits(1);
+    assert!(run.stdout.contains(&command), "{run:#?}");
+    let json = diagnosis(&env.run(&["diagnose", "--json", "--state-dir", state]).exits(1));
+    let finding = finding(&json, "overdue-lock");
+    assert_eq!(finding["lock"], lock.to_str().expect("UTF-8"));
+    assert_eq!(finding["advice"][0], command);
+    env.run(&["explain", &lock.to_string_lossy()]).exits(0);
+    let page = env.run(&["report", "-o", "-", "--state-dir", state]).exits(0);
+    assert!(
+        !page.stdout.contains("anna") && page.stdout.contains("explain LOCK"),
+        "the page is to be shared"
+    );
+}
+
+#[test]
 fn standard_input_is_a_log() {
     let env = TestEnv::empty();
     let text = fs::read_to_string(fixture("2026.1.24-3/S3-console-1.txt")).expect("fixture");

@@ -92,6 +92,11 @@ impl Common {
     }
 
     pub fn redaction(&self) -> Redactor {
+        if self.no_redact { Redactor::Off } else { Redactor::OwnPaths }
+    }
+
+    /// For what is made to be passed on.
+    pub fn redaction_to_share(&self) -> Redactor {
         if self.no_redact { Redactor::Off } else { Redactor::On }
     }
 }

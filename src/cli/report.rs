@@ -27,7 +27,7 @@ pub struct ReportArgs {
 }
 
 pub fn run(common: &Common, args: &ReportArgs) -> anyhow::Result<Exit> {
-    let redactor = common.redaction();
+    let redactor = common.redaction_to_share();
     let (survey, examination) = examination(common, &args.paths, &args.logs, redactor)?;
     let model = page::model(survey.as_ref(), &examination, Utc::now(), redactor);
     let text = html::render(&model);

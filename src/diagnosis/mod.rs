@@ -27,6 +27,7 @@ pub use model::{Model, TimedOut};
 pub use timeline::{Mark, MarkKind, Span, SpanKind, Timeline};
 
 use crate::redact::Redactor;
+use crate::report::advice::shell_word;
 use chrono::{DateTime, Utc};
 use input::Facts;
 use serde::Serialize;
@@ -88,7 +89,7 @@ impl Model {
         let mut findings = rules::all(&rules::View { model: self, facts, now });
         finding::sort(&mut findings);
         for finding in &mut findings {
-            redact(finding, redactor);
+            redact(finding, facts, redactor);
         }
         findings
     }
@@ -137,13 +138,27 @@ impl Model {
     }
 }
 
-fn redact(finding: &mut Finding, redactor: Redactor) {
+/// Advice of a rule; the lock's name takes the place of `LOCK` where it may be shown.
+const EXPLAIN_LOCK: &str = "lockdoctor explain LOCK";
+
+fn redact(finding: &mut Finding, facts: &Facts, redactor: Redactor) {
     let key = finding.session_key.take();
     finding.session_key = key.map(|key| redactor.key(&key).into_owned());
     let lane = finding.lane.take();
     finding.lane = lane.map(|lane| redactor.lane(&lane).into_owned());
-    let lock = finding.lock.take();
-    finding.lock = lock.map(|lock| redactor.path(&lock).into_owned());
+    // A path that only a log names may be another machine's: nobody types it here.
+    let is_here = |lock: &String| facts.locks.iter().any(|known| known.path == *lock);
+    if let Some(lock) = finding.lock.take_if(|lock| is_here(lock)) {
+        let shown = redactor.path(&lock);
+        if shown == lock {
+            let explain = format!("lockdoctor explain {}", shell_word(&lock));
+            let advice = finding.advice.iter_mut().filter(|advice| *advice == EXPLAIN_LOCK);
+            advice.for_each(|advice| advice.clone_from(&explain));
+        }
+        finding.lock = Some(shown.into_owned());
+    } else if let Some(lock) = finding.lock.take() {
+        finding.lock = Some(redactor.text(&lock).into_owned());
+    }
     finding.explanation = redactor.text(&finding.explanation).into_owned();
     evidence::redact(&mut finding.evidence, redactor);
 }

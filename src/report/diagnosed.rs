@@ -45,7 +45,7 @@ pub fn document(examination: &Examination, now: DateTime<Utc>, redactor: Redacto
 fn sources(examination: &Examination, redactor: Redactor) -> Vec<Value> {
     let source = |source: &crate::gatewaylog::SourceSummary| {
         json!({
-            "path": redactor.path(&source.label),
+            "path": redactor.text(&source.label),
             "lines": source.counters.lines,
             "parsed": source.counters.parsed,
             "skipped": source.counters.skipped,
@@ -138,7 +138,10 @@ fn describe(out: &mut String, finding: &Finding, scope: &str, width: usize) {
     };
     indented(out, helps, width);
     for advice in &finding.advice {
-        indented(out, &format!("→ {}", as_typed(advice, finding, scope)), width);
+        let advice = as_typed(advice, scope);
+        // A command is pasted: a line break in it would cut it in two.
+        let width = if advice.starts_with("lockdoctor ") { usize::MAX } else { width };
+        indented(out, &format!("→ {advice}"), width);
     }
     let room = width.saturating_sub(6).max(40);
     for line in finding.evidence.iter().take(3) {
@@ -153,13 +156,8 @@ fn describe(out: &mut String, finding: &Finding, scope: &str, width: usize) {
     }
 }
 
-/// A command of lockdoctor for the same locks as were looked at; the lock by its name, unless that was redacted.
-fn as_typed(advice: &str, finding: &Finding, scope: &str) -> String {
-    let named = finding.lock.as_deref().filter(|lock| !lock.contains('…')).map(super::advice::shell_word);
-    let advice = match (advice, named) {
-        ("lockdoctor explain LOCK", Some(lock)) => return format!("lockdoctor explain {lock}"),
-        (advice, _) => advice,
-    };
+/// A command of lockdoctor for the same locks as were looked at.
+fn as_typed(advice: &str, scope: &str) -> String {
     for command in ["lockdoctor scan", "lockdoctor reclaim"] {
         let options = advice.strip_prefix(command).filter(|rest| rest.is_empty() || rest.starts_with(" --"));
         if let Some(options) = options {
