@@ -130,6 +130,12 @@ fn the_wrong_uid() {
         &["[✗] uid", "lockdoctor runs as uid 65534", "belongs to 0 (root)", "run lockdoctor as uid 0"],
     );
     assert_eq!(code(&closed), 1);
+    let again = format!("sudo -u root lockdoctor doctor --state-dir {}", state.path().display());
+    says(&closed, &[&again]);
+    std::fs::set_permissions(state.path(), PermissionsExt::from_mode(0o700)).expect("chmod");
+    let as_path = shell(&[], &format!("exec {NOBODY} $LD doctor install inotify $STATE/"), state.path());
+    says(&as_path, &["[✗] install", "Permission denied", "[-] inotify"]);
+    assert!(!stdout(&as_path).contains("a directory of its own"), "{}", stdout(&as_path));
     let home = format!("HOME=$STATE exec {NOBODY} $LD doctor uid --state-dir $STATE");
     says(&shell(&[], &home, state.path()), &["[✗] uid", "belongs to 0 (root)"]);
     readable_by_all(&state);
@@ -374,4 +380,22 @@ fn a_clock_that_was_set_back() {
     let directory = state.path().to_string_lossy().into_owned();
     let output = lockdoctor(&["doctor", "clock", "--state-dir", &directory]);
     says(&output, &["[!] clock", "behind what was written before"]);
+}
+
+#[test]
+fn it_fits_into_a_narrow_terminal() {
+    if !installed("script") {
+        return skipped("it_fits_into_a_narrow_terminal", "needs script(1)");
+    }
+    let state = State::of_version("2026.9.6");
+    let command =
+        format!("stty cols 60 rows 24; {} doctor version --state-dir {}", program(), state.path().display());
+    let output = Command::new("script").args(["-qec", &command, "/dev/null"]).stdin(Stdio::null()).output();
+    let output = output.expect("script(1)");
+    let text = stdout(&output);
+    assert!(text.contains("keeps sessions in"), "{text}");
+    for line in text.lines().filter(|line| !line.contains("lockdoctor ")) {
+        let plain = line.replace("\u{1b}[33m", "").replace("\u{1b}[0m", "");
+        assert!(plain.trim_end().chars().count() <= 60, "{line:?}");
+    }
 }

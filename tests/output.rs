@@ -197,3 +197,29 @@ fn help_of_each_command() {
     sample.shows("help-scan", &["scan", "--help"]);
     sample.shows("help-explain", &["explain", "--help"]);
 }
+
+#[test]
+fn one_document_a_line_is_one_line() {
+    let sample = sample();
+    let state = sample.env.state();
+    let state = state.to_string_lossy();
+    let lock = sample.env.run(&["scan", "--json", "--state-dir", &state]).paths().remove(0);
+    for command in
+        [&["explain", &lock][..], &["check", &state], &["doctor", "clock", &state], &["diagnose", &state]]
+    {
+        let run = sample.env.run(&[command, &["--format", "ndjson"]].concat());
+        assert_eq!(run.stdout.lines().count(), 1, "{command:?}: {run:#?}");
+        run.json();
+    }
+    let demo = sample.env.run(&["demo", "--json"]).exits(2);
+    assert!(demo.stderr.contains("one format"), "{demo:#?}");
+}
+
+#[test]
+fn a_bad_variable_is_called_by_its_name() {
+    let env = TestEnv::empty().variable("LOCKDOCTOR_FORMAT", "xml");
+    let run = env.run(&["scan"]).exits(2);
+    assert!(run.stderr.contains("'xml' for 'LOCKDOCTOR_FORMAT'"), "{run:#?}");
+    let run = env.run(&["scan", "--format", "yaml"]).exits(2);
+    assert!(run.stderr.contains("'yaml' for '--format"), "{run:#?}");
+}

@@ -25,7 +25,44 @@ fn the_plan_changes_nothing() {
     assert_eq!(plan.lock(&lock)["quarantine_id"], Value::Null);
     let for_people = reclaim(&env, &["--settle", "0s"]).exits(1);
     assert!(for_people.stdout.contains("nothing was changed"), "{for_people:#?}");
+    let command = format!("lockdoctor reclaim --state-dir {} --settle 0s --yes\n", env.state().display());
+    assert!(for_people.stdout.contains(&command), "{for_people:#?}");
     assert_eq!(tree(env.home()), before);
+}
+
+#[test]
+fn the_plan_promises_nothing_that_cannot_be_done() {
+    if skipped(is_root(), "needs root for another user") {
+        return;
+    }
+    let env = TestEnv::new("2026.5.22");
+    let (lock, _) = dead_lock(&env, "a");
+    let nobody = |directory: &std::path::Path| {
+        std::os::unix::fs::chown(directory, Some(65_534), Some(65_534)).expect("chown");
+    };
+    for path in [env.state(), env.state().join("agents"), env.sessions("main"), lock.clone()] {
+        nobody(&path);
+    }
+    let plan = |json: &[&str]| {
+        let arguments = [&["reclaim", "--settle", "0s"][..], json].concat();
+        within(&env, &support::AS_NOBODY, &arguments)
+    };
+    assert_eq!(plan(&["--json"]).exits(1).result(&lock), "planned");
+    fs::set_permissions(env.sessions("main"), fs::Permissions::from_mode(0o555)).expect("chmod");
+    let run = plan(&["--json"]).exits(1);
+    assert_eq!(run.result(&lock), "failed", "{run:#?}");
+    assert!(run.error(&lock).contains("permission denied"), "{run:#?}");
+    let run = plan(&[]).exits(1);
+    assert!(run.stdout.contains("1 lock cannot be freed") && !run.stdout.contains("--yes"), "{run:#?}");
+}
+
+#[test]
+fn a_settle_time_that_nobody_can_mean_is_refused() {
+    let env = TestEnv::new("2026.5.22");
+    for command in ["reclaim", "watch"] {
+        let run = env.run(&[command, "--settle", "3days"]).exits(2);
+        assert!(run.stderr.contains("at most 1h"), "{run:#?}");
+    }
 }
 
 #[test]
@@ -147,7 +184,7 @@ fn max_bounds_what_one_run_frees() {
     assert_eq!(plan.paths().len(), 2);
     let for_people = reclaim(&env, &["--settle", "0s", "--max", "2", "--keep-leaked"]).exits(1);
     assert!(
-        for_people.stdout.contains(" --max 2 --keep-leaked --yes"),
+        for_people.stdout.contains(" --max 2 --settle 0s --keep-leaked --yes"),
         "the act that was planned: {for_people:#?}"
     );
     reclaim(&env, &["--yes", "--settle", "0s", "--max", "2"]).exits(1);
@@ -321,7 +358,9 @@ fn the_breaker_trips_at_the_fourth_time_in_ten_minutes() {
     let (other, _) = dead_lock(&env, "b");
     let run = act(&env).exits(1);
     assert_eq!(run.result(&lock), "failed");
-    assert!(run.error(&lock).contains("the lock is a symptom"), "{run:#?}");
+    let why = run.error(&lock);
+    let diagnose = format!("`lockdoctor diagnose {}`", env.state().display());
+    assert!(why.contains("the lock is a symptom") && why.contains(&diagnose), "{run:#?}");
     assert_eq!(fs::read(&lock).expect("lock"), bytes);
     assert_eq!(run.result(&other), "reclaimed", "another session is another matter");
     // Ten minutes later it may try again: the journal's times decide.

@@ -49,6 +49,38 @@ fn what_was_reclaimed_is_listed_with_its_story() {
 }
 
 #[test]
+fn programs_are_told_what_was_done() {
+    let env = TestEnv::new("2026.5.22");
+    let (_, _, id) = reclaimed(&env, "a");
+    let restored = quarantine(&env, &["restore", &id, "--json"]).exits(0).json();
+    assert_eq!(
+        (&restored["schema"], &restored["restored"][0]["id"]),
+        (&"lockdoctor/quarantine/v1".into(), &id.into())
+    );
+    let (_, _, id) = reclaimed(&env, "b");
+    let purge = quarantine(&env, &["purge", "--older-than", "0s", "--format", "ndjson"]).exits(0);
+    assert_eq!(purge.stdout.lines().count(), 1, "{purge:#?}");
+    assert_eq!(purge.json()["purged"][0], id);
+    let missing = quarantine(&env, &["restore", "nothing"]).exits(2);
+    let command = format!("`lockdoctor quarantine list --state-dir {}`", env.state().display());
+    assert!(missing.stderr.contains(&command), "{missing:#?}");
+}
+
+#[test]
+fn a_bare_sessions_directory_has_a_quarantine_of_its_own() {
+    let env = TestEnv::empty();
+    let sessions = env.home().join("copy");
+    fs::create_dir(&sessions).expect("directory");
+    fs::write(sessions.join("a.jsonl.lock"), payload(support::dead_pid(), Some(1))).expect("lock");
+    let sessions = sessions.to_str().expect("UTF-8");
+    let run = env.run(&["reclaim", sessions, "--yes", "--settle", "0s"]).exits(0);
+    let next = format!("lockdoctor quarantine list --state-dir {sessions}");
+    assert!(run.stdout.contains(&next), "{run:#?}");
+    let list = env.run(&["quarantine", "list", "--state-dir", sessions]).exits(0);
+    assert!(list.stdout.contains("a.jsonl.lock"), "{list:#?}");
+}
+
+#[test]
 fn it_goes_back_over_our_own_tombstone() {
     let env = TestEnv::new("2026.5.22");
     let (lock, bytes, id) = reclaimed(&env, "a");

@@ -61,7 +61,7 @@ pub struct CheckArgs {
 pub fn run(common: &Common, args: &CheckArgs) -> anyhow::Result<Exit> {
     let report = look(common, args).unwrap_or_else(|why| Report::unknown(&why));
     match common.format() {
-        Format::Json | Format::Ndjson => output::print_json(&report.to_json())?,
+        format @ (Format::Json | Format::Ndjson) => output::print_document(format, &report.to_json())?,
         Format::Table | Format::Plain => {
             let mut out = std::io::stdout().lock();
             writeln!(out, "{}", report.line())?;

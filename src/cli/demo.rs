@@ -4,10 +4,10 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 
-use super::{ColorWhen, Common, output};
+use super::{ColorWhen, Common, Format, output};
 use crate::demo::actor;
 use crate::demo::cast::lockdoctor;
 use crate::demo::stage::Stage;
@@ -28,6 +28,9 @@ pub fn play(args: &ActorArgs) -> anyhow::Result<Exit> {
 }
 
 pub fn run(common: &Common) -> anyhow::Result<Exit> {
+    if common.format() != Format::Table {
+        bail!("demo is for people and has one format; `lockdoctor scan --json` is the one for programs");
+    }
     let interrupted = interruptions()?;
     let stage = Stage::build()?;
     let state = stage.state().to_string_lossy().into_owned();

@@ -79,8 +79,11 @@ impl LogArgs {
 pub fn run(common: &Common, args: &DiagnoseArgs) -> anyhow::Result<Exit> {
     let (_, examination) = examination(common, &args.paths, &args.logs, common.redaction())?;
     match common.format() {
-        Format::Json | Format::Ndjson => {
-            output::print_json(&diagnosed::document(&examination, Utc::now(), common.redaction()))?;
+        format @ (Format::Json | Format::Ndjson) => {
+            output::print_document(
+                format,
+                &diagnosed::document(&examination, Utc::now(), common.redaction()),
+            )?;
         }
         Format::Plain => write!(output::stdout(), "{}", diagnosed::plain(&examination))?,
         Format::Table => {

@@ -36,10 +36,12 @@ pub fn run(common: &Common, args: &DoctorArgs) -> anyhow::Result<Exit> {
         .filter(|examined| !examined.findings.is_empty())
         .collect();
     match common.format() {
-        Format::Json | Format::Ndjson => {
-            output::print_json(&report::to_json(&examined, surroundings.view.now.wall))?;
+        format @ (Format::Json | Format::Ndjson) => {
+            output::print_document(format, &report::to_json(&examined, surroundings.view.now.wall))?;
         }
-        Format::Table | Format::Plain => write!(output::stdout(), "{}", report::for_people(&examined))?,
+        Format::Table | Format::Plain => {
+            write!(output::stdout(), "{}", report::for_people(&examined, output::width()))?
+        }
     }
     Ok(if surroundings.places.is_empty() {
         Exit::Trouble

@@ -38,7 +38,9 @@ pub fn run(common: &Common, args: &ExplainArgs) -> anyhow::Result<Exit> {
     };
     let root = &survey.roots[lock.root];
     match common.format() {
-        Format::Json | Format::Ndjson => output::print_json(&json::lock(lock, root, common.redaction()))?,
+        format @ (Format::Json | Format::Ndjson) => {
+            output::print_document(format, &json::lock(lock, root, common.redaction()))?
+        }
         Format::Table | Format::Plain => {
             write!(output::stdout(), "{}", explain::explain(lock, root, common.redaction()))?;
         }
@@ -71,7 +73,9 @@ fn lease(common: &Common, typed: &Path, database: &Path, row: &str) -> anyhow::R
         bail!("{}: no such lease, or it was let go; there are: {rows}", typed.display());
     };
     match common.format() {
-        Format::Json | Format::Ndjson => output::print_json(&json::lease(lease, &survey))?,
+        format @ (Format::Json | Format::Ndjson) => {
+            output::print_document(format, &json::lease(lease, &survey))?
+        }
         Format::Table | Format::Plain => {
             let root = &survey.roots[lease.root];
             write!(output::stdout(), "{}", explain::lease(lease, root, output::width()))?;

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
 
-use super::ColorWhen;
+use super::{ColorWhen, Format};
 
 /// Applies `--color`; `auto` leaves the decision to the stream (terminal, NO_COLOR, TERM).
 pub fn set_color(when: ColorWhen) {
@@ -36,6 +36,14 @@ pub fn print_json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     serde_json::to_writer_pretty(&mut out, value)?;
     out.write_all(b"\n")?;
     Ok(out.flush()?)
+}
+
+/// One document, as the format wants it: on one line if lines are documents.
+pub fn print_document<T: Serialize>(format: Format, value: &T) -> anyhow::Result<()> {
+    match format {
+        Format::Ndjson => print_ndjson([value]),
+        Format::Table | Format::Plain | Format::Json => print_json(value),
+    }
 }
 
 /// One JSON document a line.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use chrono::Utc;
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Common, Format, output};
 use crate::evidence::directory::Directory;
@@ -50,7 +50,8 @@ pub enum QuarantineCommand {
 
 pub fn run(common: &Common, args: &QuarantineArgs) -> anyhow::Result<Exit> {
     let mut view = SystemView::open();
-    let scope = Scope::resolve(&[], &common.state_dir, &view)?;
+    // A bare sessions directory has a quarantine of its own.
+    let scope = Scope::resolve(&common.state_dir, &[], &view)?;
     let mut homes = Vec::new();
     for target in scope.targets {
         match target {
@@ -63,8 +64,8 @@ pub fn run(common: &Common, args: &QuarantineArgs) -> anyhow::Result<Exit> {
     }
     match &args.command {
         QuarantineCommand::List => list(common, &homes),
-        QuarantineCommand::Restore { id } => restore(&homes, id, &mut view.leases),
-        QuarantineCommand::Purge { older_than } => purge(&homes, *older_than, &mut view.leases),
+        QuarantineCommand::Restore { id } => restore(common, &homes, id, &mut view.leases),
+        QuarantineCommand::Purge { older_than } => purge(common, &homes, *older_than, &mut view.leases),
     }
 }
 
@@ -93,23 +94,43 @@ fn list(common: &Common, homes: &[Rc<Directory>]) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
-fn restore(homes: &[Rc<Directory>], id: &str, leases: &mut Leases) -> anyhow::Result<Exit> {
+fn restore(common: &Common, homes: &[Rc<Directory>], id: &str, leases: &mut Leases) -> anyhow::Result<Exit> {
     for home in homes {
         let Some(seen) = Store::look(home)? else { continue };
         if seen.quarantined()?.iter().any(|name| name == id) {
             let subject = quarantine::restore(home, id, leases, Utc::now())?;
-            writeln!(output::stdout(), "{} is back.", subject.lock)?;
+            let said = format!("{} is back.", subject.lock);
+            report(common, &said, &json!({ "restored": [{ "id": id, "subject": subject }] }))?;
             return Ok(Exit::Clean);
         }
     }
-    bail!("{id}: not in the quarantine; see `lockdoctor quarantine list`");
+    bail!("{id}: not in the quarantine; see `lockdoctor quarantine list{}`", common.scope_as_typed(&[]));
 }
 
-fn purge(homes: &[Rc<Directory>], older_than: Duration, leases: &mut Leases) -> anyhow::Result<Exit> {
-    let mut dropped = 0;
+fn purge(
+    common: &Common,
+    homes: &[Rc<Directory>],
+    older_than: Duration,
+    leases: &mut Leases,
+) -> anyhow::Result<Exit> {
+    let mut dropped = Vec::new();
     for home in homes {
-        dropped += quarantine::purge(home, older_than, leases, Utc::now())?.len();
+        dropped.extend(quarantine::purge(home, older_than, leases, Utc::now())?);
     }
-    writeln!(output::stdout(), "{} dropped.", count(dropped, "lock"))?;
+    let said = format!("{} dropped.", count(dropped.len(), "lock"));
+    report(common, &said, &json!({ "purged": dropped }))?;
     Ok(Exit::Clean)
+}
+
+/// What was done, as a sentence or as a document.
+fn report(common: &Common, sentence: &str, document: &Value) -> anyhow::Result<()> {
+    match common.format() {
+        Format::Table | Format::Plain => writeln!(output::stdout(), "{sentence}")?,
+        format => {
+            let mut document = document.clone();
+            document["schema"] = json!("lockdoctor/quarantine/v1");
+            output::print_document(format, &document)?;
+        }
+    }
+    Ok(())
 }

@@ -16,6 +16,7 @@ use crate::gatewaylog::{Source, SourceSummary};
 use crate::reclaim::breaker::Breaker;
 use crate::reclaim::run::{Attempt, AttemptResult, Run, Step};
 use crate::report::reclaimed;
+use crate::report::words::wrapped;
 use crate::survey::{Scope, Survey, SurveyedLock, first_look};
 use crate::verdict::{Settle, Verdict};
 
@@ -53,7 +54,7 @@ pub struct ReclaimArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct PolicyArgs {
     /// How long a lock must look the same, unchanged, before it is freed [default: 2s; leaked: 5s].
-    #[arg(long, value_name = "DUR", env = "LOCKDOCTOR_SETTLE", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", env = "LOCKDOCTOR_SETTLE", value_parser = settle_time)]
     pub settle: Option<Duration>,
     /// Leave locks alone whose owner lives, even if it has closed the file.
     #[arg(long, env = "LOCKDOCTOR_KEEP_LEAKED")]
@@ -67,6 +68,17 @@ pub struct PolicyArgs {
     /// Switch the circuit breaker off (three times the same lock in ten minutes). For torture tests.
     #[arg(long, hide_short_help = true)]
     pub no_breaker: bool,
+}
+
+/// Longer than any of this, and a typing error.
+const LONGEST_SETTLE: Duration = Duration::from_secs(3600);
+
+fn settle_time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time > LONGEST_SETTLE {
+        return Err("at most 1h; nothing is freed before it has passed".to_owned());
+    }
+    Ok(time)
 }
 
 impl PolicyArgs {
@@ -157,12 +169,12 @@ fn print_risk(run: &Run) -> anyhow::Result<()> {
         attempt.result == AttemptResult::Planned && attempt.lock.judgement.verdict == Verdict::Overdue
     };
     if run.attempts.iter().any(in_use) {
-        writeln!(
-            output::stdout(),
-            "--abandoned takes locks that a live owner has open. Should its run wake up and write after all, the\n\
-             transcript forks; up to 2026.5.7 its release also deletes the next owner's lock. A restart of the\n\
-             gateway frees the session without that risk.\n"
-        )?;
+        let risk = "--abandoned takes locks that a live owner has open. Should its run wake up and write after all, the \
+                    transcript forks; up to 2026.5.7 its release also deletes the next owner's lock. A restart of the \
+                    gateway frees the session without that risk.";
+        let mut out = output::stdout();
+        wrapped(risk, output::width()).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        writeln!(out)?;
     }
     Ok(())
 }
@@ -178,7 +190,11 @@ fn print(common: &Common, args: &ReclaimArgs, run: &Run) -> anyhow::Result<()> {
         Format::Table => {
             print_risk(run)?;
             let (scope, options) = (common.scope_as_typed(&args.paths), options_as_typed(args));
-            write!(output::stdout(), "{}", reclaimed::for_people(run, redaction, &scope, &options))?;
+            write!(
+                output::stdout(),
+                "{}",
+                reclaimed::for_people(run, redaction, &scope, &options, output::width())
+            )?;
         }
     }
     Ok(())
@@ -188,9 +204,12 @@ fn print(common: &Common, args: &ReclaimArgs, run: &Run) -> anyhow::Result<()> {
 fn options_as_typed(args: &ReclaimArgs) -> String {
     let id = args.id.as_deref().map_or_else(String::new, |id| format!(" --id {id}"));
     let max = args.max.map_or_else(String::new, |max| format!(" --max {max}"));
+    let settle = args.policy.settle.map_or_else(String::new, |settle| {
+        format!(" --settle {}", humantime::format_duration(settle).to_string().replace(' ', ""))
+    });
     let keep_leaked = if args.policy.keep_leaked { " --keep-leaked" } else { "" };
     let abandoned = if args.policy.abandoned { " --abandoned" } else { "" };
-    format!("{id}{max}{keep_leaked}{abandoned}")
+    format!("{id}{max}{settle}{keep_leaked}{abandoned}")
 }
 
 /// 0 done or nothing to do, 1 something still needs attention, 2 something could not be looked at, or the lock

@@ -34,7 +34,10 @@ pub(super) fn limits(around: &mut Surroundings) -> Vec<Finding> {
             Err(_) => {}
         }
     }
-    let mut findings = vec![Finding::good(format!("{} can be watched at once", directories(watched)))];
+    let mut findings = vec![match watched {
+        0 => Finding::note("no directory could be opened to try it (see install, uid)"),
+        _ => Finding::good(format!("{} can be watched at once", directories(watched))),
+    }];
     if !blind.is_empty() {
         let text = "changes made elsewhere are not reported there; watch falls back to polling";
         findings.push(Finding::warning(text).with_details(blind));

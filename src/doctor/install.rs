@@ -20,7 +20,10 @@ pub(super) fn found(around: &mut Surroundings) -> Vec<Finding> {
             }
             // Why it could not be opened is the matter of `uid`.
             Some(Err(error)) => Finding::failure(format!("{path}: {error}")),
-            None => Finding::note(format!("{path}: a directory of its own, in no state directory")),
+            None => match place.sessions.iter().find_map(|seen| seen.opened.as_ref().err()) {
+                Some(error) => Finding::failure(format!("{path}: {error}")),
+                None => Finding::note(format!("{path}: a directory of its own, in no state directory")),
+            },
         }
     });
     findings.collect()
@@ -56,7 +59,7 @@ pub(super) fn version(around: &mut Surroundings) -> Vec<Finding> {
             ))
             .with_remedy(
                 "look at the leases in its databases instead (read-only)",
-                [format!("lockdoctor diagnose --state-dir {}", place.path.display())],
+                [format!("lockdoctor diagnose{}", place.scope())],
             ),
             Era::Unknown => Finding::note(format!(
                 "{name}: {} names no version and holds no session yet",

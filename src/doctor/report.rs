@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{CHECKS, Examined, Finding, Level};
 use crate::report::table::DIM;
-use crate::report::words::{count, rfc3339};
+use crate::report::words::{count, rfc3339, wrapped};
 
 const NAME_WIDTH: usize = 14;
 
@@ -24,11 +24,11 @@ fn mark(level: Level) -> (Style, &'static str) {
 /// One line a finding, its remedy below it, and a sentence at the end.
 ///
 /// Writing to a String cannot fail, so the results of `write!` are dropped in this module.
-pub fn for_people(examined: &[Examined]) -> String {
+pub fn for_people(examined: &[Examined], width: usize) -> String {
     let mut out = String::new();
     for each in examined {
         for finding in &each.findings {
-            let _ = write!(out, "{}", lines(each.check.name, finding));
+            let _ = write!(out, "{}", lines(each.check.name, finding, width));
         }
     }
     let number = |level| examined.iter().filter(|each| each.level() == level).count();
@@ -43,15 +43,23 @@ pub fn for_people(examined: &[Examined]) -> String {
     out
 }
 
-fn lines(name: &str, finding: &Finding) -> String {
+fn lines(name: &str, finding: &Finding, width: usize) -> String {
     let (style, mark) = mark(finding.level);
     let indent = NAME_WIDTH + 5;
-    let mut out = format!("{style}{mark}{style:#} {name:<NAME_WIDTH$} {}\n", finding.text);
+    let room = width.saturating_sub(indent);
+    let mut text = wrapped(&finding.text, room).into_iter();
+    let mut out = format!("{style}{mark}{style:#} {name:<NAME_WIDTH$} {}\n", text.next().unwrap_or_default());
+    for line in text {
+        let _ = writeln!(out, "{:indent$}{line}", "");
+    }
+    // Paths and lines of a crontab stay whole.
     for detail in &finding.details {
         let _ = writeln!(out, "{:indent$}{DIM}{detail}{DIM:#}", "");
     }
     if let Some(remedy) = &finding.remedy {
-        let _ = writeln!(out, "{:indent$}→ {}", "", remedy.text);
+        for line in wrapped(&format!("→ {}", remedy.text), room) {
+            let _ = writeln!(out, "{:indent$}{line}", "");
+        }
         for command in &remedy.commands {
             let _ = writeln!(out, "{:indent$}    {command}", "");
         }

@@ -48,7 +48,7 @@ fn uid_of(place: &Place, around: &Surroundings) -> Finding {
     } else {
         format!("lockdoctor runs as uid {who}; {} belongs to {}", place.path.display(), uid_with_name(owner))
     };
-    run_as(Finding::failure(text).with_details(few(unreadable)), owner)
+    run_as(Finding::failure(text).with_details(few(unreadable)), owner, place)
 }
 
 fn owner(place: &Place) -> Option<u32> {
@@ -59,8 +59,8 @@ fn owner(place: &Place) -> Option<u32> {
 }
 
 /// The remedy of a wrong user, in the words of where we are.
-fn run_as(finding: Finding, uid: u32) -> Finding {
-    let by_hand = format!("sudo -u {} lockdoctor doctor", uid_for_sudo(uid));
+fn run_as(finding: Finding, uid: u32, place: &Place) -> Finding {
+    let by_hand = format!("sudo -u {} lockdoctor doctor{}", uid_for_sudo(uid), place.scope());
     let text = format!("run lockdoctor as uid {uid}");
     if container_marker().is_none() {
         return finding.with_remedy(&text, [by_hand]);
@@ -124,11 +124,11 @@ fn may_write(directory: &Directory, name: &str) -> Result<(), Errno> {
 }
 
 pub(super) fn journal(around: &mut Surroundings) -> Vec<Finding> {
-    let homes = around.places.iter().filter_map(Place::home);
-    homes.map(|home| journal_in(home)).collect()
+    let homes = around.places.iter().filter_map(|place| Some((place, place.home()?)));
+    homes.map(|(place, home)| journal_in(place, home)).collect()
 }
 
-fn journal_in(home: &Directory) -> Finding {
+fn journal_in(place: &Place, home: &Directory) -> Finding {
     let path = home.path.join(STORE);
     let shown = path.display();
     let store = match home.open_beneath(Path::new(STORE)) {
@@ -144,11 +144,11 @@ fn journal_in(home: &Directory) -> Finding {
             return Finding::failure(format!("{shown} is not a directory that lockdoctor made"))
                 .with_remedy("look at it, then remove it", [format!("ls -ld {shown}")]);
         }
-        Err(error) => return run_as(Finding::failure(format!("{shown}: {error}")), home.uid),
+        Err(error) => return run_as(Finding::failure(format!("{shown}: {error}")), home.uid, place),
     };
     if let Err(error) = may_write(&store, "") {
         let finding = Finding::failure(format!("{shown}: {error}"));
-        return if error == Errno::ROFS { finding } else { run_as(finding, store.uid) };
+        return if error == Errno::ROFS { finding } else { run_as(finding, store.uid, place) };
     }
     if is_full(&store) { full(&store) } else { Finding::good(shown.to_string()) }
 }

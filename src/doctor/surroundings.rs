@@ -11,6 +11,7 @@ use crate::evidence::view::SystemView;
 use crate::openclaw::config::Environment;
 use crate::openclaw::discover::{StateDir, discover};
 use crate::openclaw::install::Install;
+use crate::report::advice::shell_word;
 use crate::survey::scope::{Part, Target};
 use crate::survey::{Scope, ScopeError};
 
@@ -42,6 +43,12 @@ impl Place {
             Some(install) => install.as_ref().ok().map(|install| &install.root),
             None => self.open_sessions().next(),
         }
+    }
+
+    /// What selects it behind another command.
+    pub fn scope(&self) -> String {
+        let option = if self.install.is_some() { " --state-dir" } else { "" };
+        format!("{option} {}", shell_word(&self.path.to_string_lossy()))
     }
 
     pub fn open_sessions(&self) -> impl Iterator<Item = &Rc<Directory>> {

@@ -4,6 +4,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::surroundings::Place;
 use super::{Finding, Surroundings};
 use crate::openclaw::config::Environment;
 use crate::openclaw::install::Install;
@@ -12,14 +13,14 @@ use crate::report::advice::shell_word;
 pub(super) fn same(around: &mut Surroundings) -> Vec<Finding> {
     let ours = temporary_directory(&around.environment);
     let findings: Vec<Finding> =
-        around.installs().filter_map(|(_, install)| compare(install, &ours)).collect();
+        around.installs().filter_map(|(place, install)| compare(place, install, &ours)).collect();
     if findings.is_empty() {
         return vec![Finding::note(format!("no gateway to compare with; ours is {}", ours.display()))];
     }
     findings
 }
 
-fn compare(install: &Install, ours: &Path) -> Option<Finding> {
+fn compare(place: &Place, install: &Install, ours: &Path) -> Option<Finding> {
     let pid = install.gateway.pid?;
     let Some(environment) = Environment::of_process(pid) else {
         let text = format!("the environment of the gateway (pid {pid}) cannot be read (see uid)");
@@ -34,7 +35,7 @@ fn compare(install: &Install, ours: &Path) -> Option<Finding> {
             ))
             .with_remedy(
                 "run lockdoctor with the gateway's",
-                [format!("TMPDIR={} lockdoctor doctor", shell_word(&there.to_string()))],
+                [format!("TMPDIR={} lockdoctor doctor{}", shell_word(&there.to_string()), place.scope())],
             ),
         );
     }

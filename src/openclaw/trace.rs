@@ -38,7 +38,7 @@ const OF_A_VOLUME: [&str; 2] = ["lost+found", "lockdoctor"];
 
 /// What `directory` shows as a state directory.
 pub fn of_state_directory(directory: &Path) -> io::Result<Trace> {
-    if OF_A_STATE_DIRECTORY.iter().any(|name| directory.join(name).exists()) {
+    if OF_A_STATE_DIRECTORY.iter().any(|name| directory.join(name).exists()) || was_worked_in(directory) {
         return Ok(Trace::Found);
     }
     judged(directory, |name| CONFIGURATIONS.iter().any(|start| name.starts_with(start)))
@@ -46,7 +46,7 @@ pub fn of_state_directory(directory: &Path) -> io::Result<Trace> {
 
 /// What `directory` shows as a sessions directory.
 pub fn of_sessions_directory(directory: &Path) -> io::Result<Trace> {
-    if directory.file_name() == Some(OsStr::new("sessions")) {
+    if directory.file_name() == Some(OsStr::new("sessions")) || was_worked_in(directory) {
         return Ok(Trace::Found);
     }
     let is_session = |name: &[u8]| {
@@ -54,6 +54,11 @@ pub fn of_sessions_directory(directory: &Path) -> io::Result<Trace> {
         name.starts_with(b"sessions.json") || holds(b".jsonl") || name.ends_with(b".json.lock")
     };
     judged(directory, is_session)
+}
+
+/// lockdoctor has reclaimed there before.
+fn was_worked_in(directory: &Path) -> bool {
+    directory.join("lockdoctor/journal.jsonl").exists()
 }
 
 fn judged(directory: &Path, is_openclaws: impl Fn(&[u8]) -> bool) -> io::Result<Trace> {

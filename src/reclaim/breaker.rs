@@ -50,12 +50,10 @@ impl Breaker {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Tripped {
-    #[error(
-        "freed {times} times in {minutes} minutes already: the lock is a symptom, not the cause; see `lockdoctor diagnose`"
-    )]
+    #[error("freed {times} times in {minutes} minutes already: the lock is a symptom, not the cause")]
     SameLock { times: usize, minutes: i64 },
     #[error(
-        "{times} locks were freed within a minute, which is enough at once: look for what kills their holders (`lockdoctor diagnose`), then run it again"
+        "{times} locks were freed within a minute, which is enough at once: look for what kills their holders, then run it again"
     )]
     TooMany { times: usize },
 }

@@ -7,6 +7,7 @@ use super::breaker::Tripped;
 use super::store::StoreError;
 use super::trust::Distrust;
 use crate::evidence::directory::Directory;
+use crate::report::advice::shell_word;
 
 /// Why nothing was done, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,8 +16,9 @@ pub enum Failure {
     NotTrusted(#[from] Distrust),
     #[error("a reclaim guard stands beside it: OpenClaw is at it itself, or the guard was left behind")]
     Guarded,
-    #[error("{0}")]
-    Breaker(#[from] Tripped),
+    /// `home`: the directory to diagnose.
+    #[error("{tripped}; see `lockdoctor diagnose {}`", shell_word(.home))]
+    Breaker { tripped: Tripped, home: String },
     #[error("{0}")]
     Store(#[from] StoreError),
     #[error(

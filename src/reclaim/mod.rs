@@ -22,10 +22,11 @@ pub mod trust;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::path::Path;
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
-use rustix::fs::AtFlags;
+use rustix::fs::{Access, AtFlags};
 use rustix::io::Errno;
 
 use crate::evidence::Writer;
@@ -38,7 +39,7 @@ pub use failure::Failure;
 use identity::ActingAs;
 use journal::{Entry, Event, Subject};
 use past::Memory;
-use store::{Store, Turn};
+use store::{STORE, Store, Turn};
 use swap::{Places, SwapOutcome};
 
 /// What became of one lock.
@@ -127,6 +128,20 @@ pub fn recover(home: &Rc<Directory>, leases: &mut Leases) -> Result<(), Failure>
     if Store::exists(home) { open_store(home, leases).map(drop) } else { Ok(()) }
 }
 
+/// What would keep a reclaim in `directory` from being done, as far as it can be told without doing it.
+pub fn obstacle(directory: &Directory, home: &Directory) -> Option<Failure> {
+    let store = home.open_beneath(Path::new(STORE));
+    let kept = store.as_ref().unwrap_or(home);
+    [directory, kept].into_iter().find_map(|place| may_change(place).err())
+}
+
+fn may_change(directory: &Directory) -> Result<(), Failure> {
+    trust::check(directory)?;
+    let _acting = acting_as_owner_of(directory)?;
+    rustix::fs::accessat(directory, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
+        .map_err(|error| Failure::of("writing to the directory", error, directory))
+}
+
 fn open_store(home: &Rc<Directory>, leases: &mut Leases) -> Result<Store, Failure> {
     trust::check(home)?;
     let _acting = acting_as_owner_of(home)?;
@@ -168,7 +183,8 @@ impl Act {
         }
         let now = Utc::now();
         let subject = &self.case.subject;
-        self.breaker.check(&turn, subject, now)?;
+        let tripped = |tripped| Failure::Breaker { tripped, home: home.path.to_string_lossy().into_owned() };
+        self.breaker.check(&turn, subject, now).map_err(tripped)?;
         let id = turn.new_id(now, self.lock.facts());
         turn.write(&Entry::new(now, &id, Event::Intent, subject, self.lock.facts())).map_err(in_store)?;
         let result = self.replace(&turn, &id, now, leases);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::breaker::Breaker;
 use super::journal::Subject;
 use super::store::STORE;
-use super::{Case, Failure, Outcome, Reclaimer, homes, recover, tombstone};
+use super::{Case, Failure, Outcome, Reclaimer, homes, obstacle, recover, tombstone};
 use crate::evidence::RunTimedOut;
 use crate::evidence::directory::Directory;
 use crate::evidence::lockfile::{Look, PinnedLock};
@@ -35,6 +35,8 @@ pub struct Attempt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptResult {
     Planned,
+    /// It would be, if this did not stand in the way.
+    Obstructed(Failure),
     Done(Outcome),
 }
 
@@ -42,6 +44,7 @@ impl AttemptResult {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Planned => "planned",
+            Self::Obstructed(_) => "failed",
             Self::Done(outcome) => outcome.as_str(),
         }
     }
@@ -49,7 +52,8 @@ impl AttemptResult {
 
 impl Attempt {
     pub fn needs_attention(&self) -> bool {
-        matches!(self.result, AttemptResult::Planned | AttemptResult::Done(Outcome::Failed(_)))
+        use AttemptResult::{Done, Obstructed, Planned};
+        matches!(self.result, Planned | Obstructed(_) | Done(Outcome::Failed(_)))
     }
 }
 
@@ -203,12 +207,14 @@ impl Run {
         reclaimers: &mut HashMap<PathBuf, Result<Reclaimer, Failure>>,
         view: &mut SystemView,
     ) {
-        if step == Step::Plan {
-            return self.attempts.push(Attempt { lock, result: AttemptResult::Planned });
-        }
         let root = &self.survey.roots[lock.root];
         let install = root.install.as_ref();
         let home = home_of(install, &lock.directory);
+        if step == Step::Plan {
+            let obstacle = obstacle(&lock.directory, &home);
+            let result = obstacle.map_or(AttemptResult::Planned, AttemptResult::Obstructed);
+            return self.attempts.push(Attempt { lock, result });
+        }
         let reclaimer = reclaimers
             .entry(home.path.clone())
             .or_insert_with(|| Reclaimer::open(&home, self.breaker, &mut view.leases));

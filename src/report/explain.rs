@@ -271,7 +271,7 @@ fn next_step(lock: &SurveyedLock) -> String {
             "lockdoctor diagnose {path}\n  A gateway restart releases it; removing it by hand forks the transcript."
         ),
         Verdict::Settling | Verdict::Initialising => "look again in a few seconds".to_owned(),
-        Verdict::Foreign | Verdict::Indeterminate => "lockdoctor doctor".to_owned(),
+        Verdict::Foreign | Verdict::Indeterminate => format!("lockdoctor doctor {path}"),
         Verdict::StuckGuard => "stop OpenClaw, then remove the guard by hand".to_owned(),
         Verdict::Held | Verdict::Freed | Verdict::Refused => "nothing to do".to_owned(),
     }

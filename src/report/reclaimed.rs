@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::advice::shell_word;
 use super::json::{Lock, lock};
 use super::table::{BOLD, DIM, style};
-use super::words::{self, count, duration, owner, rfc3339};
+use super::words::{self, count, duration, owner, rfc3339, wrapped};
 use crate::openclaw::self_heal;
 use crate::reclaim::Outcome;
 use crate::reclaim::run::{Attempt, AttemptResult, Run};
@@ -65,7 +65,9 @@ fn quarantine_id(attempt: &Attempt) -> Option<String> {
 
 fn error(attempt: &Attempt) -> Option<String> {
     match &attempt.result {
-        AttemptResult::Done(Outcome::Failed(failure)) => Some(failure.to_string()),
+        AttemptResult::Done(Outcome::Failed(failure)) | AttemptResult::Obstructed(failure) => {
+            Some(failure.to_string())
+        }
         _ => None,
     }
 }
@@ -124,7 +126,7 @@ fn reasons(attempt: &Attempt, separator: &str) -> String {
 }
 
 /// For the commands that come next. `scope` and `options`: as they were typed.
-pub fn for_people(run: &Run, redaction: Redactor, scope: &str, options: &str) -> String {
+pub fn for_people(run: &Run, redaction: Redactor, scope: &str, options: &str, width: usize) -> String {
     let mut out = String::new();
     if run.attempts.is_empty() {
         let rest = if run.others_need_attention() {
@@ -135,13 +137,20 @@ pub fn for_people(run: &Run, redaction: Redactor, scope: &str, options: &str) ->
         return rest;
     }
     for attempt in &run.attempts {
-        one(&mut out, run, attempt, redaction);
+        one(&mut out, run, attempt, redaction, width);
     }
-    let _ = writeln!(out, "\n{}", conclusion(run, &format!("{scope}{options}")));
+    out.push('\n');
+    let (sentence, command) = conclusion(run, &format!("{scope}{options}"));
+    for line in wrapped(&sentence, width) {
+        let _ = writeln!(out, "{line}");
+    }
+    if let Some(command) = command {
+        let _ = writeln!(out, "    {command}");
+    }
     out
 }
 
-fn one(out: &mut String, run: &Run, attempt: &Attempt, redaction: Redactor) {
+fn one(out: &mut String, run: &Run, attempt: &Attempt, redaction: Redactor, width: usize) {
     let lock = &attempt.lock;
     let root = &run.survey.roots[lock.root];
     let (word, colour) = match &attempt.result {
@@ -149,6 +158,7 @@ fn one(out: &mut String, run: &Run, attempt: &Attempt, redaction: Redactor) {
         AttemptResult::Done(Outcome::Reclaimed { .. }) => ("freed", style(Verdict::Held)),
         AttemptResult::Done(Outcome::Vanished) => ("gone", style(Verdict::Held)),
         AttemptResult::Done(Outcome::Changed) => ("changed", style(Verdict::Settling)),
+        AttemptResult::Obstructed(_) => ("cannot", style(Verdict::Stale)),
         AttemptResult::Done(Outcome::Failed(_)) => ("not freed", style(Verdict::Stale)),
     };
     let age = lock.evidence.age.map_or_else(|| "-".to_owned(), duration);
@@ -172,28 +182,43 @@ fn one(out: &mut String, run: &Run, attempt: &Attempt, redaction: Redactor) {
         AttemptResult::Done(Outcome::Reclaimed { quarantine_id }) => format!("kept as {quarantine_id}"),
         AttemptResult::Done(Outcome::Vanished) => "somebody released or removed it meanwhile".to_owned(),
         AttemptResult::Done(Outcome::Changed) => "it is another lock now, and in use; left alone".to_owned(),
-        AttemptResult::Done(Outcome::Failed(failure)) => failure.to_string(),
+        AttemptResult::Done(Outcome::Failed(failure)) | AttemptResult::Obstructed(failure) => {
+            failure.to_string()
+        }
     };
-    let _ = writeln!(out, "    {DIM}{note}{DIM:#}");
+    for line in wrapped(&note, width.saturating_sub(4)) {
+        let _ = writeln!(out, "    {DIM}{line}{DIM:#}");
+    }
 }
 
-fn conclusion(run: &Run, again: &str) -> String {
-    let planned = run.count("planned");
-    if planned > 0 {
-        return format!(
-            "{} would be freed; nothing was changed. To carry it out:\n    lockdoctor reclaim{again} --yes",
-            count(planned, "lock")
-        );
+/// A sentence, and the command that comes next.
+fn conclusion(run: &Run, again: &str) -> (String, Option<String>) {
+    let (planned, failed) = (run.count("planned"), run.count("failed"));
+    let obstructed =
+        run.attempts.iter().any(|attempt| matches!(attempt.result, AttemptResult::Obstructed(_)));
+    if planned > 0 || obstructed {
+        let mut text =
+            if planned > 0 { format!("{} would be freed; ", count(planned, "lock")) } else { String::new() };
+        if obstructed {
+            let _ = write!(text, "{} cannot be freed, for the reason given; ", count(failed, "lock"));
+        }
+        text.push_str("nothing was changed.");
+        let command = (planned > 0).then(|| format!("lockdoctor reclaim{again} --yes"));
+        if command.is_some() {
+            text.push_str(" To carry it out:");
+        }
+        return (text, command);
     }
     let mut text = format!("{} freed.", count(run.count("reclaimed"), "lock"));
-    if run.count("failed") > 0 {
-        let _ = write!(text, " {} not freed, for the reason given.", run.count("failed"));
+    if failed > 0 {
+        let _ = write!(text, " {failed} not freed, for the reason given.");
     }
-    if run.count("reclaimed") > 0 {
-        text.push_str(" What was there is kept:\n    lockdoctor quarantine list");
-        for root in &run.survey.roots {
-            let _ = write!(text, " --state-dir {}", shell_word(&root.path.to_string_lossy()));
-        }
+    if run.count("reclaimed") == 0 {
+        return (text, None);
     }
-    text
+    text.push_str(" What was there is kept:");
+    let roots = run.survey.roots.iter();
+    let scope: String =
+        roots.map(|root| format!(" --state-dir {}", shell_word(&root.path.to_string_lossy()))).collect();
+    (text, Some(format!("lockdoctor quarantine list{scope}")))
 }
