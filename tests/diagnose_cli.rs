@@ -145,6 +145,32 @@ fn the_command_that_is_printed_works_in_a_home_directory() {
 }
 
 #[test]
+fn the_next_command_reads_the_same_logs() {
+    let env = TestEnv::empty();
+    let text = fs::read_to_string(fixture("2026.3.13/S3-file.log")).expect("fixture");
+    let log = env.tmp().join("old.log");
+    fs::write(&log, text.replace("2026-11-22", "2020-11-22")).expect("log");
+    let log = log.to_str().expect("UTF-8").to_owned();
+    let run = env.run(&["diagnose", "--log", &log]).exits(1);
+    let command = format!("lockdoctor report --log {log} -o report.html\n");
+    assert!(run.stdout.contains(&command), "{run:#?}");
+    assert!(run.stdout.lines().all(|line| line.trim_end() == line), "{run:#?}");
+    // What is typed counts, also where it is what would be read anyway of logs that nobody named.
+    let run = env.run(&["diagnose", "--log", &log, "--since", "24h"]).exits(0);
+    let command = format!("lockdoctor report --log {log} --since 24h -o report.html\n");
+    assert!(run.stdout.contains(&command), "{run:#?}");
+}
+
+#[test]
+fn one_line_is_one_line() {
+    let env = TestEnv::empty();
+    let line = fs::read_to_string(fixture("2026.1.24-3/S1-console-1.txt")).expect("fixture");
+    let line = line.lines().next().expect("a line").to_owned() + "\n";
+    let run = piped(&env, &["diagnose", "--log", "-"], &line);
+    assert!(run.stdout.contains("From 1 log (1 line, "), "{run:#?}");
+}
+
+#[test]
 fn standard_input_is_a_log() {
     let env = TestEnv::empty();
     let text = fs::read_to_string(fixture("2026.1.24-3/S3-console-1.txt")).expect("fixture");

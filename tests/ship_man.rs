@@ -47,6 +47,8 @@ fn a_formatter_has_nothing_to_say_against_them() {
 fn one_page_is_printed_by_name() {
     let page = stdout(&lockdoctor(&["man", "check"]));
     assert!(page.contains(".TH LOCKDOCTOR\\-CHECK 1") || page.contains(".TH LOCKDOCTOR-CHECK 1"), "{page}");
+    let page = stdout(&lockdoctor(&["man", "quarantine", "list"]));
+    assert!(page.contains("quarantine\\-list") || page.to_lowercase().contains("quarantine-list"), "{page}");
     let wrong = lockdoctor(&["man", "nonsense"]);
     assert_eq!(code(&wrong), 2);
 }

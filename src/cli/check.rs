@@ -32,7 +32,8 @@ Metrics, with the ranges that they have by default:
   held          locks held in good order
   oldest        age in seconds of the oldest held lock
   unjudged      locks that cannot be judged from here (see `lockdoctor doctor`)
-UNKNOWN is returned if no install was found, or a part of one could not be looked at.";
+UNKNOWN is returned if no install was found; also if a part of one could not be looked at,
+unless what was seen is a WARNING or CRITICAL already: then the line says what is missing.";
 
 /// Prints one line for monitoring, with performance data.
 ///

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 
@@ -20,6 +21,7 @@ use crate::examination::{
 use crate::exit::Exit;
 use crate::gatewaylog::{Journal, Reading, Source};
 use crate::redact::Redactor;
+use crate::report::advice::shell_word;
 use crate::report::diagnosed;
 use crate::survey::{Scope, Survey, survey};
 
@@ -36,12 +38,16 @@ pub struct DiagnoseArgs {
     pub logs: LogArgs,
 }
 
+/// Of the logs that nobody has named.
+const USUALLY_READ: TimeDelta = TimeDelta::hours(24);
+
 /// Which logs, and from when on.
 #[derive(Debug, Clone, Args)]
 pub struct LogArgs {
-    /// Read the logs of this much time, or since an instant: 2h, 3days, 2026-11-22T14:00:00Z.
-    #[arg(long, value_name = "WHEN", default_value = "24h", env = "LOCKDOCTOR_SINCE")]
-    pub since: String,
+    /// Read the logs of this much time, or since an instant: 2h, 3days, 2026-11-22T14:00:00Z [default: 24h; a
+    /// --log as a whole].
+    #[arg(long, value_name = "WHEN", env = "LOCKDOCTOR_SINCE")]
+    pub since: Option<String>,
     /// A log file, also gzip; - is standard input (repeatable). Default: every log of the installs.
     #[arg(long, value_name = "FILE", env = "LOCKDOCTOR_LOG", value_delimiter = ':')]
     pub log: Vec<PathBuf>,
@@ -60,19 +66,28 @@ impl LogArgs {
 
     /// `--since` as an instant. A log that was named is read whole unless --since says otherwise.
     fn since(&self, now: DateTime<Utc>) -> anyhow::Result<Option<DateTime<Utc>>> {
-        if self.since == "24h" && !self.log.is_empty() {
-            return Ok(None);
-        }
-        if let Ok(at) = DateTime::parse_from_rfc3339(&self.since) {
+        let Some(since) = &self.since else {
+            return Ok(self.log.is_empty().then(|| now - USUALLY_READ));
+        };
+        if let Ok(at) = DateTime::parse_from_rfc3339(since) {
             return Ok(Some(at.with_timezone(&Utc)));
         }
-        let ago: Duration = humantime::parse_duration(&self.since).map_err(|error| {
+        let ago: Duration = humantime::parse_duration(since).map_err(|error| {
             anyhow::anyhow!(
-                "--since {}: {error}; give a duration such as 2h or an instant such as 2026-11-22T14:00:00Z",
-                self.since
+                "--since {since}: {error}; give a duration such as 2h or an instant such as 2026-11-22T14:00:00Z"
             )
         })?;
-        Ok(Some(now - TimeDelta::from_std(ago)?))
+        let at = TimeDelta::from_std(ago).ok().and_then(|ago| now.checked_sub_signed(ago));
+        Ok(Some(at.with_context(|| format!("--since {since}: before the beginning of time"))?))
+    }
+
+    /// These options again, ready to stand behind another command.
+    fn as_typed(&self) -> String {
+        let files = self.log.iter().map(|path| ("log", path.to_string_lossy()));
+        let units = self.journal.iter().map(|unit| ("journal", unit.into()));
+        let since = self.since.iter().map(|since| ("since", since.into()));
+        let options = files.chain(units).chain(since);
+        options.map(|(name, value)| format!(" --{name} {}", shell_word(&value))).collect()
     }
 }
 
@@ -87,8 +102,9 @@ pub fn run(common: &Common, args: &DiagnoseArgs) -> anyhow::Result<Exit> {
         }
         Format::Plain => write!(output::stdout(), "{}", diagnosed::plain(&examination))?,
         Format::Table => {
-            let scope = common.scope_as_typed(&args.paths);
-            write!(output::stdout(), "{}", diagnosed::for_people(&examination, &scope, output::width()))?;
+            let (scope, logs) = (common.scope_as_typed(&args.paths), args.logs.as_typed());
+            let text = diagnosed::for_people(&examination, &scope, &logs, output::width());
+            write!(output::stdout(), "{text}")?;
         }
     }
     let incomplete = examination.looked == Looked::Partly;

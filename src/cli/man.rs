@@ -18,9 +18,10 @@ const DATE: &str = "2026-11-22";
 /// To read one where it is not installed: `lockdoctor man scan | man -l -`.
 #[derive(Debug, Clone, Args)]
 pub struct ManArgs {
-    /// The command whose page is printed. Default: the page of lockdoctor itself.
+    /// The command whose page is printed, as it is typed: `quarantine list`. Default: the page of lockdoctor
+    /// itself.
     #[arg(value_name = "COMMAND", conflicts_with = "out")]
-    pub command: Option<String>,
+    pub command: Vec<String>,
     /// Write every page into this directory.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -31,10 +32,8 @@ pub fn run(args: &ManArgs) -> anyhow::Result<Exit> {
     if let Some(directory) = &args.out {
         return write_all(&pages, directory);
     }
-    let wanted = match &args.command {
-        Some(command) => format!("lockdoctor-{command}.1"),
-        None => "lockdoctor.1".to_owned(),
-    };
+    let names = std::iter::once("lockdoctor").chain(args.command.iter().map(String::as_str));
+    let wanted = names.collect::<Vec<_>>().join("-") + ".1";
     let page = pages.iter().find(|page| page.file == wanted);
     let page =
         page.with_context(|| format!("there is no page {wanted}; `lockdoctor --help` lists the commands"))?;

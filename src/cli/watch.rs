@@ -51,7 +51,10 @@ pub struct WatchArgs {
     /// every change.
     #[arg(long, value_name = "DUR", default_value = "10s", value_parser = humantime::parse_duration)]
     pub poll_interval: Duration,
-    /// End once everything that is there has been judged, and reclaimed if it may be. For init containers.
+    /// End once everything that is there has been judged, and reclaimed if it may be.
+    ///
+    /// Exits 1 if something still needs attention, 2 if there is nothing to watch: either fails an init
+    /// container, where a sidecar would go on.
     #[arg(long)]
     pub once: bool,
     /// Run CMD for each finding, with the finding as JSON on its standard input.

@@ -67,7 +67,8 @@ pub fn plain(examination: &Examination) -> String {
     out
 }
 
-pub fn for_people(examination: &Examination, scope: &str, width: usize) -> String {
+/// For the commands that come next. `scope` and `logs`: as they were typed.
+pub fn for_people(examination: &Examination, scope: &str, logs: &str, width: usize) -> String {
     let diagnosis = &examination.diagnosis;
     let (info, serious): (Vec<&Finding>, Vec<&Finding>) =
         diagnosis.findings.iter().partition(|finding| finding.severity == Severity::Info);
@@ -83,7 +84,7 @@ pub fn for_people(examination: &Examination, scope: &str, width: usize) -> Strin
     }
     lanes(&mut out, &diagnosis.lanes);
     let _ = writeln!(out, "\n{DIM}{}{DIM:#}", read_from(examination));
-    let _ = writeln!(out, "With a timeline, on one page:\n    lockdoctor report{scope} -o report.html");
+    let _ = writeln!(out, "With a timeline, on one page:\n    lockdoctor report{scope}{logs} -o report.html");
     out
 }
 
@@ -125,10 +126,10 @@ fn describe(out: &mut String, finding: &Finding, scope: &str, width: usize) {
     let times = if finding.count > 1 { format!(" ×{}", finding.count) } else { String::new() };
     let _ = writeln!(
         out,
-        "\n{colour}{} {}{colour:#}{times}  {BOLD}{}{BOLD:#}",
+        "\n{colour}{} {}{colour:#}{times}{}",
         symbol(finding.severity),
         finding.code.as_str(),
-        place.map_or("", String::as_str),
+        place.map_or_else(String::new, |place| format!("  {BOLD}{place}{BOLD:#}")),
     );
     indented(out, &finding.explanation, width);
     let helps = if finding.removing_lock_helps {
@@ -193,7 +194,10 @@ fn lanes(out: &mut String, lanes: &[LaneReport]) {
     }
     let mut table = builder.build();
     table.with(tabled::settings::Style::empty()).with(tabled::settings::Padding::new(2, 0, 0, 0));
-    let _ = writeln!(out, "\n{table}");
+    out.push('\n');
+    for row in table.to_string().lines() {
+        let _ = writeln!(out, "{}", row.trim_end());
+    }
 }
 
 fn spread(spread: Option<Spread>) -> String {
@@ -208,15 +212,20 @@ fn read_from(examination: &Examination) -> String {
     match (read.len(), examination.diagnosis.from, examination.diagnosis.to) {
         (0, ..) => "No log was found; name one with --log FILE or --journal UNIT.".to_owned(),
         (sources, Some(from), Some(to)) => format!(
-            "From {} ({lines} lines, {parsed} about locks, lanes and runs), {} to {}.",
+            "From {} ({}, {parsed} about locks, lanes and runs), {} to {}.",
             count(sources, "log"),
+            of_lines(lines),
             rfc3339(from),
             rfc3339(to)
         ),
         (sources, ..) => {
-            format!("From {} ({lines} lines, none about locks, lanes or runs).", count(sources, "log"))
+            format!("From {} ({}, none about locks, lanes or runs).", count(sources, "log"), of_lines(lines))
         }
     }
+}
+
+fn of_lines(number: u64) -> String {
+    count(usize::try_from(number).unwrap_or(usize::MAX), "line")
 }
 
 fn style(severity: Severity) -> Style {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::diagnosed::{headline, word};
 use super::html::model as page;
-use super::words::{millis, owner, rfc3339};
+use super::words::{count, millis, owner, rfc3339};
 use crate::diagnosis::{Diagnosis, Finding, LaneReport, MarkKind, Severity, SpanKind, Spread};
 use crate::examination::{Examination, Looked};
 use crate::openclaw::install::Install;
@@ -238,8 +238,10 @@ fn environment(survey: Option<&Survey>, examination: &Examination, redactor: Red
     for source in examination.sources.iter().filter(|source| source.counters.lines > 0) {
         let counters = &source.counters;
         let read = format!(
-            "{} lines, {} told something, {} unreadable",
-            counters.lines, counters.parsed, counters.skipped
+            "{}, {} told something, {} unreadable",
+            count(usize::try_from(counters.lines).unwrap_or(usize::MAX), "line"),
+            counters.parsed,
+            counters.skipped
         );
         facts.push(fact("log", format!("{}: {read}", redactor.path(&source.label))));
     }

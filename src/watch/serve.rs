@@ -47,8 +47,8 @@ impl Daemon {
         match stuck {
             _ if !self.watching => Response::text(Status::Unavailable, "not watching yet"),
             0 => Response::text(Status::Ok, "ready"),
-            stuck if strict => Response::text(Status::Unavailable, &format!("{stuck} sessions are stuck")),
-            stuck => Response::text(Status::Ok, &format!("ready ({stuck} sessions are stuck)")),
+            stuck if strict => Response::text(Status::Unavailable, &are_stuck(stuck)),
+            stuck => Response::text(Status::Ok, &format!("ready ({})", are_stuck(stuck))),
         }
     }
 
@@ -113,4 +113,8 @@ fn is_stuck(entry: &Entry) -> bool {
             Some(Verdict::Stale | Verdict::Leaked) => entry.setback.is_some(),
             _ => false,
         }
+}
+
+fn are_stuck(sessions: usize) -> String {
+    if sessions == 1 { "1 session is stuck".to_owned() } else { format!("{sessions} sessions are stuck") }
 }
