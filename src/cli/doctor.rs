@@ -40,7 +40,7 @@ pub fn run(common: &Common, args: &DoctorArgs) -> anyhow::Result<Exit> {
             output::print_document(format, &report::to_json(&examined, surroundings.view.now.wall))?;
         }
         Format::Table | Format::Plain => {
-            write!(output::stdout(), "{}", report::for_people(&examined, output::width()))?
+            write!(output::stdout(), "{}", report::for_people(&examined, output::width()))?;
         }
     }
     Ok(if surroundings.places.is_empty() {

@@ -39,7 +39,7 @@ pub fn run(common: &Common, args: &ExplainArgs) -> anyhow::Result<Exit> {
     let root = &survey.roots[lock.root];
     match common.format() {
         format @ (Format::Json | Format::Ndjson) => {
-            output::print_document(format, &json::lock(lock, root, common.redaction()))?
+            output::print_document(format, &json::lock(lock, root, common.redaction()))?;
         }
         Format::Table | Format::Plain => {
             write!(output::stdout(), "{}", explain::explain(lock, root, common.redaction()))?;
@@ -74,7 +74,7 @@ fn lease(common: &Common, typed: &Path, database: &Path, row: &str) -> anyhow::R
     };
     match common.format() {
         format @ (Format::Json | Format::Ndjson) => {
-            output::print_document(format, &json::lease(lease, &survey))?
+            output::print_document(format, &json::lease(lease, &survey))?;
         }
         Format::Table | Format::Plain => {
             let root = &survey.roots[lease.root];

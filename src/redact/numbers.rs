@@ -54,9 +54,9 @@ pub(super) fn is_uuid(text: &str) -> bool {
 
 /// `U0123ABCD`, `C024BE91L`: of a user, a channel, a team.
 pub(super) fn is_slack_id(word: &str) -> bool {
-    let (Some(kind), Some(second)) = (word.bytes().next(), word.bytes().nth(1)) else { return false };
+    let [kind, second, ..] = word.as_bytes() else { return false };
     (9..=11).contains(&word.len())
-        && b"UWCDGTB".contains(&kind)
+        && b"UWCDGTB".contains(kind)
         && second.is_ascii_digit()
         && word.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
 }

@@ -147,13 +147,11 @@ impl Scope {
 
     /// Nothing to look at is not nothing to find.
     fn add_named(&mut self, target: Target) -> Result<(), ScopeError> {
-        match target.foreign() {
-            Some(what) => Err(problem(target.path(), &what)),
-            None => {
-                self.add(target);
-                Ok(())
-            }
+        if let Some(what) = target.foreign() {
+            return Err(problem(target.path(), &what));
         }
+        self.add(target);
+        Ok(())
     }
 
     /// Whether there is nothing at all in what was named: OpenClaw has not been there yet.
