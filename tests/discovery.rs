@@ -122,6 +122,8 @@ fn a_fresh_install_and_a_volume_that_is_filled_later_are_no_mistake() {
     }
     let run = env.run(&["scan", "--state-dir", &volume.to_string_lossy()]);
     assert!(run.stderr.contains("is empty; nothing of OpenClaw's is here yet"), "{run:?}");
+    let timer = env.run(&["reclaim", "--yes", "--quiet", "--state-dir", &volume.to_string_lossy()]);
+    assert_eq!((timer.code, timer.stdout.as_str(), timer.stderr.as_str()), (0, "", ""));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::reclaim::breaker::Breaker;
 use crate::reclaim::run::{Attempt, AttemptResult, Run, Step};
 use crate::report::reclaimed;
 use crate::report::words::wrapped;
-use crate::survey::{Scope, Survey, SurveyedLock, first_look};
+use crate::survey::{ProblemSeverity, Scope, Survey, SurveyedLock, first_look};
 use crate::verdict::{Settle, Verdict};
 
 /// How long a lock must look the same before it is reclaimed.
@@ -116,6 +116,10 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
         run.take_up_abandoned(args.id.as_deref());
     }
     run.carry_out(step, &mut view);
+    // A timer's mail is read for what was missed.
+    if args.quiet {
+        run.survey.problems.retain(|problem| problem.severity == ProblemSeverity::Incomplete);
+    }
     scan::print_problems(&run.survey)?;
     print(common, args, &run)?;
     if let Some(id) = args.id.as_deref().filter(|_| run.attempts.is_empty()) {
