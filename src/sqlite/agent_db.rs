@@ -153,9 +153,9 @@ fn look(snapshot: &mut Snapshot, agent: &str, which: Sessions) -> Result<AgentDb
     let schema = own_schema(snapshot)?;
     let mut youngest = None;
     let windows = windows(snapshot, &schema).map(|found| {
-        let (windows, changed) = found?;
+        let Windows { all, youngest: changed } = found?;
         youngest = changed;
-        Some(windows.into_iter().filter(|window| which.includes(window.status.as_ref())).collect())
+        Some(all.into_iter().filter(|window| which.includes(window.status.as_ref())).collect())
     });
     Ok(AgentDb {
         agent: agent.to_owned(),
@@ -188,11 +188,14 @@ fn nodes(snapshot: &mut Snapshot, schema: &Schema, which: Sessions) -> Result<Op
     all(&rows, node, || snapshot.corrupt("session_nodes holds a row that is no session")).map(Some)
 }
 
-/// All of them, and when any was changed last: they are small.
-fn windows(
-    snapshot: &mut Snapshot,
-    schema: &Schema,
-) -> Result<Option<(Vec<SessionWindow>, Option<DateTime<Utc>>)>> {
+/// They are small, so all are read.
+struct Windows {
+    all: Vec<SessionWindow>,
+    /// When any was changed last.
+    youngest: Option<DateTime<Utc>>,
+}
+
+fn windows(snapshot: &mut Snapshot, schema: &Schema) -> Result<Option<Windows>> {
     let Some(table) = schema.table(snapshot, "session_windows")? else { return Ok(None) };
     let required = ["session_id", "session_key", "status", "started_at", "ended_at", "updated_at"];
     let rows = table.rows(snapshot, &[], &required, &["transcript_updated_at"])?;
@@ -207,6 +210,6 @@ fn windows(
         })
     };
     let youngest = rows.iter().filter_map(|row| time(&row[5])).max();
-    let windows = all(&rows, window, || snapshot.corrupt("session_windows holds a row that is no session"))?;
-    Ok(Some((windows, youngest)))
+    let all = all(&rows, window, || snapshot.corrupt("session_windows holds a row that is no session"))?;
+    Ok(Some(Windows { all, youngest }))
 }

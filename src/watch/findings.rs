@@ -249,7 +249,7 @@ mod tests {
         board.raise(finding(Code::StaleLock, Origin::Lock, "/stale", early));
         assert_eq!(board.resolve_lock(Path::new("/early"), None).len(), 0);
 
-        board.forget_deletions(DELETIONS_STAND - Duration::from_secs(1));
+        board.forget_deletions(DELETIONS_STAND.saturating_sub(Duration::from_secs(1)));
         assert_eq!(board.open().count(), 3);
         board.forget_deletions(DELETIONS_STAND);
         let left: Vec<&str> = board.open().map(|finding| finding.about.as_str()).collect();
