@@ -139,8 +139,17 @@ impl TestEnv {
     }
 }
 
+/// The binary that is packaged, if it is to be tested in place of the one that cargo built for the tests.
+fn shipped() -> Option<PathBuf> {
+    std::env::var_os("LOCKDOCTOR_SHIPPED").map(PathBuf::from)
+}
+
+pub fn is_shipped() -> bool {
+    shipped().is_some()
+}
+
 pub fn binary() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_lockdoctor"))
+    shipped().unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_lockdoctor")))
 }
 
 pub fn scan_schema() -> &'static jsonschema::Validator {
