@@ -60,8 +60,8 @@ impl Root {
     /// Why nothing is to be seen of it yet.
     pub(super) fn awaited_because(&self) -> Option<String> {
         match self.wish.target() {
-            None => Some("is not there; waiting for it".to_owned()),
-            Some(target) => target.foreign().map(|what| format!("waiting for OpenClaw to come: {what}")),
+            None => Some("is not there".to_owned()),
+            Some(target) => target.foreign(),
         }
     }
 

@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 use super::daemon::Daemon;
 use super::ground::Listing;
 use super::metrics::Trigger;
-use super::options::What;
+use super::options::{Run, What};
 use super::root::{Root, Wish};
 use super::table::Due;
 use crate::evidence::view::SystemView;
@@ -45,13 +45,16 @@ impl Daemon {
         let awaited: Vec<(PathBuf, String)> =
             roots.filter_map(|root| Some((root.wish.path().to_owned(), root.awaited_because()?))).collect();
         let nothing = awaited.len() == self.ground.roots.len();
+        let then = if self.options.run == Run::Once { "" } else { "; waiting for OpenClaw to come" };
         match self.options.what {
-            What::Named { .. } => awaited.iter().for_each(|(path, what)| self.say_once(path, what)),
+            What::Named { .. } => {
+                awaited.iter().for_each(|(path, what)| self.say_once(path, &format!("{what}{then}")));
+            }
             // Of the places where an install may be, most are empty.
             What::EveryInstall if nothing => {
                 let places: Vec<String> =
                     awaited.iter().map(|(path, _)| path.display().to_string()).collect();
-                warn!(places = places.join(" "), "no OpenClaw install found; waiting for one");
+                warn!(places = places.join(" "), "no OpenClaw install found{then}");
             }
             What::EveryInstall => {}
         }
