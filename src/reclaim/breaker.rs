@@ -9,6 +9,9 @@ use super::store::Store;
 /// No breaker looks further back.
 pub const LONGEST_WINDOW: TimeDelta = TimeDelta::minutes(10);
 
+/// By how much the clocks of two readings may differ.
+pub(super) const SLACK: TimeDelta = TimeDelta::minutes(1);
+
 /// How many reclaims are too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Breaker {
@@ -32,7 +35,7 @@ impl Breaker {
     /// Refuses a reclaim that would be one too many.
     pub fn check(&self, store: &Store, subject: &Subject, now: DateTime<Utc>) -> Result<(), Tripped> {
         let done = |within: TimeDelta, of: Option<&str>| {
-            let recent = store.freed().rev().take_while(|freed| now - freed.at < within);
+            let recent = store.freed().filter(|freed| lies_within(freed.at, within, now));
             recent.filter(|freed| of.is_none_or(|lock| freed.is(lock))).count()
         };
         if done(self.same_lock_within, Some(&subject.lock)) >= self.same_lock {
@@ -46,6 +49,13 @@ impl Breaker {
         }
         Ok(())
     }
+}
+
+/// Whether `at` was less than `within` ago. What lies further ahead than clocks differ was written before the clock
+/// was set back, and tells nothing of the last minutes.
+pub(super) fn lies_within(at: DateTime<Utc>, within: TimeDelta, now: DateTime<Utc>) -> bool {
+    let ago = now - at;
+    -SLACK < ago && ago < within
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -39,7 +39,7 @@ pub use failure::Failure;
 use identity::ActingAs;
 use journal::{Entry, Event, Subject};
 use past::Memory;
-use store::{STORE, Store, Turn};
+use store::{STORE, Store, StoreError, Turn};
 use swap::{Places, SwapOutcome};
 
 /// What became of one lock.
@@ -130,7 +130,15 @@ pub fn recover(home: &Rc<Directory>, leases: &mut Leases) -> Result<(), Failure>
 
 /// What would keep a reclaim in `directory` from being done, as far as it can be told without doing it.
 pub fn obstacle(directory: &Directory, home: &Directory) -> Option<Failure> {
-    let store = home.open_beneath(Path::new(STORE));
+    let store = match home.open_beneath(Path::new(STORE)) {
+        Ok(store) => Some(store),
+        Err(Errno::NOENT) => None,
+        Err(Errno::LOOP | Errno::NOTDIR) => {
+            let path = home.path.join(STORE).display().to_string();
+            return Some(Failure::of_store(StoreError::Tampered { path }, home));
+        }
+        Err(error) => return Some(Failure::of("opening lockdoctor's directory", error, home)),
+    };
     let kept = store.as_ref().unwrap_or(home);
     [directory, kept].into_iter().find_map(|place| may_change(place).err())
 }
@@ -138,8 +146,12 @@ pub fn obstacle(directory: &Directory, home: &Directory) -> Option<Failure> {
 fn may_change(directory: &Directory) -> Result<(), Failure> {
     trust::check(directory)?;
     let _acting = acting_as_owner_of(directory)?;
-    rustix::fs::accessat(directory, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
-        .map_err(|error| Failure::of("writing to the directory", error, directory))
+    let may = |what| rustix::fs::accessat(directory, ".", what, AtFlags::EACCESS);
+    match may(Access::WRITE_OK | Access::EXEC_OK) {
+        // A container's filter answers so to any question of this kind: then it shows when it is tried.
+        Err(Errno::PERM) if may(Access::EXISTS) == Err(Errno::PERM) => Ok(()),
+        answer => answer.map_err(|error| Failure::of("writing to the directory", error, directory)),
+    }
 }
 
 fn open_store(home: &Rc<Directory>, leases: &mut Leases) -> Result<Store, Failure> {

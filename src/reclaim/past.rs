@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use super::breaker::LONGEST_WINDOW;
+use super::breaker::{LONGEST_WINDOW, SLACK, lies_within};
 use super::journal::{Entry, Event};
 
 /// How much of the past is kept.
@@ -62,23 +62,19 @@ impl Past {
     }
 
     pub(super) fn take_in(&mut self, entry: Entry, now: DateTime<Utc>) {
-        if matches!(entry.event, Event::Reclaimed | Event::Completed) {
+        // An end may come twice: from whoever could not write it, and from whoever found it open.
+        let ends = !entry.event.is_beginning() && self.open.remove(&entry.id).is_some();
+        if ends && matches!(entry.event, Event::Reclaimed | Event::Completed) {
             self.freed.push_back(Freed { at: entry.at, lock: entry.subject.lock.as_str().into() });
             while self.freed.front().is_some_and(|oldest| !is_recent(oldest.at, now)) {
                 self.freed.pop_front();
             }
         }
-        match (self.memory, entry.event.is_beginning()) {
-            (Memory::Recent, true) => drop(self.open.insert(entry.id.clone(), entry)),
-            (Memory::Recent, false) => drop(self.open.remove(&entry.id)),
-            (Memory::Whole, beginning) => {
-                if beginning {
-                    self.open.insert(entry.id.clone(), entry.clone());
-                } else {
-                    self.open.remove(&entry.id);
-                }
-                self.entries.push(entry);
-            }
+        if self.memory == Memory::Whole {
+            self.entries.push(entry.clone());
+        }
+        if entry.event.is_beginning() {
+            self.open.insert(entry.id.clone(), entry);
         }
     }
 
@@ -102,11 +98,13 @@ impl Past {
 
 /// A little longer than the longest window: whoever asks has another clock reading.
 pub(super) fn is_recent(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    now - at < LONGEST_WINDOW + TimeDelta::minutes(1)
+    lies_within(at, LONGEST_WINDOW + SLACK, now)
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
     use crate::reclaim::journal::Subject;
 
@@ -146,5 +144,26 @@ mod tests {
             past.take_in(entry(1, Event::Failed, at), at);
             assert_eq!(past.open().map(|open| open.id.as_str()).collect::<Vec<_>>(), ["2"]);
         }
+    }
+
+    #[test]
+    fn an_end_that_is_told_twice_counts_once() {
+        let mut past = Past::new(Memory::Recent);
+        let at = DateTime::UNIX_EPOCH;
+        for event in [Event::Intent, Event::Completed, Event::Reclaimed] {
+            past.take_in(entry(1, event, at), at);
+        }
+        assert_eq!(past.freed().count(), 1);
+    }
+
+    #[test]
+    fn what_was_freed_before_the_clock_was_set_back_is_forgotten() {
+        let mut past = Past::new(Memory::Recent);
+        let (now, ahead) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH + TimeDelta::hours(3));
+        for (act, at) in [(1, ahead), (2, now)] {
+            past.take_in(entry(act, Event::Intent, at), at);
+            past.take_in(entry(act, Event::Reclaimed, at), at);
+        }
+        assert_eq!(past.freed().map(|freed| freed.at).collect::<Vec<_>>(), [now]);
     }
 }

@@ -130,6 +130,9 @@ impl Store {
         }
         let mut turn = Turn(self);
         let store = &mut *turn;
+        // A daemon keeps them open: they may have been opened to others since.
+        trust::check(&store.directory)?;
+        trust::check(&store.quarantine)?;
         store.journal.refresh(&store.directory)?;
         recovery::recover(store, leases)?;
         store.journal.rotate(&store.directory)?;

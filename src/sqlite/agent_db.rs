@@ -13,7 +13,7 @@ use super::place::Place;
 use super::record::Value;
 use super::snapshot::{self, Sizes, Snapshot};
 use super::state_db::{Migration, Section, all, migration, section, text, time};
-use super::table::Schema;
+use super::table::{Schema, Table};
 
 pub(crate) const NAME: &str = "openclaw-agent.sqlite";
 
@@ -25,15 +25,20 @@ pub struct AgentDb {
     pub migration: Migration,
     pub nodes: Section<SessionNode>,
     pub windows: Section<SessionWindow>,
-    /// When any session was changed last.
-    pub youngest: Option<DateTime<Utc>>,
+    pub tables: Tables,
 }
 
-impl AgentDb {
-    /// Whether sessions live here: the tables are there, whatever is in them.
-    pub fn has_sessions(&self) -> bool {
-        !matches!((&self.nodes, &self.windows), (Section::Absent, Section::Absent))
-    }
+/// What the era of an agent's sessions can be told from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tables {
+    /// The database is for other things.
+    NoSessions,
+    Sessions {
+        /// When any of them was changed last.
+        youngest: Option<DateTime<Utc>>,
+    },
+    /// A sentence.
+    Unreadable(String),
 }
 
 /// A session by its key. The key may hold a phone number: redact before printing.
@@ -76,10 +81,6 @@ impl Sessions {
             Self::Running => &[("status", "running")],
             Self::All => &[],
         }
-    }
-
-    fn includes(self, status: Option<&SessionStatus>) -> bool {
-        self == Self::All || status == Some(&SessionStatus::Running)
     }
 }
 
@@ -151,21 +152,34 @@ fn own_schema(snapshot: &mut Snapshot) -> Result<Schema> {
 
 fn look(snapshot: &mut Snapshot, agent: &str, which: Sessions) -> Result<AgentDb> {
     let schema = own_schema(snapshot)?;
-    let mut youngest = None;
-    let windows = windows(snapshot, &schema).map(|found| {
-        let Windows { all, youngest: changed } = found?;
-        youngest = changed;
-        Some(all.into_iter().filter(|window| which.includes(window.status.as_ref())).collect())
-    });
+    let table = match schema.table(snapshot, "session_windows") {
+        Ok(table) => Ok(table),
+        Err(unknown @ ReadError::Schema { .. }) => Err(unknown.to_string()),
+        Err(other) => return Err(other),
+    };
+    let (tables, windows) = match table {
+        Ok(None) => (Tables::NoSessions, Section::Absent),
+        Ok(Some(table)) => (tables(snapshot, &table)?, section(windows(snapshot, &table, which).map(Some))?),
+        Err(what) => (Tables::Unreadable(what.clone()), Section::Unreadable(what)),
+    };
     Ok(AgentDb {
         agent: agent.to_owned(),
         path: snapshot.path(),
         sizes: snapshot.sizes(),
         migration: migration(snapshot, &schema)?,
         nodes: section(nodes(snapshot, &schema, which))?,
-        windows: section(windows)?,
-        youngest,
+        windows,
+        tables,
     })
+}
+
+/// Asks for one column, so that a change of the others does not hide the era.
+fn tables(snapshot: &mut Snapshot, windows: &Table) -> Result<Tables> {
+    match windows.rows(snapshot, &[], &["updated_at"], &[]) {
+        Ok(rows) => Ok(Tables::Sessions { youngest: rows.iter().filter_map(|row| time(&row[0])).max() }),
+        Err(unknown @ ReadError::Schema { .. }) => Ok(Tables::Unreadable(unknown.to_string())),
+        Err(other) => Err(other),
+    }
 }
 
 fn nodes(snapshot: &mut Snapshot, schema: &Schema, which: Sessions) -> Result<Option<Vec<SessionNode>>> {
@@ -188,17 +202,9 @@ fn nodes(snapshot: &mut Snapshot, schema: &Schema, which: Sessions) -> Result<Op
     all(&rows, node, || snapshot.corrupt("session_nodes holds a row that is no session")).map(Some)
 }
 
-/// They are small, so all are read.
-struct Windows {
-    all: Vec<SessionWindow>,
-    /// When any was changed last.
-    youngest: Option<DateTime<Utc>>,
-}
-
-fn windows(snapshot: &mut Snapshot, schema: &Schema) -> Result<Option<Windows>> {
-    let Some(table) = schema.table(snapshot, "session_windows")? else { return Ok(None) };
-    let required = ["session_id", "session_key", "status", "started_at", "ended_at", "updated_at"];
-    let rows = table.rows(snapshot, &[], &required, &["transcript_updated_at"])?;
+fn windows(snapshot: &mut Snapshot, table: &Table, which: Sessions) -> Result<Vec<SessionWindow>> {
+    let required = ["session_id", "session_key", "status", "started_at", "ended_at"];
+    let rows = table.rows(snapshot, which.filter(), &required, &["transcript_updated_at"])?;
     let window = |row: &[Value]| {
         Some(SessionWindow {
             session_id: text(&row[0])?,
@@ -206,10 +212,8 @@ fn windows(snapshot: &mut Snapshot, schema: &Schema) -> Result<Option<Windows>> 
             status: text(&row[2]).as_deref().map(SessionStatus::parse),
             started_at: time(&row[3]),
             ended_at: time(&row[4]),
-            transcript_updated_at: time(&row[6]),
+            transcript_updated_at: time(&row[5]),
         })
     };
-    let youngest = rows.iter().filter_map(|row| time(&row[5])).max();
-    let all = all(&rows, window, || snapshot.corrupt("session_windows holds a row that is no session"))?;
-    Ok(Some(Windows { all, youngest }))
+    all(&rows, window, || snapshot.corrupt("session_windows holds a row that is no session"))
 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::agent_db;
+use super::agent_db::{self, Tables};
 use super::error::{ReadError, Result};
 use super::place::Place;
 use super::state_db::Section;
@@ -45,9 +45,10 @@ fn origin_of(state_dir: &Path, databases: &Survey) -> Result<Origin> {
     let place = Place::root(state_dir)?;
     let mut evidence = Evidence::default();
     for (_, database) in &databases.agents {
-        match database {
-            Ok(database) if database.has_sessions() => evidence.add(database.youngest),
-            Ok(_) => {}
+        match database.as_ref().map(|database| &database.tables) {
+            Ok(Tables::Sessions { youngest }) => evidence.add(*youngest),
+            Ok(Tables::NoSessions) => {}
+            Ok(Tables::Unreadable(what)) => evidence.cannot_read(what),
             Err(error) => evidence.cannot_read(error),
         }
     }
@@ -82,7 +83,7 @@ impl Evidence {
         self.youngest_row = self.youngest_row.max(youngest);
     }
 
-    fn cannot_read(&mut self, error: &ReadError) {
+    fn cannot_read(&mut self, error: &impl ToString) {
         self.unreadable.get_or_insert_with(|| error.to_string());
     }
 

@@ -77,7 +77,10 @@ pub(super) fn add(
     let mut found = judge_all(root, install, databases, &gateway_lock, view);
     // Time has passed since they were read: an owner that seems dead may have let go of its lease and ended.
     if found.leases.iter().any(SurveyedLease::needs_attention) {
-        found = look(root, install, &gateway_lock, view);
+        let again = look(root, install, &gateway_lock, view);
+        if again.problems.len() <= found.problems.len() {
+            found = again;
+        }
     }
     survey.leases.extend(found.leases);
     survey.running.extend(found.running);

@@ -330,7 +330,6 @@ impl Daemon {
         for root in 0..self.ground.roots.len() {
             self.tend_root(root, Trigger::SafetyScan);
         }
-        self.reclaimers.clear();
         self.board.forget_deletions(self.view.now.boot);
         // Where inotify does not see every write, this is how it is noticed.
         self.log_names_changed();

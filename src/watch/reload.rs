@@ -45,6 +45,8 @@ impl Daemon {
         let elsewhere = options.what != self.options.what;
         let other_logs = elsewhere || options.logs != self.options.logs;
         self.options = options;
+        // They have the circuit breaker that was in force when they were opened.
+        self.reclaimers.clear();
         if elsewhere {
             self.forget_databases();
             let mut changes = Vec::new();

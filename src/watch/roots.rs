@@ -116,6 +116,8 @@ impl Daemon {
     fn list_root(&mut self, root: usize, known: bool, trigger: Trigger) {
         let now = self.view.now.boot;
         self.last_rescan.insert(root, now);
+        // They hold the directories of before open.
+        self.reclaimers.clear();
         if !known && trigger != Trigger::Start {
             let path = self.ground.roots[root].wish.path().to_owned();
             info!(path = %path.display(), "is there");

@@ -1,12 +1,15 @@
 //! A good daemon: it ends when it is told to, reads its configuration again, tells its manager.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
 use crate::daemon::{Watch, holder};
-use crate::support::{TestEnv, dead_pid, payload};
+use crate::support::{TestEnv, dead_pid, eventually, payload};
 
 #[test]
 fn sigterm_ends_it_within_a_second() {
@@ -83,6 +86,47 @@ fn sighup_reads_the_configuration_again_and_a_bad_one_changes_nothing() {
     watch.wait_for(|line| line.says("configuration read again"));
     watch.wait_for(|line| line.is_about(&lock) && line.says("reclaimed"));
     assert_eq!(watch.status()["mode"], "reclaim");
+}
+
+#[test]
+fn sighup_reaches_the_circuit_breaker() {
+    let env = TestEnv::new("2026.4.15");
+    let config = env.home().join("lockdoctor.toml");
+    std::fs::write(&config, "[watch]\nreclaim = true\nno-breaker = true\n").expect("write");
+    let watch = Watch::start(&env, &["--config", config.to_str().expect("UTF-8"), "--settle", "100ms"]);
+    let lock = env.session("again");
+    for _ in 0..4 {
+        leave_and_see_freed(&lock);
+    }
+    std::fs::write(&config, "[watch]\nreclaim = true\n").expect("write");
+    watch.signal(Signal::HUP);
+    watch.wait_for(|line| line.says("configuration read again"));
+    std::fs::remove_file(&lock).expect("as OpenClaw does");
+    std::fs::write(&lock, payload(dead_pid(), Some(1))).expect("write");
+    let refused = watch.wait_for(|line| line.is_about(&lock) && line.says("cannot be reclaimed"));
+    assert!(refused.fields["why"].to_string().contains("3 times"), "{refused:?}");
+}
+
+/// The daemon keeps the quarantine open from act to act.
+#[test]
+fn a_quarantine_that_was_opened_to_everybody_is_not_trusted() {
+    let env = TestEnv::new("2026.4.15");
+    let watch = Watch::start(&env, &["--reclaim", "--settle", "100ms"]);
+    let lock = env.session("first");
+    leave_and_see_freed(&lock);
+    let quarantine = env.state().join("lockdoctor/quarantine");
+    std::fs::set_permissions(&quarantine, Permissions::from_mode(0o777)).expect("chmod");
+    let second = env.session("second");
+    std::fs::write(&second, payload(dead_pid(), Some(1))).expect("write");
+    let refused = watch.wait_for(|line| line.is_about(&second) && line.says("cannot be reclaimed"));
+    assert!(refused.fields["why"].to_string().contains("can be written by everybody"), "{refused:?}");
+}
+
+fn leave_and_see_freed(lock: &Path) {
+    let _ = std::fs::remove_file(lock);
+    std::fs::write(lock, payload(dead_pid(), Some(1))).expect("write");
+    let freed = || std::fs::read_to_string(lock).is_ok_and(|text| text.contains("lockdoctorId"));
+    eventually("it is freed", freed);
 }
 
 #[test]
