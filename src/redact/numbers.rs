@@ -200,11 +200,14 @@ fn is_stamp(run: &str) -> bool {
     is_date && (run.len() == 14 || run[8..].starts_with('T'))
 }
 
-/// Behind the point of a decimal number, or of the seconds of a time: of nanoseconds at most, as a telephone number
-/// may follow a point, too.
+/// Behind the point of a decimal number, or of the seconds of a time. A telephone number may follow a point, too: what
+/// is longer than nanoseconds must be said to measure.
 fn is_fraction(run: &str, before: &str) -> bool {
-    run.bytes().filter(u8::is_ascii_digit).count() <= LONG
-        && before.strip_suffix('.').is_some_and(|whole| whole.ends_with(|c: char| c.is_ascii_digit()))
+    let is_digit = |c: char| c.is_ascii_digit();
+    let Some(whole) = before.strip_suffix('.').filter(|whole| whole.ends_with(is_digit)) else {
+        return false;
+    };
+    run.chars().filter(char::is_ascii_digit).count() <= LONG || is_measure(whole.trim_end_matches(is_digit))
 }
 
 /// Milliseconds since 1970, of these years: no telephone number has thirteen digits and begins like them.

@@ -93,6 +93,7 @@ fn what_the_line_is_about_stays() {
         r#"{"createdAt":1763820448500,"starttime":987654321,"rssBytes": 3221225472}"#,
         "3f0d8c1e-9d0b-4b61-9a6e-012345678901.jsonl.lock, fingerprint 0123456789abcdef",
         "version 2026.11.22 of 127.0.0.1 at 14:07:08 2026-11-22, load 0.123456789",
+        "lock wait elapsedMs=116.88468499999726 operation=state.write",
         "[telegram:default] telegram: polling, killed by signal:9",
     ] {
         assert_eq!(on(line), line);
