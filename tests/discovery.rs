@@ -86,6 +86,11 @@ fn a_directory_without_anything_of_openclaw_is_not_healthy() {
         assert_eq!(run.stderr.matches("WARN").count(), 1, "{run:?}");
         assert!(run.stderr.contains(hint), "{run:?}");
     }
+    let called_like_one = env.home().join(".openclaw-work");
+    fs::create_dir_all(called_like_one.join("photos")).expect("directory");
+    let run = env.run(&["scan", "--state-dir", &called_like_one.to_string_lossy()]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.stderr.contains("is it the directory that your gateway uses?"), "{run:?}");
     let sessions = env.home().join("copy");
     fs::create_dir(&sessions).expect("directory");
     fs::write(sessions.join("a.jsonl"), "").expect("file");
@@ -98,9 +103,16 @@ fn a_directory_without_anything_of_openclaw_is_not_healthy() {
 #[test]
 fn a_fresh_install_and_a_volume_that_is_filled_later_are_no_mistake() {
     let env = TestEnv::empty();
-    for first in
-        ["agents", "identity", "devices", "openclaw.json", "clawdbot.json", "openclaw.json.last-good"]
-    {
+    for first in [
+        "agents",
+        "identity",
+        "devices",
+        "tasks",
+        "openclaw.json",
+        "clawdbot.json",
+        "openclaw.json.last-good",
+        "config-journal-fingerprint.key",
+    ] {
         let state = env.home().join(format!("with-{first}"));
         fs::create_dir_all(state.join("logs")).expect("directory");
         if first.contains('.') {
@@ -111,19 +123,43 @@ fn a_fresh_install_and_a_volume_that_is_filled_later_are_no_mistake() {
         let run = env.run(&["scan", "--state-dir", &state.to_string_lossy()]);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{first}");
     }
-    let volume = env.home().join("volume");
-    fs::create_dir_all(volume.join("lost+found")).expect("directory");
-    for (command, run) in looked_at(&env, &volume) {
-        match command {
-            "check" => assert_eq!(run.code, 3, "{run:?}"),
-            "doctor" => assert_ne!(run.code, 2, "{run:?}"),
-            _ => assert_eq!(run.code, 0, "{command}: {run:?}"),
+    let prepared: [&[&str]; 5] =
+        [&["lost+found"], &["workspace"], &["logs", "data", "skills", "workspace", "tmp"], &[".env"], &[]];
+    for (number, names) in prepared.into_iter().enumerate() {
+        let volume = env.home().join(format!("volume{number}"));
+        fs::create_dir(&volume).expect("directory");
+        for name in names {
+            fs::create_dir(volume.join(name)).expect("directory");
         }
+        for (command, run) in looked_at(&env, &volume) {
+            match command {
+                "check" => assert!(
+                    run.stdout.starts_with("LOCKS OK - nothing of OpenClaw's is here yet | blocked=0;"),
+                    "{run:?}"
+                ),
+                "doctor" => assert_ne!(run.code, 2, "{run:?}"),
+                _ => assert_eq!(run.code, 0, "{command}, {names:?}: {run:?}"),
+            }
+        }
+        let volume = volume.to_string_lossy();
+        let run = env.run(&["scan", "--state-dir", &volume]);
+        assert!(run.stderr.contains("nothing of OpenClaw's is here yet"), "{run:?}");
+        let timer = env.run(&["reclaim", "--yes", "--quiet", "--state-dir", &volume]);
+        assert_eq!((timer.code, timer.stdout.as_str(), timer.stderr.as_str()), (0, "", ""));
+        assert_eq!(env.run(&["watch", "--once", "--state-dir", &volume]).code, 0, "{names:?}");
     }
-    let run = env.run(&["scan", "--state-dir", &volume.to_string_lossy()]);
-    assert!(run.stderr.contains("is empty; nothing of OpenClaw's is here yet"), "{run:?}");
-    let timer = env.run(&["reclaim", "--yes", "--quiet", "--state-dir", &volume.to_string_lossy()]);
-    assert_eq!((timer.code, timer.stdout.as_str(), timer.stderr.as_str()), (0, "", ""));
+}
+
+/// Nothing but dot names, as in the home directory of a service: its state directory was meant.
+#[test]
+fn a_home_directory_is_not_taken_for_a_volume() {
+    let env = TestEnv::empty();
+    let home = env.home().join("service");
+    fs::create_dir_all(home.join(".openclaw/agents")).expect("directory");
+    fs::create_dir(home.join(".cache")).expect("directory");
+    let run = env.run(&["scan", "--state-dir", &home.to_string_lossy()]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.stderr.contains("service/.openclaw?"), "{run:?}");
 }
 
 #[test]

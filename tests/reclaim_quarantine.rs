@@ -82,6 +82,23 @@ fn a_bare_sessions_directory_has_a_quarantine_of_its_own() {
 }
 
 #[test]
+fn a_state_directory_need_not_have_agents() {
+    let env = TestEnv::empty();
+    for names in [["state/openclaw.sqlite", "workspace/x"], ["cron/jobs.json", "moltbot.json"]] {
+        let state = env.home().join(names[0].replace('/', "-"));
+        for name in names {
+            let file = state.join(name);
+            fs::create_dir_all(file.parent().expect("parent")).expect("directory");
+            fs::write(file, "{}").expect("file");
+        }
+        let list = env.run(&["quarantine", "list", "--state-dir", &state.to_string_lossy()]).exits(0);
+        assert_eq!(list.stdout, "The quarantine is empty.\n", "{names:?}");
+        let other = state.join(names[0]).parent().expect("parent").to_string_lossy().into_owned();
+        env.run(&["quarantine", "list", "--state-dir", &other]).exits(2);
+    }
+}
+
+#[test]
 fn it_goes_back_over_our_own_tombstone() {
     let env = TestEnv::new("2026.5.22");
     let (lock, bytes, id) = reclaimed(&env, "a");

@@ -32,7 +32,9 @@ Metrics, with the ranges that they have by default:
   held          locks held in good order
   oldest        age in seconds of the oldest held lock
   unjudged      locks that cannot be judged from here (see `lockdoctor doctor`)
-UNKNOWN is returned if no install was found; also if a part of one could not be looked at,
+A directory that OpenClaw has not been in yet (nothing in it, or a workspace/ or logs/ made
+beforehand) is OK, and the line says so. UNKNOWN is returned if no install was found, or what
+was named is missing or holds other things than OpenClaw's; also if a part of one could not be looked at,
 unless what was seen is a WARNING or CRITICAL already: then the line says what is missing.";
 
 /// Prints one line for monitoring, with performance data.
@@ -91,12 +93,12 @@ fn look(common: &Common, args: &CheckArgs) -> Result<Report, String> {
     let spawned = std::thread::Builder::new().spawn(move || {
         let mut view = SystemView::open();
         let report = match Scope::resolve(&args_there.paths, &common.state_dir, &view) {
-            Ok(scope) if scope.is_empty() => {
-                Report::unknown("nothing of OpenClaw's is here yet: the directory is empty")
-            }
             Ok(scope) => {
                 let survey = survey(&scope, &mut view);
-                Report::of(&survey, &args_there.warning, &args_there.critical, common.redaction())
+                let report =
+                    Report::of(&survey, &args_there.warning, &args_there.critical, common.redaction());
+                // A sidecar that starts before its gateway's first start is well.
+                if scope.is_empty() { report.of_nothing_yet() } else { report }
             }
             Err(error) => Report::unknown(&error.to_string()),
         };

@@ -1,6 +1,7 @@
 //! `lockdoctor quarantine`: what was reclaimed; put it back; drop it.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::evidence::lease::Leases;
 use crate::evidence::view::SystemView;
 use crate::exit::Exit;
 use crate::openclaw::install::Install;
+use crate::openclaw::trace::{self, Trace};
 use crate::reclaim::homes;
 use crate::reclaim::quarantine::{self, Quarantined};
 use crate::reclaim::store::Store;
@@ -51,7 +53,10 @@ pub enum QuarantineCommand {
 pub fn run(common: &Common, args: &QuarantineArgs) -> anyhow::Result<Exit> {
     let mut view = SystemView::open();
     // A bare sessions directory has a quarantine of its own.
-    let scope = Scope::resolve(&common.state_dir, &[], &view)?;
+    let shows_state =
+        |path: &PathBuf| trace::of_state_directory(path).is_ok_and(|trace| trace == Trace::Found);
+    let (states, others): (Vec<_>, Vec<_>) = common.state_dir.iter().cloned().partition(shows_state);
+    let scope = Scope::resolve(&others, &states, &view)?;
     let mut homes = Vec::new();
     for target in scope.targets {
         match target {

@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 pub enum Trace {
     /// Something that only OpenClaw puts there.
     Found,
-    /// Nothing yet: a volume that is filled later.
+    /// Nothing yet: a volume, or what was prepared for OpenClaw's first start.
     Empty,
-    /// Things, and none of them OpenClaw's.
+    /// Things with a name of their own, and none of them OpenClaw's.
     Foreign,
 }
 
 /// What OpenClaw makes in its state directory, the first of which is there before the first message; 1.24 to 9.6.
-const OF_A_STATE_DIRECTORY: [&str; 10] = [
+const OF_A_STATE_DIRECTORY: [&str; 12] = [
     "agents",
     "state/openclaw.sqlite",
     "identity",
@@ -28,20 +28,37 @@ const OF_A_STATE_DIRECTORY: [&str; 10] = [
     "sandbox",
     "update-check.json",
     "exec-approvals.json",
+    "config-journal-fingerprint.key",
+    "tasks",
 ];
 
 /// Of every name of the project; also what saving leaves (`openclaw.json.last-good`, `.bak`, `.lock`).
-const CONFIGURATIONS: [&[u8]; 4] = [b"openclaw.json", b"clawdbot.json", b"moltbot.json", b"moldbot.json"];
+const CONFIGURATIONS: [&str; 4] = ["openclaw.json", "clawdbot.json", "moltbot.json", "moldbot.json"];
 
-/// Names that a volume has before anybody uses it, and lockdoctor's own.
-const OF_A_VOLUME: [&str; 2] = ["lost+found", "lockdoctor"];
+/// The state directory in a home directory; a profile adds `-<name>`.
+const STATE_DIRECTORIES: [&str; 4] = [".openclaw", ".clawdbot", ".moltbot", ".moldbot"];
+
+/// What says nothing, beside dot names: what a volume has before anybody uses it, what recipes and entry points make
+/// before the first start, and lockdoctor's own.
+const OF_ANYBODY: [&str; 7] = ["lost+found", "workspace", "logs", "tmp", "skills", "data", "lockdoctor"];
+
+/// Whether it holds a configuration, under any name of the project.
+pub fn has_configuration(directory: &Path) -> bool {
+    CONFIGURATIONS.iter().any(|name| directory.join(name).exists())
+}
+
+/// Whether it is called as OpenClaw calls its state directory.
+pub fn is_called_like_one(directory: &Path) -> bool {
+    let name = directory.file_name().unwrap_or_default();
+    STATE_DIRECTORIES.iter().any(|start| name.as_bytes().starts_with(start.as_bytes()))
+}
 
 /// What `directory` shows as a state directory.
 pub fn of_state_directory(directory: &Path) -> io::Result<Trace> {
     if OF_A_STATE_DIRECTORY.iter().any(|name| directory.join(name).exists()) || was_worked_in(directory) {
         return Ok(Trace::Found);
     }
-    judged(directory, |name| CONFIGURATIONS.iter().any(|start| name.starts_with(start)))
+    judged(directory, |name| CONFIGURATIONS.iter().any(|start| name.starts_with(start.as_bytes())))
 }
 
 /// What `directory` shows as a sessions directory.
@@ -68,7 +85,10 @@ fn judged(directory: &Path, is_openclaws: impl Fn(&[u8]) -> bool) -> io::Result<
         if is_openclaws(name.as_bytes()) {
             return Ok(Trace::Found);
         }
-        if !OF_A_VOLUME.iter().any(|usual| name == *usual) {
+        // In a home directory the state directory was meant, whatever else is there.
+        let says_nothing = name.as_bytes().starts_with(b".") && !is_called_like_one(Path::new(&name))
+            || OF_ANYBODY.iter().any(|usual| name == *usual);
+        if !says_nothing {
             trace = Trace::Foreign;
         }
     }
@@ -77,6 +97,5 @@ fn judged(directory: &Path, is_openclaws: impl Fn(&[u8]) -> bool) -> io::Result<
 
 /// A state directory below `directory`, as somebody meant who named the home directory.
 pub fn state_directory_below(directory: &Path) -> Option<PathBuf> {
-    let names = [".openclaw", ".clawdbot", ".moltbot", ".moldbot"];
-    names.iter().map(|name| directory.join(name)).find(|path| path.is_dir())
+    STATE_DIRECTORIES.iter().map(|name| directory.join(name)).find(|path| path.is_dir())
 }

@@ -3,6 +3,7 @@
 //! rows can still be matched.
 
 mod keys;
+mod named;
 mod numbers;
 mod places;
 mod secrets;
@@ -64,24 +65,25 @@ fn redact(text: &str) -> String {
     let text = quoted_content(text);
     let mut shown = String::with_capacity(text.len());
     let mut rest = &*text;
-    while !rest.is_empty() {
-        let end = rest.find(is_break).unwrap_or(rest.len());
-        if end > 0 {
-            let (token, after) = rest.split_at(end);
+    while let Some(first) = rest.chars().next() {
+        if let Some((value, length)) = named::value_at(&shown, rest) {
+            shown.push_str(&value);
+            rest = &rest[length..];
+        } else if is_break(first) {
+            shown.push(first);
+            rest = &rest[first.len_utf8()..];
+        } else {
+            let (token, after) = rest.split_at(named::token_end(rest));
             // `Bearer TOKEN`, `Bot TOKEN`: the next word is the secret, whatever it looks like.
-            let secret_next = secrets::announced_by(&shown) && token.len() >= 8
-                || secrets::named_by(&shown)
-                || shown.ends_with("crontab of ");
+            let secret_next =
+                secrets::announced_by(&shown) && token.len() >= 8 || shown.ends_with("crontab of ");
             if secret_next {
                 shown.push_str(CUT);
             } else {
-                shown.push_str(&word(token));
+                shown.push_str(&word(token, rest));
             }
             rest = after;
         }
-        let separator = rest.find(|c| !is_break(c)).unwrap_or(rest.len());
-        shown.push_str(&rest[..separator]);
-        rest = &rest[separator..];
     }
     // Last, as a number may be a part of a secret.
     numbers::mask(&shown)
@@ -92,10 +94,10 @@ fn is_break(c: char) -> bool {
         || matches!(c, '"' | '\'' | '`' | '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>' | ',' | ';' | '|')
 }
 
-/// One token: `key=value`, a session key, a path, a secret.
-fn word(token: &str) -> String {
+/// One token: `key=value`, a session key, a path, a secret. `text` begins with it.
+fn word(token: &str, text: &str) -> String {
     if let Some(at) = keys::start(token) {
-        return format!("{}{}", word(&token[..at]), keys::session_key(&token[at..]));
+        return format!("{}{}", word(&token[..at], text), keys::session_key(&token[at..]));
     }
     if let Some((scheme, rest)) = token.split_once("://")
         && !scheme.contains('=')
@@ -108,7 +110,7 @@ fn word(token: &str) -> String {
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '?' | '&' | '/' | ':'))
     {
-        return format!("{key}={}", assigned(key, value));
+        return format!("{key}={}", assigned(key, value, &text[key.len() + 1..]));
     }
     if secrets::is_secret(token) {
         return CUT.to_owned();
@@ -122,42 +124,25 @@ fn word(token: &str) -> String {
     token.to_owned()
 }
 
-/// The value of `key=`.
-fn assigned(key: &str, value: &str) -> String {
-    const PEOPLE: [&str; 10] = [
-        "chatid",
-        "messageid",
-        "userid",
-        "senderid",
-        "channelid",
-        "accountid",
-        "to",
-        "from",
-        "sender",
-        "peer",
-    ];
+/// The value of `key=`, with which `text` begins.
+fn assigned(key: &str, value: &str, text: &str) -> String {
     const SESSIONS: [&str; 3] = ["sessionkey", "session", "lane"];
-    if value.starts_with(CUT) {
+    if value.is_empty() || value.starts_with(CUT) {
         return value.to_owned();
     }
     let name = key.rsplit(['?', '&', '/', ':', '.']).next().unwrap_or(key).to_ascii_lowercase();
-    if secrets::is_name_of_one(&name) && !value.is_empty() {
+    if secrets::is_name_of_one(&name) {
         return CUT.to_owned();
     }
     if SESSIONS.contains(&name.as_str()) && value.contains(':') {
         return keys::lane(value).into_owned();
     }
-    // A telephone number may go on in the next word.
-    let goes_on = value.starts_with(['+', '0']);
-    if PEOPLE.contains(&name.as_str())
-        && value != "unknown"
-        && value != "-"
-        && !value.contains('/')
-        && !goes_on
-    {
+    // A telephone number may go on in the next word, and is masked with it.
+    let goes_on = !value.contains(char::is_alphabetic) && numbers::is_phone(text);
+    if named::is_of_a_person(&name, value) && !goes_on {
         return keys::masked(value);
     }
-    word(value)
+    word(value, text)
 }
 
 /// `lastAssistant="..."` and the like hold what people wrote; the quotes stay, the words go.

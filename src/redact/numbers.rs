@@ -61,6 +61,11 @@ pub(super) fn is_slack_id(word: &str) -> bool {
         && word.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
 }
 
+/// Whether `text` begins with a telephone number.
+pub(super) fn is_phone(text: &str) -> bool {
+    phone_at(text, usize::from(text.starts_with('+'))).is_some()
+}
+
 /// The telephone number that begins at `start`, as it is written.
 fn phone_at(text: &str, start: usize) -> Option<&str> {
     let before = &text[..start];
@@ -157,7 +162,7 @@ fn word(run: &str, before: &str, after: &str) -> String {
     if is_slack_id(run) {
         return masked(run);
     }
-    if is_hash(run) || is_stamp(run) || is_fraction(before) {
+    if is_hash(run) || is_stamp(run) || is_fraction(run, before) {
         return run.to_owned();
     }
     let mut shown = String::with_capacity(run.len());
@@ -195,9 +200,14 @@ fn is_stamp(run: &str) -> bool {
     is_date && (run.len() == 14 || run[8..].starts_with('T'))
 }
 
-/// Behind the point of a decimal number, or of the seconds of a time.
-fn is_fraction(before: &str) -> bool {
-    before.strip_suffix('.').is_some_and(|whole| whole.ends_with(|c: char| c.is_ascii_digit()))
+/// Behind the point of a decimal number, or of the seconds of a time. A telephone number may follow a point, too: what
+/// is longer than nanoseconds must be said to measure.
+fn is_fraction(run: &str, before: &str) -> bool {
+    let is_digit = |c: char| c.is_ascii_digit();
+    let Some(whole) = before.strip_suffix('.').filter(|whole| whole.ends_with(is_digit)) else {
+        return false;
+    };
+    run.chars().filter(char::is_ascii_digit).count() <= LONG || is_measure(whole.trim_end_matches(is_digit))
 }
 
 /// Milliseconds since 1970, of these years: no telephone number has thirteen digits and begins like them.

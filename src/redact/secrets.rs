@@ -13,13 +13,10 @@ pub(super) fn announced_by(shown: &str) -> bool {
         || gap && last.eq_ignore_ascii_case("bearer")
 }
 
-/// `token: `, `x-api-key: `, `"password":"`: the value comes next.
-pub(super) fn named_by(shown: &str) -> bool {
-    let named = shown.trim_end_matches(['"', '\'', ':', ' ']);
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    let name = named.rsplit(|c| !is_part(c)).next().unwrap_or("").to_ascii_lowercase();
+/// `token: `, `x-api-key: `: the next word is the value.
+pub(super) fn is_named_before_its_value(name: &str) -> bool {
     let secrets = ["token", "apikey", "api-key", "api_key", "password", "passwd", "secret", "cookie"];
-    shown[named.len()..].contains(':') && secrets.iter().any(|secret| name.ends_with(secret))
+    secrets.iter().any(|secret| name.ends_with(secret))
 }
 
 /// `token=`, `botToken=`. `tokenCount=` and `maxTokens=` end differently; `token=12` could be either and is cut.

@@ -22,9 +22,26 @@ fn whatever_names_a_secret_hides_its_value() {
         r#"text="hello" and text="hunter2 here""#,
         r#"{"text":"dear hunter2"}"#,
         "see https://example.com/cb#access_token=hunter2",
+        r#"token="hunter2""#,
+        r#"password="hunter2""#,
+        r#"authorization="Bearer hunter2""#,
+        "token='a hunter2'",
+        "token = hunter2",
+        "\"token\": \"a b hunter2\"",
+        r#"secret="a \" hunter2""#,
+        r#"{\"token\":\"a hunter2\"}"#,
+        "cookie: a=b; c=hunter2",
+        "set-cookie=a; c=hunter2",
+        "cookie: a=b; c=hunter2\nstate=idle",
+        "token=\"a hunter2",
         "at file:///home/hunter2/.npm-global/lib/node_modules/openclaw/dist/x.js:1:2",
     ] {
         assert!(!on(line).contains("hunter2"), "{}", on(line));
+    }
+    assert_eq!(on("cookie: a=b; c=d\nstate=idle"), "cookie: …\nstate=idle");
+    assert_eq!(on(r#"token="a b" state=idle"#), r#"token="…" state=idle"#);
+    for empty in [r#"token="" state=idle"#, "token= state=idle", r#"from="" to= state="a b""#] {
+        assert_eq!(on(empty), empty);
     }
     assert_eq!(on("tokens: 1234 used, cached=12"), "tokens: 1234 used, cached=12");
 }
@@ -75,7 +92,8 @@ fn what_the_line_is_about_stays() {
         "tick 1234567890 of inode 123456789012, 3221225472 bytes, 172800000 ms, createdAt=1763820448500",
         r#"{"createdAt":1763820448500,"starttime":987654321,"rssBytes": 3221225472}"#,
         "3f0d8c1e-9d0b-4b61-9a6e-012345678901.jsonl.lock, fingerprint 0123456789abcdef",
-        "version 2026.11.22 of 127.0.0.1 at 14:07:08 2026-11-22, load 0.123456789012",
+        "version 2026.11.22 of 127.0.0.1 at 14:07:08 2026-11-22, load 0.123456789",
+        "lock wait elapsedMs=116.88468499999726 operation=state.write",
         "[telegram:default] telegram: polling, killed by signal:9",
     ] {
         assert_eq!(on(line), line);
@@ -131,6 +149,28 @@ fn one_number_has_one_mask_however_it_is_written() {
     }
     assert_eq!(on("491701234567@s.whatsapp.net"), format!("{mask}@s.whatsapp.net"));
     assert_eq!(Redactor::On.key("telegram:-1001234567890"), on("telegram:-1001234567890"));
+}
+
+#[test]
+fn whatever_names_a_person_hides_who_it_is() {
+    for (line, who) in [
+        ("userId=0f3c2b1a-1111-2222-3333-444455556666", "3c2b1a"),
+        ("from=0x71c7…976f", "71c7"),
+        ("sender=+12345", "12345"),
+        ("sender=+12345 17", "12345"),
+        ("from=\"joe doe\" state=idle", "doe"),
+        ("peer='joe doe'", "doe"),
+        ("rate 1.491701234567", "4917"),
+    ] {
+        let shown = on(line);
+        assert!(!shown.contains(who), "{shown}");
+        assert_eq!(on(&shown), shown);
+    }
+    assert!(on("from=\"joe doe\" state=idle").ends_with("\" state=idle"));
+    assert_eq!(
+        on("moved from=\"/var/lib/a b\" to=\"unknown\""),
+        "moved from=\"/var/lib/a b\" to=\"unknown\""
+    );
 }
 
 #[test]
@@ -254,6 +294,14 @@ proptest! {
         let text = format!("{before}{measure}{after}");
         prop_assert_eq!(on(&text), text);
         prop_assert_eq!(on(UUID), UUID);
+    }
+
+    #[test]
+    fn names_and_quotes_in_any_order_upset_nothing(
+        parts in proptest::collection::vec("token|cookie|from|to|[=:;/+.a-z]|[0-9]{1,5}|[ \n\"'\\\\]|…|ü", 0..16),
+    ) {
+        let once = on(&parts.concat());
+        prop_assert_eq!(on(&once), once);
     }
 
     #[test]

@@ -136,6 +136,9 @@ pub enum Guarded {
     No,
 }
 
+/// Said of a directory that OpenClaw has not been in yet.
+pub const NOTHING_YET: &str = "nothing of OpenClaw's is here yet";
+
 /// Looks at everything in `scope` once; locks that call for it come back as `settling`.
 pub fn first_look(scope: &Scope, view: &mut SystemView) -> Survey {
     raise_descriptor_limit();
@@ -152,7 +155,7 @@ pub fn first_look(scope: &Scope, view: &mut SystemView) -> Survey {
         if target.trace() == Some(Trace::Empty) {
             survey.problems.push(Problem {
                 path: target.path().to_owned(),
-                what: "is empty; nothing of OpenClaw's is here yet".to_owned(),
+                what: NOTHING_YET.to_owned(),
                 severity: ProblemSeverity::Detail,
             });
         }

@@ -95,6 +95,9 @@ impl Target {
             (None, Self::State { .. }) if is_sessions_directory(path) => {
                 "it looks like a sessions directory: name it as a PATH, without --state-dir".to_owned()
             }
+            (None, _) if trace::is_called_like_one(path) => {
+                "is it the directory that your gateway uses?".to_owned()
+            }
             (None, _) => "name the state directory, usually ~/.openclaw".to_owned(),
         };
         Some(format!("nothing of OpenClaw's is in it; {hint}"))
@@ -154,7 +157,7 @@ impl Scope {
         Ok(())
     }
 
-    /// Whether there is nothing at all in what was named: OpenClaw has not been there yet.
+    /// Whether there is nothing of OpenClaw's in what was named, and nothing else either: it has not been there yet.
     pub fn is_empty(&self) -> bool {
         self.targets.iter().all(|target| target.trace() == Some(Trace::Empty))
     }
@@ -219,19 +222,15 @@ pub fn target_of(path: &Path) -> Result<Target, ScopeError> {
     Ok(Target::Directory { path, place, only: Part::Whole })
 }
 
-fn has_config(path: &Path) -> bool {
-    ["openclaw.json", "clawdbot.json"].iter().any(|name| path.join(name).exists())
-}
-
 /// The state directory that `path` lies in, or is.
 fn state_dir_around(path: &Path) -> Option<PathBuf> {
     let holds_agents = |directory: &Path| directory.join("agents").is_dir();
-    if holds_agents(path) || has_config(path) {
+    if holds_agents(path) || trace::has_configuration(path) {
         return Some(path.to_owned());
     }
     let around = path.ancestors().skip(1).find(|directory| {
         let below = path.strip_prefix(directory).unwrap_or(path);
-        holds_agents(directory) && (has_config(directory) || is_part_of_an_agent(below))
+        holds_agents(directory) && (trace::has_configuration(directory) || is_part_of_an_agent(below))
     });
     around.map(Path::to_owned)
 }

@@ -11,7 +11,7 @@ use crate::openclaw::self_heal::{SelfHeal, predict};
 use crate::openclaw::version::Era;
 use crate::redact::Redactor;
 use crate::report::words::{count, duration};
-use crate::survey::{ProblemSeverity, Survey, SurveyedLock};
+use crate::survey::{NOTHING_YET, ProblemSeverity, Survey, SurveyedLock};
 use crate::verdict::{Reason, Verdict};
 
 /// The state of the service; the worst that was found is the answer, and CRITICAL goes before all else.
@@ -207,6 +207,14 @@ impl Report {
             measured,
             details: sick.drain(..).map(|(_, line)| one_line(&line)).collect(),
         }
+    }
+
+    /// The same, of directories that OpenClaw has not been in yet.
+    pub(super) fn of_nothing_yet(mut self) -> Self {
+        if self.status == Status::Ok {
+            NOTHING_YET.clone_into(&mut self.text);
+        }
+        self
     }
 
     /// `LOCKS OK - 3 held | stale=0;0;;0 held=3;;;0 …`
