@@ -170,5 +170,6 @@ graphroot = "$1/graph"
 runroot = "$1/run"
 END
     export CONTAINERS_CONF="$1/containers.conf" CONTAINERS_STORAGE_CONF="$1/storage.conf" BUILDAH_ISOLATION=chroot
-    at_exit "podman pod rm -fa -t 0; podman rm -fa -t 0 --depend; umount -l '$1/graph/overlay' '$1/run'"
+    # Twice: a container whose PID namespace another one uses outlives the first call.
+    at_exit "podman pod rm -fa -t 0; podman rm -fa -t 0 --depend; podman rm -fa -t 0; umount -l '$1/graph/overlay' '$1/run'"
 }
