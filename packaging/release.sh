@@ -6,9 +6,8 @@ set -eu
 mkdir -p "$1"
 output=$(realpath "$1")
 cd "$(dirname "$0")/.."
-version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
-export SOURCE_DATE_EPOCH
+# shellcheck source=packaging/about.sh
+. packaging/about.sh
 binary=$(packaging/build-static.sh)
 
 stage=$(mktemp -d)

@@ -8,14 +8,13 @@ mkdir -p "$2"
 output=$(realpath "$2")
 cd "$(dirname "$0")/../.."
 
-version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-case $(od -An -j18 -N1 -tu1 "$binary" | tr -d ' ') in
-    62) architecture=amd64 ;;
-    183) architecture=arm64 ;;
-    *) echo "$binary: not a binary of x86_64 or aarch64" >&2; exit 1 ;;
+# shellcheck source=packaging/about.sh
+. packaging/about.sh
+machine=$(machine_of "$binary")
+case $machine in
+    x86_64) architecture=amd64 ;;
+    aarch64) architecture=arm64 ;;
 esac
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
-export SOURCE_DATE_EPOCH
 
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT

@@ -8,14 +8,9 @@ mkdir -p "$2"
 output=$(realpath "$2")
 cd "$(dirname "$0")/../.."
 
-version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-case $(od -An -j18 -N1 -tu1 "$binary" | tr -d ' ') in
-    62) architecture=x86_64 ;;
-    183) architecture=aarch64 ;;
-    *) echo "$binary: not a binary of x86_64 or aarch64" >&2; exit 1 ;;
-esac
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
-export SOURCE_DATE_EPOCH
+# shellcheck source=packaging/about.sh
+. packaging/about.sh
+architecture=$(machine_of "$binary")
 
 top=$(mktemp -d)
 trap 'rm -rf "$top"' EXIT
