@@ -7,7 +7,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
+import { fingerprint } from "./fingerprint.mjs";
 import { gateways } from "./lockcode.mjs";
 import { Gateway, Model, sleep } from "./gateway.mjs";
 
@@ -58,16 +58,6 @@ const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(so
 function spread(values) {
   const sorted = values.toSorted((a, b) => a - b);
   return { n: sorted.length, p50: Math.round(quantile(sorted, 0.5)), p95: Math.round(quantile(sorted, 0.95)), max: Math.round(sorted.at(-1) ?? 0) };
-}
-
-function fingerprint(state) {
-  const files = fs.readdirSync(state, { recursive: true }).filter((f) => /\.sqlite(-wal|-shm)?$/.test(f)).sort();
-  const print = (f) => {
-    const at = path.join(state, f);
-    const { ino, size, mtimeNs, ctimeNs } = fs.statSync(at, { bigint: true });
-    return [f, ino, size, mtimeNs, ctimeNs, createHash("sha256").update(fs.readFileSync(at)).digest("hex")].join(" ");
-  };
-  return files.map(print);
 }
 
 const home = fs.mkdtempSync(path.join(os.tmpdir(), "lockdoctor-beside-"));

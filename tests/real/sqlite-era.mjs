@@ -7,7 +7,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
+import { fingerprint } from "./fingerprint.mjs";
 import { gateways } from "./lockcode.mjs";
 import { Gateway, Model, sleep, until } from "./gateway.mjs";
 
@@ -27,17 +27,6 @@ function run(args, { inside } = {}) {
   const [command, ...rest] = [...(inside?.prefix() ?? []), tool, ...args];
   const { status, stdout, stderr } = spawnSync(command, rest, { encoding: "utf8", env: { ...process.env, NO_COLOR: "1", COLUMNS: "100" } });
   return { status, stdout, stderr };
-}
-
-/** Bytes and times of every database, log and index: what must be the same after lockdoctor has looked. */
-function fingerprint(state) {
-  const files = fs.readdirSync(state, { recursive: true }).filter((f) => /\.sqlite(-wal|-shm)?$/.test(f)).sort();
-  const print = (f) => {
-    const at = path.join(state, f);
-    const { ino, size, mtimeNs, ctimeNs } = fs.statSync(at, { bigint: true });
-    return [f, ino, size, mtimeNs, ctimeNs, createHash("sha256").update(fs.readFileSync(at)).digest("hex")].join(" ");
-  };
-  return files.map(print).join("\n");
 }
 
 /** Everything lockdoctor says at one moment, each part held against the others. */
@@ -141,11 +130,11 @@ async function aLife(key) {
     must(seen.file?.verdict === "held" && (!hasOwner || seen.lease?.verdict === "held"), `${key}: held while it lives`, seen);
 
     await stage.kill(gateway);
-    const before = fingerprint(gateway.state);
+    const before = fingerprint(gateway.state).join("\n");
     seen = look("killed", gateway, { exit: { scan: 1, diagnose: 1 } });
     must(seen.file?.verdict === "stale" && seen.file.reasons.includes("dead-pid"), `${key}: the dead gateway's lock`, seen.file);
     must(!hasOwner || seen.lease?.reasons.includes("dead-pid"), `${key}: the dead gateway's lease`, seen.lease);
-    must(before === fingerprint(gateway.state), `${key}: lockdoctor left a trace`, before);
+    must(before === fingerprint(gateway.state).join("\n"), `${key}: lockdoctor left a trace`, before);
 
     const other = await stage.gateway(key);
     await other.start();
