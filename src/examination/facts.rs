@@ -13,6 +13,7 @@ use crate::evidence::transcript::{self, Transcript};
 use crate::openclaw::gateway::GatewayState;
 use crate::openclaw::install::Install;
 use crate::openclaw::lock_kind;
+use crate::openclaw::names::STORE;
 use crate::openclaw::self_heal::{self, SelfHeal};
 use crate::openclaw::sessions::SessionStore;
 use crate::openclaw::version::Era as Eras;
@@ -20,9 +21,6 @@ use crate::report::words::{alive, millis, process_alive};
 use crate::survey::leases::{RunningSession, SurveyedLease};
 use crate::survey::{Survey, SurveyedLock, SurveyedRoot};
 use crate::verdict::{Reason, Verdict};
-
-/// The store's name, unless `session.store` gives it another.
-const STORE: &str = "sessions.json";
 
 /// Whether to take a sample of the gateway's load and ask its port, which takes a quarter of a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -139,8 +139,7 @@ impl Environment {
     /// `~` as the owner of the state directory means it: root looks at other users' installs too.
     pub fn as_owner_of(mut self, state: &Path) -> Self {
         let name = state.file_name().unwrap_or_default().to_string_lossy();
-        let default =
-            [".openclaw", ".clawdbot", ".moltbot", ".moldbot"].iter().any(|known| name.starts_with(known));
+        let default = super::names::STATE_DIRECTORIES.iter().any(|known| name.starts_with(known));
         if let Some(home) = state.parent().filter(|_| default) {
             self.0.remove("OPENCLAW_HOME");
             self.0.insert("HOME".to_owned(), home.to_string_lossy().into_owned());

@@ -107,7 +107,7 @@ impl RunningGateway {
             return vec![super::config::expand_home(dir, environment)];
         }
         let Some(home) = home(environment) else { return Vec::new() };
-        [".openclaw", ".clawdbot", ".moltbot", ".moldbot"].iter().map(|name| home.join(name)).collect()
+        super::names::STATE_DIRECTORIES.iter().map(|name| home.join(name)).collect()
     }
 }
 

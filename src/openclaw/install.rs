@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::config::{Config, Environment, Links, expand_home, read_json5};
 use super::gateway::{self, Gateway};
+use super::names::{CONFIGURATIONS, STORE};
 use super::version::{Era, Version};
 use crate::evidence::directory::Directory;
 use crate::evidence::view::SystemView;
@@ -89,7 +90,7 @@ impl Install {
         let moved = stores.into_iter().filter_map(|(store, agent)| {
             let path = store.parent()?.to_owned();
             let store = store.file_name()?.to_string_lossy().into_owned();
-            let is_usual = usual(&agent).is_some_and(|usual| usual == path) && store == "sessions.json";
+            let is_usual = usual(&agent).is_some_and(|usual| usual == path) && store == STORE;
             (!is_usual).then_some(MovedSessions { path, store, agent })
         });
         moved.collect()
@@ -143,9 +144,9 @@ fn config_path(root: &Directory, environment: &Environment) -> (PathBuf, Links) 
             return (path, Links::Follow);
         }
     }
-    let names = ["openclaw.json", "clawdbot.json", "moltbot.json", "moldbot.json"];
-    let existing = names.iter().map(|name| root.path.join(name)).find(|path| path.symlink_metadata().is_ok());
-    (existing.unwrap_or_else(|| root.path.join(names[0])), Links::Refuse)
+    let existing =
+        CONFIGURATIONS.iter().map(|name| root.path.join(name)).find(|path| path.symlink_metadata().is_ok());
+    (existing.unwrap_or_else(|| root.path.join(CONFIGURATIONS[0])), Links::Refuse)
 }
 
 fn explicit_state_dir_is(root: &Directory, environment: &Environment) -> bool {

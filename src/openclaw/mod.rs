@@ -7,6 +7,7 @@ pub mod gateway;
 pub mod install;
 pub mod limits;
 pub mod lock_kind;
+pub mod names;
 pub mod self_heal;
 pub mod sessions;
 pub mod trace;

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::names::{CONFIGURATIONS, STATE_DIRECTORIES};
+
 /// What a directory shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trace {
@@ -32,12 +34,6 @@ const OF_A_STATE_DIRECTORY: [&str; 12] = [
     "tasks",
 ];
 
-/// Of every name of the project; also what saving leaves (`openclaw.json.last-good`, `.bak`, `.lock`).
-const CONFIGURATIONS: [&str; 4] = ["openclaw.json", "clawdbot.json", "moltbot.json", "moldbot.json"];
-
-/// The state directory in a home directory; a profile adds `-<name>`.
-const STATE_DIRECTORIES: [&str; 4] = [".openclaw", ".clawdbot", ".moltbot", ".moldbot"];
-
 /// What says nothing, beside dot names: what a volume has before anybody uses it, what recipes and entry points make
 /// before the first start, and lockdoctor's own.
 const OF_ANYBODY: [&str; 7] = ["lost+found", "workspace", "logs", "tmp", "skills", "data", "lockdoctor"];
@@ -58,6 +54,7 @@ pub fn of_state_directory(directory: &Path) -> io::Result<Trace> {
     if OF_A_STATE_DIRECTORY.iter().any(|name| directory.join(name).exists()) || was_worked_in(directory) {
         return Ok(Trace::Found);
     }
+    // Also what saving leaves: `openclaw.json.last-good`, `.bak`, `.lock`.
     judged(directory, |name| CONFIGURATIONS.iter().any(|start| name.starts_with(start.as_bytes())))
 }
 

@@ -10,13 +10,14 @@ use rustix::io::Errno;
 
 use super::gather::{Context, gather};
 use super::scope::Target;
-use super::walk::{PLACES, STORE, listing};
+use super::walk::{PLACES, listing};
 use super::{Problem, ProblemSeverity, SurveyedLock};
 use crate::evidence::directory::Directory;
 use crate::evidence::view::SystemView;
 use crate::openclaw::gateway;
 use crate::openclaw::install::Install;
 use crate::openclaw::lock_kind::{LockKind, Place, recognise};
+use crate::openclaw::names::STORE;
 use crate::openclaw::sessions::SessionStore;
 
 /// What lies in a directory below a state directory.

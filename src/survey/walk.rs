@@ -19,6 +19,7 @@ use crate::evidence::view::SystemView;
 use crate::openclaw::gateway::gateway_locks;
 use crate::openclaw::install::Install;
 use crate::openclaw::lock_kind::{LockKind, Place, recognise};
+use crate::openclaw::names::STORE;
 use crate::openclaw::sessions::SessionStore;
 use crate::sqlite;
 
@@ -37,9 +38,6 @@ pub(super) const PLACES: &[(&str, Place, usize)] = &[
     ("msteams", Place::PluginStore, 1),
     ("plugin-runtime-deps", Place::RuntimeDeps, 1),
 ];
-
-/// The session store's name where `session.store` gives it no other.
-pub(super) const STORE: &str = "sessions.json";
 
 /// Walks one target and adds what it finds to `survey`.
 pub(super) fn walk(target: &Target, view: &mut SystemView, survey: &mut Survey) {

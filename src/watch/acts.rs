@@ -135,7 +135,7 @@ impl Daemon {
             at: self.view.now.wall,
             lock: lock.path(),
             agent: lock.agent.clone(),
-            session_key: lock.session_key.as_deref().map(|key| self.options.redaction.key(key).into_owned()),
+            session_key: self.shown_key(lock),
             verdict: lock.judgement.verdict.as_str(),
             reasons: lock.judgement.reasons.iter().copied().map(Reason::as_str).collect(),
             result: outcome.as_str(),

@@ -104,6 +104,10 @@ impl Daemon {
         self.about_lock(told, lock, root, path)
     }
 
+    pub(super) fn shown_key(&self, lock: &SurveyedLock) -> Option<String> {
+        lock.session_key.as_deref().map(|key| self.options.redaction.key(key).into_owned())
+    }
+
     fn about_lock(&self, told: Told, lock: &SurveyedLock, root: usize, path: PathBuf) -> Finding {
         let now = self.view.now;
         Finding {
@@ -111,7 +115,7 @@ impl Daemon {
             severity: told.severity,
             agent: lock.agent.clone(),
             session_id: lock.session_id.clone(),
-            session_key: lock.session_key.as_deref().map(|key| self.options.redaction.key(key).into_owned()),
+            session_key: self.shown_key(lock),
             lane: None,
             about: path.to_string_lossy().into_owned(),
             lock: Some(path),

@@ -254,7 +254,7 @@ impl Daemon {
         let pid = lock.evidence.payload().map(|payload| payload.pid);
         let age_ms = lock.evidence.age.map(millis);
         let verdict = verdict.as_str();
-        let session = lock.session_key.as_deref().map(|key| self.options.redaction.key(key).into_owned());
+        let session = self.shown_key(lock);
         match lock.judgement.verdict {
             Verdict::Stale | Verdict::Leaked | Verdict::Overdue | Verdict::StuckGuard => {
                 warn!(%path, verdict, reasons, pid, age_ms, session, "verdict");

@@ -291,13 +291,12 @@ impl Locks<'_> {
     fn lock<'a>(&self, entry: &'a Entry, lock: &'a SurveyedLock) -> Lock<'a> {
         let evidence = &lock.evidence;
         let payload = evidence.payload();
-        let redaction = self.daemon.options.redaction;
         Lock {
             path: lock.path().to_string_lossy().into_owned(),
             kind: lock.kind.as_str(),
             agent: lock.agent.as_deref(),
             session_id: lock.session_id.as_deref(),
-            session_key: lock.session_key.as_deref().map(|key| redaction.key(key).into_owned()),
+            session_key: self.daemon.shown_key(lock),
             owner: Owner {
                 pid: payload.map(|payload| payload.pid),
                 alive: alive(evidence),
