@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, SecondsFormat};
 use lockdoctor::evidence::Content;
-use lockdoctor::evidence::payload::{Ending, Layout, OfGateway, Payload, parse};
 use lockdoctor::openclaw::lock_kind::{LockKind, Place, recognise};
+use lockdoctor::openclaw::payload::{Ending, Layout, OfGateway, Payload, parse};
 use lockdoctor::openclaw::version::versions_writing;
 use proptest::prelude::*;
 use serde_json::Value;

@@ -95,7 +95,8 @@ fn the_verdict_is_pure() {
         "println!",
         "tracing::",
     ];
-    let code = sources().into_iter().find(|source| source.path == "src/verdict.rs").expect("verdict.rs").code;
+    let code =
+        sources().into_iter().find(|source| source.path == "src/verdict/mod.rs").expect("verdict").code;
     let found: Vec<&str> =
         code.lines().filter(|line| words.iter().any(|word| stands_in(line, word))).collect();
     assert!(found.is_empty(), "{found:#?}");
@@ -186,7 +187,7 @@ fn clocks_are_read_where_it_is_said() {
         ("src/demo/", "makes locks of a certain age"),
         ("src/reclaim/", "stamps the journal; patience while it waits its turn"),
         ("src/examination/", "a document says when it was made"),
-        ("src/sqlite/witness.rs", "a snapshot says when it was taken"),
+        ("src/peek/witness.rs", "a snapshot says when it was taken"),
         ("src/watch/log.rs", "stamps its own log lines"),
         ("src/watch/databases.rs", "its own CPU time is the price of a look"),
         ("src/watch/logs/mod.rs", "which day and zone a log without them means"),

@@ -80,7 +80,7 @@ fn finding(code: &str, severity: Severity, title: &str, explanation: &str) -> Fi
         count: 1,
         evidence: Vec::new(),
         advice: Vec::new(),
-        removing_lock_helps: false,
+        removing_lock_helps: None,
     }
 }
 
@@ -115,7 +115,7 @@ fn findings() -> Vec<Finding> {
                     "If messages to this session still wait after that, its lane is stuck in memory, and only a restart empties it:\n    systemctl --user restart openclaw-gateway",
                 ),
             ],
-            removing_lock_helps: true,
+            removing_lock_helps: Some(true),
             ..finding(
                 "leaked-lock",
                 Severity::Critical,
@@ -170,7 +170,7 @@ fn findings() -> Vec<Finding> {
             advice: vec![Advice::from(
                 "OpenClaw removes it itself at the next message to that session. To tidy up now:\n    lockdoctor reclaim --id 1fa2b0c7e3 --yes",
             )],
-            removing_lock_helps: true,
+            removing_lock_helps: Some(true),
             ..finding(
                 "stale-lock",
                 Severity::Warning,

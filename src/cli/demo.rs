@@ -13,7 +13,7 @@ use crate::demo::cast::lockdoctor;
 use crate::demo::stage::Stage;
 use crate::exit::Exit;
 use crate::report::table::{BOLD, DIM};
-use crate::report::words::wrapped;
+use crate::words::wrapped;
 
 /// The first arguments of an actor's command line.
 #[derive(Debug, Clone, Args)]

@@ -21,9 +21,9 @@ use crate::examination::{
 use crate::exit::Exit;
 use crate::gatewaylog::{Journal, Reading, Source};
 use crate::redact::Redactor;
-use crate::report::advice::shell_word;
 use crate::report::diagnosed;
 use crate::survey::{Scope, Survey, survey};
+use crate::words::shell_word;
 
 /// Names what holds sessions up: stuck runs, leaked locks, lane waits, slow models, a blocked event loop. Each
 /// finding says whether removing a lock would help, and what will. Read-only.

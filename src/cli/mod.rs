@@ -23,8 +23,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::Exit;
 use crate::redact::Redactor;
-use crate::report::advice::shell_word;
 use crate::settings;
+use crate::words::shell_word;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())

@@ -15,14 +15,14 @@ use crate::evidence::directory::Directory;
 use crate::evidence::lease::Leases;
 use crate::evidence::view::SystemView;
 use crate::exit::Exit;
-use crate::openclaw::install::Install;
-use crate::openclaw::trace::{self, Trace};
+use crate::install::Install;
+use crate::install::trace::{self, Trace};
 use crate::reclaim::homes;
 use crate::reclaim::quarantine::{self, Quarantined};
 use crate::reclaim::store::Store;
-use crate::report::words::{count, rfc3339};
 use crate::survey::Scope;
 use crate::survey::scope::Target;
+use crate::words::{count, rfc3339};
 
 /// Lists what was reclaimed, puts it back, or drops it.
 ///

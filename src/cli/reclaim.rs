@@ -16,9 +16,9 @@ use crate::gatewaylog::{Source, SourceSummary};
 use crate::reclaim::breaker::Breaker;
 use crate::reclaim::run::{Attempt, AttemptResult, Run, Step};
 use crate::report::reclaimed;
-use crate::report::words::wrapped;
 use crate::survey::{ProblemSeverity, Scope, Survey, SurveyedLock, first_look};
 use crate::verdict::{Settle, Verdict};
+use crate::words::wrapped;
 
 /// How long a lock must look the same before it is reclaimed.
 const SETTLE: Duration = Duration::from_secs(2);

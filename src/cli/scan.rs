@@ -8,9 +8,10 @@ use clap::Args;
 use super::{Common, Format, output};
 use crate::evidence::view::SystemView;
 use crate::exit::Exit;
-use crate::report::{advice, json, plain, table, words};
-use crate::survey::leases::SurveyedLease;
+use crate::report::{advice, json, plain, table};
+use crate::survey::claims::SurveyedLease;
 use crate::survey::{ProblemSeverity, Scope, Survey, survey};
+use crate::words;
 
 /// Looks at every lock and says what it is. Nothing is changed.
 ///

@@ -4,89 +4,82 @@ use super::evidence::Line;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-/// The codes of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Code {
-    // In the order in which equally severe findings are shown: nearer to the cause first.
-    LockDeletedWhileHeld,
-    LeakedLock,
-    StaleLock,
-    StuckRun,
-    StuckGuard,
-    GatewayLock,
-    LeaseStuck,
-    EventLoopBlocked,
-    OverdueLock,
-    RunTimeout,
-    SessionTakeover,
-    WatchdogRelease,
-    OrphanLock,
-    LockContention,
-    StoreLockContention,
-    StuckSession,
-    SlowModelCall,
-    RpcTimeout,
-    LaneWait,
-    SlowListener,
-}
+use crate::verdict::severity::{Effect, Severity};
 
-impl Code {
-    pub const ALL: [Self; 20] = [
-        Self::LockDeletedWhileHeld,
-        Self::LeakedLock,
-        Self::StaleLock,
-        Self::StuckRun,
-        Self::StuckGuard,
-        Self::GatewayLock,
-        Self::LeaseStuck,
-        Self::EventLoopBlocked,
-        Self::OverdueLock,
-        Self::RunTimeout,
-        Self::SessionTakeover,
-        Self::WatchdogRelease,
-        Self::OrphanLock,
-        Self::LockContention,
-        Self::StoreLockContention,
-        Self::StuckSession,
-        Self::SlowModelCall,
-        Self::RpcTimeout,
-        Self::LaneWait,
-        Self::SlowListener,
-    ];
+/// The codes of the contract, in the order in which equally severe findings are shown: nearer to the cause first.
+macro_rules! codes {
+    ($($code:ident = $word:literal,)*) => {
+        /// What a finding is about: a word of the contract.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Code { $($code,)* }
 
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::LockDeletedWhileHeld => "lock-deleted-while-held",
-            Self::LeakedLock => "leaked-lock",
-            Self::StaleLock => "stale-lock",
-            Self::StuckRun => "stuck-run",
-            Self::StuckGuard => "stuck-guard",
-            Self::GatewayLock => "gateway-lock",
-            Self::LeaseStuck => "lease-stuck",
-            Self::EventLoopBlocked => "event-loop-blocked",
-            Self::OverdueLock => "overdue-lock",
-            Self::RunTimeout => "run-timeout",
-            Self::SessionTakeover => "session-takeover",
-            Self::WatchdogRelease => "watchdog-release",
-            Self::OrphanLock => "orphan-lock",
-            Self::LockContention => "lock-contention",
-            Self::StoreLockContention => "store-lock-contention",
-            Self::StuckSession => "stuck-session",
-            Self::RpcTimeout => "rpc-timeout",
-            Self::SlowModelCall => "slow-model-call",
-            Self::LaneWait => "lane-wait",
-            Self::SlowListener => "slow-listener",
+        impl Code {
+            pub const ALL: &'static [Self] = &[$(Self::$code,)*];
+
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$code => $word,)* }
+            }
         }
-    }
+    };
 }
 
+codes! {
+    GatewayDown = "gateway-down",
+    StartRefused = "start-refused",
+    LockDeletedWhileHeld = "lock-deleted-while-held",
+    LeakedLock = "leaked-lock",
+    StaleLock = "stale-lock",
+    StuckRun = "stuck-run",
+    LaneStuck = "lane-stuck",
+    StuckGuard = "stuck-guard",
+    GatewayLock = "gateway-lock",
+    LeaseStuck = "lease-stuck",
+    MessageFailed = "message-failed",
+    IngressStalled = "ingress-stalled",
+    EventLoopBlocked = "event-loop-blocked",
+    OverdueLock = "overdue-lock",
+    RunTimeout = "run-timeout",
+    SessionTakeover = "session-takeover",
+    WatchdogRelease = "watchdog-release",
+    OrphanLock = "orphan-lock",
+    LockContention = "lock-contention",
+    DatabaseBusy = "database-busy",
+    StoreLockContention = "store-lock-contention",
+    StuckSession = "stuck-session",
+    JobFailed = "job-failed",
+    SlowModelCall = "slow-model-call",
+    RpcTimeout = "rpc-timeout",
+    LaneWait = "lane-wait",
+    SlowListener = "slow-listener",
+    LogIncomplete = "log-incomplete",
+}
+
+/// How sure a finding's cause is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Severity {
-    Info,
-    Warning,
-    Critical,
+pub enum Certainty {
+    Possible,
+    Likely,
+    /// By the kernel, or by an unambiguous line of OpenClaw's own.
+    Proven,
+}
+
+/// One dated step of what happened, made of recognised fields only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    pub at: Option<DateTime<Utc>>,
+    pub text: String,
+}
+
+/// One thing to do about a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Remedy {
+    /// Typed as it is.
+    pub command: Option<String>,
+    pub text: String,
+    /// What it does, and what it costs.
+    pub effect: Option<String>,
 }
 
 /// One finding, redacted and ready to show.
@@ -94,6 +87,7 @@ pub enum Severity {
 pub struct Finding {
     pub code: Code,
     pub severity: Severity,
+    pub certainty: Certainty,
     pub agent: Option<String>,
     pub session_id: Option<String>,
     pub session_key: Option<String>,
@@ -102,19 +96,27 @@ pub struct Finding {
     pub first_seen: Option<DateTime<Utc>>,
     pub last_seen: Option<DateTime<Utc>>,
     pub count: u64,
+    /// Messages that got no answer because of it, as far as was seen.
+    pub messages_failed: u64,
+    pub messages_waiting: u64,
     /// The state, then its cause.
     pub explanation: String,
+    pub story: Vec<Step>,
     pub evidence: Vec<Line>,
-    /// What to do, most useful first; commands as they are typed.
+    /// What to do, most useful first.
+    pub actions: Vec<Remedy>,
+    /// The texts of `actions`.
     pub advice: Vec<String>,
-    pub removing_lock_helps: bool,
+    /// `None`: what was looked at cannot tell; then the first action is the command that can.
+    pub removing_lock_helps: Option<bool>,
 }
 
 impl Finding {
-    pub(super) fn new(code: Code, severity: Severity, explanation: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, effect: Effect, explanation: impl Into<String>) -> Self {
         Self {
             code,
-            severity,
+            severity: effect.severity(),
+            certainty: Certainty::Likely,
             agent: None,
             session_id: None,
             session_key: None,
@@ -123,15 +125,27 @@ impl Finding {
             first_seen: None,
             last_seen: None,
             count: 1,
+            messages_failed: 0,
+            messages_waiting: 0,
             explanation: explanation.into(),
+            story: Vec::new(),
             evidence: Vec::new(),
+            actions: Vec::new(),
             advice: Vec::new(),
-            removing_lock_helps: false,
+            removing_lock_helps: None,
         }
     }
 
-    pub(super) fn advise(mut self, advice: impl Into<String>) -> Self {
-        self.advice.push(advice.into());
+    pub(crate) fn advise(self, advice: impl Into<String>) -> Self {
+        let text = advice.into();
+        let command = is_command(&text).then(|| text.clone());
+        self.act(Remedy { command, text, effect: None })
+    }
+
+    /// A command to type, what it is for, and what it does or costs.
+    pub(crate) fn act(mut self, action: Remedy) -> Self {
+        self.advice.push(action.text.clone());
+        self.actions.push(action);
         self
     }
 
@@ -149,6 +163,14 @@ impl Finding {
         self.evidence = evidence.lines();
         self.seen(evidence.first(), evidence.last(), evidence.count())
     }
+}
+
+/// Whether advice is a command line as a whole.
+fn is_command(text: &str) -> bool {
+    ["lockdoctor ", "openclaw ", "clawdbot ", "moltbot ", "systemctl ", "kill "]
+        .iter()
+        .any(|start| text.starts_with(start))
+        && !text.ends_with('.')
 }
 
 /// Most serious first; among equals the code nearest to a cause, then the one that was seen most.

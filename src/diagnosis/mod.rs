@@ -19,15 +19,16 @@ mod sessions;
 mod timeline;
 mod trouble;
 
+pub use crate::verdict::severity::Severity;
 pub use evidence::Line;
-pub use finding::{Code, Finding, Severity};
+pub use finding::{Certainty, Code, Finding, Remedy, Step};
 pub use lanes::{LaneHour, LaneReport, Spread};
 pub use lives::{End, Life};
 pub use model::{Model, TimedOut};
 pub use timeline::{Mark, MarkKind, Span, SpanKind, Timeline};
 
 use crate::redact::Redactor;
-use crate::report::advice::shell_word;
+use crate::words::shell_word;
 use chrono::{DateTime, Utc};
 use input::Facts;
 use serde::Serialize;

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Finding, Surroundings};
-use crate::report::words::rfc3339;
+use crate::words::rfc3339;
 
 /// Clocks of machines that share a directory differ by less.
 const SLACK: TimeDelta = TimeDelta::seconds(60);

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use super::cron_line::{deletes_locks, scripts, shown};
 use super::identity::{Identity, name_of, uid_with_name};
 use super::{Finding, Surroundings};
-use crate::openclaw::config::Environment;
+use crate::install::config::Environment;
 
 /// Crontabs of users, by distribution: Debian, Red Hat and Arch, SUSE, Alpine.
 const USER_TABS: &[&str] =

@@ -3,9 +3,9 @@
 use std::io::ErrorKind;
 
 use super::{Finding, Surroundings};
-use crate::openclaw::gateway::{Gateway, GatewayState};
+use crate::install::gateway::{Gateway, GatewayState};
 use crate::openclaw::version::Era;
-use crate::report::words::{count, duration};
+use crate::words::{count, duration};
 
 pub(super) fn found(around: &mut Surroundings) -> Vec<Finding> {
     if around.places.is_empty() {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Finding, Surroundings};
 use crate::evidence::StartTicks;
-use crate::openclaw::gateway::GatewayState;
+use crate::install::gateway::GatewayState;
 
 pub(super) fn shared(around: &mut Surroundings) -> Vec<Finding> {
     let namespaces = &around.view.namespaces;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{CHECKS, Examined, Finding, Level};
 use crate::report::table::DIM;
-use crate::report::words::{count, rfc3339, wrapped};
+use crate::words::{count, rfc3339, wrapped};
 
 const NAME_WIDTH: usize = 14;
 

@@ -8,12 +8,12 @@ use rustix::io::Errno;
 use super::identity::Identity;
 use crate::evidence::directory::Directory;
 use crate::evidence::view::SystemView;
-use crate::openclaw::config::Environment;
-use crate::openclaw::discover::{StateDir, discover};
-use crate::openclaw::install::Install;
-use crate::report::advice::shell_word;
+use crate::install::Install;
+use crate::install::config::Environment;
+use crate::install::discover::{StateDir, discover};
 use crate::survey::scope::{Part, Target};
 use crate::survey::{Scope, ScopeError};
+use crate::words::shell_word;
 
 /// A directory that holds locks, or should.
 #[derive(Debug)]

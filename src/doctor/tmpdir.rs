@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::surroundings::Place;
 use super::{Finding, Surroundings};
-use crate::openclaw::config::Environment;
-use crate::openclaw::install::Install;
-use crate::report::advice::shell_word;
+use crate::install::Install;
+use crate::install::config::Environment;
+use crate::words::shell_word;
 
 pub(super) fn same(around: &mut Surroundings) -> Vec<Finding> {
     let ours = temporary_directory(&around.environment);

@@ -13,8 +13,8 @@ use rustix::io::Errno;
 
 use super::directory::Directory;
 use super::lease::{Leases, Writer};
-use super::payload::{self, Content, MAX_LOCK_BYTES};
 use crate::clock::Now;
+use crate::openclaw::payload::{self, Content, MAX_LOCK_BYTES};
 
 /// What lies at the lock's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

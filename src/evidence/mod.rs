@@ -6,7 +6,6 @@ pub mod filesystem;
 pub mod lease;
 pub mod lockfile;
 pub mod owner_display;
-pub mod payload;
 pub mod pid_domain;
 pub mod process;
 pub mod transcript;
@@ -19,9 +18,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub use filesystem::FsClass;
 pub use lease::{LeaseUnknown, Writer};
 pub use lockfile::{FileFacts, PinnedLock, Shape};
-pub use payload::{Content, Payload};
 pub use pid_domain::PidDomain;
 pub use process::{Owner, Process};
+
+pub use crate::openclaw::payload::{Content, Payload};
 
 use crate::openclaw::limits::Limit;
 use crate::openclaw::lock_kind::LockKind;
@@ -89,6 +89,14 @@ impl Evidence {
         let asked = !same && !comparable && self.writer == Writer::NoneOpen;
         let by_clock = asked && self.owner_started_later();
         self.number_is_anothers() || by_clock
+    }
+
+    /// Whether the process that the lock names is there: yes, no, or not known.
+    pub fn owner_alive(&self) -> Option<bool> {
+        if self.names_another() {
+            return Some(self.writer == Writer::Open);
+        }
+        self.owner.is_alive()
     }
 
     /// The process that took the lock, as far as it can be shown here.

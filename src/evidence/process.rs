@@ -31,6 +31,15 @@ pub enum Owner {
 }
 
 impl Owner {
+    /// Whether it is there: yes, no, or not known.
+    pub fn is_alive(&self) -> Option<bool> {
+        match self {
+            Self::Alive(_) | Self::Hidden => Some(true),
+            Self::Gone | Self::Zombie(_) | Self::Thread { .. } => Some(false),
+            Self::None | Self::Lockdoctor | Self::Unknown(_) => None,
+        }
+    }
+
     pub fn process(&self) -> Option<&Process> {
         match self {
             Self::Alive(process) | Self::Zombie(process) => Some(process),

@@ -10,17 +10,17 @@ use crate::diagnosis::input::{
 };
 use crate::evidence::directory::Directory;
 use crate::evidence::transcript::{self, Transcript};
-use crate::openclaw::gateway::GatewayState;
-use crate::openclaw::install::Install;
+use crate::install::Install;
+use crate::install::gateway::GatewayState;
+use crate::install::sessions::SessionStore;
 use crate::openclaw::lock_kind;
 use crate::openclaw::names::STORE;
-use crate::openclaw::self_heal::{self, SelfHeal};
-use crate::openclaw::sessions::SessionStore;
 use crate::openclaw::version::Era as Eras;
-use crate::report::words::{alive, millis, process_alive};
-use crate::survey::leases::{RunningSession, SurveyedLease};
+use crate::survey::claims::{RunningSession, SurveyedLease};
 use crate::survey::{Survey, SurveyedLock, SurveyedRoot};
+use crate::verdict::self_heal::{self, SelfHeal};
 use crate::verdict::{Reason, Verdict};
+use crate::words::millis;
 
 /// Whether to take a sample of the gateway's load and ask its port, which takes a quarter of a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +120,7 @@ pub fn leases<'a, 's>(
     let stuck = leases.filter(|lease| lease.needs_attention()).map(|lease| LeaseFact {
         agent: lease.agent.clone(),
         owner_pid: lease.owner.pid,
-        owner_alive: process_alive(&lease.process),
+        owner_alive: lease.process.is_alive(),
         since: lease.since,
         what: lease.explanation.trouble.clone().unwrap_or_else(|| lease.explanation.state.clone()),
         effect: if lease.keeps_gateways_out() && down(lease.root) {
@@ -181,7 +181,7 @@ pub fn lock_fact(lock: &SurveyedLock, install: Option<&Install>) -> LockFact {
         verdict: verdict(judgement.verdict),
         reasons: judgement.reasons.iter().copied().map(Reason::as_str).map(str::to_owned).collect(),
         owner_pid: payload.map(|payload| payload.pid),
-        owner_alive: alive(evidence),
+        owner_alive: evidence.owner_alive(),
         owner_command: evidence.owner_process().map(|process| process.comm.clone()),
         created_at: payload.and_then(|payload| payload.created_at),
         age_ms: evidence.age.map(millis),

@@ -11,7 +11,7 @@ use super::facts::Sample;
 use crate::diagnosis::input::{GatewayFact, GatewayState, LoadSample};
 use crate::evidence::Owner;
 use crate::evidence::process::look_up;
-use crate::openclaw::gateway;
+use crate::install::gateway;
 
 const SAMPLE: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(2);

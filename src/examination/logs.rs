@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::gatewaylog::{Journal, KNOWN_UNITS, Manager, Owners, Places, Source};
-use crate::openclaw::config::{Environment, home};
-use crate::openclaw::install::Install;
+use crate::install::Install;
+use crate::install::config::{Environment, home};
 use crate::survey::Survey;
 
 /// The logs that gateways of these installs write.

@@ -3,10 +3,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::config::Timeouts;
 use super::lock_kind::LockKind;
+use super::payload::Payload;
+use super::timeouts::{Timeout, Timeouts};
 use super::version::{Version, versions_writing};
-use crate::evidence::payload::Payload;
 
 /// OpenClaw's own watchdog looks at held locks once a minute, so a lock that is past its maximum hold may
 /// live up to a minute longer in good health (2.17+, `session-write-lock.ts`).
@@ -89,7 +89,7 @@ fn run_limit(version: Option<Version>, timeouts: &Timeouts, cron_timeout: Option
         return Limit::new(hold, format!("{} + 120 s grace + 60 s watchdog", compaction.source));
     }
     let run = match cron_timeout {
-        Some(value) => super::config::Timeout { value, source: "the cron job's timeoutSeconds".to_owned() },
+        Some(value) => Timeout { value, source: "the cron job's timeoutSeconds".to_owned() },
         None => timeouts.run(era),
     };
     let mut hold = run.value;

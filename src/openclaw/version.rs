@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::evidence::payload::{Ending, Payload};
-use crate::openclaw::lock_kind::LockKind;
+use super::lock_kind::LockKind;
+use super::payload::{Ending, Payload};
 
 /// `2026.5.22`, `2026.1.24-3`, `2026.7.2-beta.7`. Suffixes are kept for display; a beta sorts before its
 /// release, a numbered rebuild (`-3`) counts as the release.
@@ -97,7 +97,7 @@ impl Era {
 /// The versions whose code writes a session or store lock with exactly this form, oldest and newest.
 /// `None` where the form belongs to another lock kind, which says nothing about the version.
 pub fn versions_writing(kind: LockKind, payload: &Payload) -> Option<(Version, Version)> {
-    use crate::evidence::payload::Layout;
+    use super::payload::Layout;
     let (first, last) = match (kind, payload.format.layout, payload.format.ending) {
         (LockKind::Store, Layout::Compact, _) => ((1, 24), (2, 12)),
         (LockKind::Store, ..) => ((2, 17), (4, 29)),

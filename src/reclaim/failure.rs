@@ -7,7 +7,7 @@ use super::breaker::Tripped;
 use super::store::StoreError;
 use super::trust::Distrust;
 use crate::evidence::directory::Directory;
-use crate::report::advice::shell_word;
+use crate::words::shell_word;
 
 /// Why nothing was done, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

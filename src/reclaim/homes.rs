@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, StatxFlags};
 
 use super::store::Store;
 use crate::evidence::directory::Directory;
-use crate::openclaw::install::Install;
+use crate::install::Install;
 
 /// The home for locks in `directory`.
 pub fn home_for(install: Option<&Install>, directory: &Rc<Directory>) -> Rc<Directory> {

@@ -14,7 +14,7 @@ use crate::evidence::directory::Directory;
 use crate::evidence::lockfile::{Look, PinnedLock};
 use crate::evidence::view::SystemView;
 use crate::examination::facts::transcript_changed_since;
-use crate::openclaw::install::Install;
+use crate::install::Install;
 use crate::survey::{Confirmed, Problem, ProblemSeverity, Survey, SurveyedLock, confirm, settle_of};
 use crate::verdict::{Action, Reason, Settle, Sighting, StaleProof, Verdict, abandon};
 

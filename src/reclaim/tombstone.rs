@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::evidence::Content;
 use crate::evidence::directory::Directory;
 use crate::evidence::lockfile::{FileFacts, Look, PinnedLock};
-use crate::evidence::payload::{Ending, Format, Layout, TOMBSTONE_KEY};
+use crate::openclaw::payload::{Ending, Format, Layout, TOMBSTONE_KEY};
 
 /// `PID_MAX_LIMIT` is 2^22 (`include/linux/threads.h`): this pid can belong to nobody.
 pub const TOMBSTONE_PID: u32 = (1 << 22) + 1;

@@ -1,10 +1,10 @@
 //! What to type next. State first, cause next, then the command.
 
-use super::words::count;
 use crate::openclaw::lock_kind::LockKind;
 use crate::openclaw::version::Era;
 use crate::survey::{Survey, SurveyedLock};
 use crate::verdict::{Action, Verdict};
+use crate::words::{count, shell_word};
 
 /// The lines below a scan's table, most urgent first. `scope` is what the user typed to get here, so that the
 /// commands mean the same locks.
@@ -57,22 +57,4 @@ pub fn after_scan(survey: &Survey, scope: &str) -> Vec<String> {
         );
     }
     lines
-}
-
-/// Quotes a word for a POSIX shell, if it needs it.
-pub fn shell_word(word: &str) -> String {
-    if word.contains(char::is_control) {
-        let spelt = |c: char| match c {
-            c if c.is_control() => c.to_string().bytes().map(|byte| format!("\\x{byte:02x}")).collect(),
-            '\\' | '\'' => format!("\\{c}"),
-            c => c.to_string(),
-        };
-        return format!("$'{}'", word.chars().map(spelt).collect::<String>());
-    }
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+=:@%,~#".contains(&b);
-    if !word.is_empty() && word.bytes().all(plain) && !word.starts_with(['~', '#']) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }

@@ -8,11 +8,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::table::{BOLD, DIM};
-use super::words::{count, rfc3339};
 use crate::diagnosis::input::GatewayState;
 use crate::diagnosis::{Finding, LaneReport, Severity, Spread};
 use crate::examination::{Examination, Looked};
 use crate::redact::Redactor;
+use crate::words::{count, rfc3339};
 
 pub const DIAGNOSIS_SCHEMA: &str = "lockdoctor/diagnosis/v1";
 
@@ -132,12 +132,12 @@ fn describe(out: &mut String, finding: &Finding, scope: &str, width: usize) {
         place.map_or_else(String::new, |place| format!("  {BOLD}{place}{BOLD:#}")),
     );
     indented(out, &finding.explanation, width);
-    let helps = if finding.removing_lock_helps {
-        "Removing the lock helps."
-    } else {
-        "Removing a lock does not help."
+    let helps = match finding.removing_lock_helps {
+        Some(true) => Some("Removing the lock helps."),
+        Some(false) => Some("Removing the lock does not help."),
+        None => None,
     };
-    indented(out, helps, width);
+    helps.into_iter().for_each(|helps| indented(out, helps, width));
     for advice in &finding.advice {
         let advice = as_typed(advice, scope);
         // A command is pasted: a line break in it would cut it in two.
@@ -146,7 +146,7 @@ fn describe(out: &mut String, finding: &Finding, scope: &str, width: usize) {
     }
     let room = width.saturating_sub(6).max(40);
     for line in finding.evidence.iter().take(3) {
-        let lines = super::words::wrapped(&line.text, room);
+        let lines = crate::words::wrapped(&line.text, room);
         for (at, text) in lines.iter().take(2).enumerate() {
             let cut = if at == 1 && lines.len() > 2 { " …" } else { "" };
             let _ = writeln!(out, "    {DIM}│ {text}{cut}{DIM:#}");
@@ -169,7 +169,7 @@ fn as_typed(advice: &str, scope: &str) -> String {
 }
 
 fn indented(out: &mut String, text: &str, width: usize) {
-    for line in text.lines().flat_map(|line| super::words::wrapped(line, width.saturating_sub(4))) {
+    for line in text.lines().flat_map(|line| crate::words::wrapped(line, width.saturating_sub(4))) {
         let _ = writeln!(out, "    {line}");
     }
 }
@@ -201,7 +201,7 @@ fn lanes(out: &mut String, lanes: &[LaneReport]) {
 }
 
 fn spread(spread: Option<Spread>) -> String {
-    let text = |ms| super::words::duration(std::time::Duration::from_millis(ms));
+    let text = |ms| crate::words::duration(std::time::Duration::from_millis(ms));
     spread.map_or_else(|| "-".to_owned(), |s| format!("{} / {} / {}", text(s.p50), text(s.p95), text(s.max)))
 }
 

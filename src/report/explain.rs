@@ -3,16 +3,17 @@
 use std::fmt::Write;
 
 use super::table::{self, BOLD, DIM, style, symbol};
-use super::words::{self, duration, owner, printable, rfc3339};
 use crate::evidence::process::Process;
 use crate::evidence::transcript::{LastLine, Transcript};
 use crate::evidence::{Content, Evidence, Owner, PidDomain, Shape, Writer, transcript};
 use crate::openclaw::lock_kind::{LockKind, Management};
-use crate::openclaw::self_heal;
 use crate::redact::Redactor;
-use crate::survey::leases::SurveyedLease;
+use crate::report::lock_words::owner;
+use crate::survey::claims::SurveyedLease;
 use crate::survey::{Guarded, SurveyedLock, SurveyedRoot};
+use crate::verdict::self_heal;
 use crate::verdict::{Reason, Verdict};
+use crate::words::{self, duration, printable, rfc3339, shell_word};
 
 /// Writing to a String cannot fail, so the results of `write!` are dropped in this module.
 pub fn explain(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor) -> String {
@@ -258,7 +259,7 @@ fn what_would_change(lock: &SurveyedLock) -> &'static str {
 }
 
 fn next_step(lock: &SurveyedLock) -> String {
-    let path = super::advice::shell_word(&lock.path().to_string_lossy());
+    let path = shell_word(&lock.path().to_string_lossy());
     match lock.judgement.verdict {
         Verdict::Stale | Verdict::Leaked if lock.judgement.proof().is_some() => {
             format!("lockdoctor reclaim {path} --id {} --yes", lock.fingerprint)

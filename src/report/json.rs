@@ -6,17 +6,17 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::words::{alive, millis, process_alive, rfc3339};
 use crate::evidence::lockfile::Shape;
 use crate::evidence::{Content, Evidence, LeaseUnknown, Owner, PidDomain, Writer};
 use crate::openclaw::lock_kind::LockKind;
-use crate::openclaw::self_heal;
 use crate::redact::Redactor;
-use crate::survey::leases::SurveyedLease;
+use crate::survey::claims::SurveyedLease;
 use crate::survey::{
     Guarded, Problem, ProblemSeverity, Survey, SurveyedLock, SurveyedRoot, TranscriptListed,
 };
 use crate::verdict::Verdict;
+use crate::verdict::self_heal;
+use crate::words::{millis, rfc3339};
 
 pub const SCAN_SCHEMA: &str = "lockdoctor/scan/v1";
 
@@ -164,7 +164,7 @@ pub fn lease(lease: &SurveyedLease, survey: &Survey) -> Lock {
         session_key: None,
         owner: JsonOwner {
             pid: lease.owner.pid,
-            alive: process_alive(&lease.process),
+            alive: lease.process.is_alive(),
             command: process.map(|process| process.comm.clone()),
             started_at: process.map(|process| rfc3339(process.started_at(booted_at))),
         },
@@ -247,7 +247,7 @@ pub fn lock(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor) -> Lo
         session_key: lock.session_key.as_deref().map(|key| redaction.key(key).into_owned()),
         owner: JsonOwner {
             pid: payload.map(|payload| payload.pid),
-            alive: alive(evidence),
+            alive: evidence.owner_alive(),
             command: process.map(|process| process.comm.clone()),
             started_at: process.map(|process| rfc3339(process.started_at(evidence.booted_at))),
         },

@@ -4,13 +4,14 @@ use chrono::{DateTime, Utc};
 
 use super::diagnosed::{headline, word};
 use super::html::model as page;
-use super::words::{count, millis, owner, rfc3339};
 use crate::diagnosis::{Diagnosis, Finding, LaneReport, MarkKind, Severity, SpanKind, Spread};
 use crate::examination::{Examination, Looked};
-use crate::openclaw::install::Install;
+use crate::install::Install;
 use crate::redact::Redactor;
+use crate::report::lock_words::owner;
 use crate::survey::{Survey, SurveyedLock};
 use crate::verdict::{Reason, Verdict};
+use crate::words::{count, millis, rfc3339};
 
 /// The whole page as a model.
 pub fn model(

@@ -3,10 +3,10 @@
 
 use std::fmt::Write;
 
-use super::words::{self, millis, printable};
 use crate::redact::Redactor;
 use crate::survey::Survey;
 use crate::verdict::Reason;
+use crate::words::{self, millis, printable};
 
 pub fn locks(survey: &Survey, redaction: Redactor) -> String {
     let mut out = String::new();

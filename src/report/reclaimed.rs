@@ -5,15 +5,16 @@ use std::fmt::Write;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::advice::shell_word;
 use super::json::{Lock, lock};
 use super::table::{BOLD, DIM, style};
-use super::words::{self, count, duration, owner, rfc3339, wrapped};
-use crate::openclaw::self_heal;
 use crate::reclaim::Outcome;
 use crate::reclaim::run::{Attempt, AttemptResult, Run};
 use crate::redact::Redactor;
+use crate::report::lock_words::owner;
+use crate::verdict::self_heal;
 use crate::verdict::{Reason, Verdict};
+use crate::words::shell_word;
+use crate::words::{self, count, duration, rfc3339, wrapped};
 
 pub const RECLAIM_SCHEMA: &str = "lockdoctor/reclaim/v1";
 

@@ -7,15 +7,16 @@ use anstyle::{AnsiColor, Style};
 use tabled::builder::Builder;
 use tabled::settings::Padding;
 
-use super::words::{self, count, duration, owner, printable};
-use crate::openclaw::gateway::{Gateway, GatewayState};
-use crate::openclaw::install::Install;
+use crate::install::Install;
+use crate::install::gateway::{Gateway, GatewayState};
 use crate::openclaw::lock_kind::LockKind;
 use crate::openclaw::version::Era;
 use crate::redact::Redactor;
-use crate::survey::leases::SurveyedLease;
+use crate::report::lock_words::owner;
+use crate::survey::claims::SurveyedLease;
 use crate::survey::{Survey, SurveyedLock, SurveyedRoot};
 use crate::verdict::{Reason, Verdict};
+use crate::words::{self, count, duration, printable};
 
 /// Whether healthy locks get lines of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +113,7 @@ fn leases(survey: &Survey, root: usize, listing: Listing, width: usize) -> Strin
 
 /// Colour and symbol of a lease. One that keeps nobody out is quiet, whatever its verdict.
 pub fn lease_style(lease: &SurveyedLease) -> (Style, char) {
-    use crate::sqlite::Verdict::{Foreign, Held, Indeterminate, Overdue, Stale};
+    use crate::leases::Verdict::{Foreign, Held, Indeterminate, Overdue, Stale};
     let (colour, sign) = match lease.verdict.verdict {
         _ if lease.needs_attention() => (AnsiColor::Red, '✗'),
         Foreign | Indeterminate => (AnsiColor::Yellow, '?'),
@@ -216,7 +217,7 @@ fn why(lock: &SurveyedLock) -> String {
     match (reasons.is_empty(), judgement.verdict) {
         (false, _) => reasons.join(", "),
         (true, Verdict::Overdue) => "past its limit".to_owned(),
-        (true, _) => words::in_short(judgement.rule).to_owned(),
+        (true, _) => super::lock_words::in_short(judgement.rule).to_owned(),
     }
 }
 

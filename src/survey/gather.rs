@@ -13,17 +13,17 @@ use rustix::io::Errno;
 use super::{Guarded, SCAN_SETTLE, SurveyedLock, TranscriptListed};
 use crate::evidence::directory::Directory;
 use crate::evidence::lockfile::{FileFacts, Look, PinnedLock, Shape};
-use crate::evidence::payload::Layout;
 use crate::evidence::view::SystemView;
 use crate::evidence::{
     Content, Evidence, LeaseUnknown, Owner, Payload, PidDomain, Relevance, RunTimedOut, Writer,
 };
-use crate::openclaw::config::Timeouts;
-use crate::openclaw::gateway::names_install;
-use crate::openclaw::install::Install;
+use crate::install::Install;
+use crate::install::gateway::names_install;
+use crate::install::sessions::SessionStore;
 use crate::openclaw::limits::{Limit, limit_of};
 use crate::openclaw::lock_kind::{HolderFd, LockKind};
-use crate::openclaw::sessions::SessionStore;
+use crate::openclaw::payload::Layout;
+use crate::openclaw::timeouts::Timeouts;
 use crate::openclaw::version::Era;
 use crate::verdict::{Settle, Sighting, judge};
 

@@ -1,8 +1,8 @@
 //! From paths to judged locks: walks the installs, pins what it finds, gathers the evidence, judges, and looks
 //! a second time before it calls a lock stale or leaked. Read-only.
 
+pub mod claims;
 pub mod gather;
-pub mod leases;
 pub mod scope;
 pub mod standing;
 pub mod walk;
@@ -18,10 +18,10 @@ use crate::evidence::directory::Directory;
 use crate::evidence::lockfile::{FileFacts, PinnedLock, Presence};
 use crate::evidence::view::SystemView;
 use crate::evidence::{Evidence, Writer};
-use crate::openclaw::install::Install;
+use crate::install::Install;
+use crate::install::sessions::SessionStore;
+use crate::install::trace::Trace;
 use crate::openclaw::lock_kind::LockKind;
-use crate::openclaw::sessions::SessionStore;
-use crate::openclaw::trace::Trace;
 use crate::verdict::{Judgement, Rule, Settle, Sighting, StaleProof, Verdict, judge};
 
 pub use gather::settle_of;
@@ -39,9 +39,9 @@ pub struct Survey {
     pub roots: Vec<SurveyedRoot>,
     pub locks: Vec<SurveyedLock>,
     /// Rows of the databases of 2026.6 and later.
-    pub leases: Vec<leases::SurveyedLease>,
+    pub leases: Vec<claims::SurveyedLease>,
     /// What those databases call running.
-    pub running: Vec<leases::RunningSession>,
+    pub running: Vec<claims::RunningSession>,
     pub problems: Vec<Problem>,
     /// Directories (device, inode) that were listed: two agents, or two roots, may share one (`session.store`).
     listed: HashSet<(u64, u64)>,

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::evidence::view::SystemView;
-use crate::openclaw::config::Environment;
-use crate::openclaw::discover::{StateDir, discover};
+use crate::install::config::Environment;
+use crate::install::discover::{StateDir, discover};
+use crate::install::trace::{self, Trace};
 use crate::openclaw::lock_kind::Place;
-use crate::openclaw::trace::{self, Trace};
 
 /// Everything one command looks at.
 #[derive(Debug, Clone, Default)]

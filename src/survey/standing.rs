@@ -14,11 +14,11 @@ use super::walk::{PLACES, listing};
 use super::{Problem, ProblemSeverity, SurveyedLock};
 use crate::evidence::directory::Directory;
 use crate::evidence::view::SystemView;
-use crate::openclaw::gateway;
-use crate::openclaw::install::Install;
+use crate::install::Install;
+use crate::install::gateway;
+use crate::install::sessions::SessionStore;
 use crate::openclaw::lock_kind::{LockKind, Place, recognise};
 use crate::openclaw::names::STORE;
-use crate::openclaw::sessions::SessionStore;
 
 /// What lies in a directory below a state directory.
 #[derive(Debug, Clone, PartialEq, Eq)]

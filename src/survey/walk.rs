@@ -10,18 +10,18 @@ use std::rc::Rc;
 
 use rustix::io::Errno;
 
+use super::claims;
 use super::gather::{Context, gather};
-use super::leases;
 use super::scope::{Part, Target};
 use super::{Guarded, Problem, ProblemSeverity, Survey, SurveyedRoot, TranscriptListed};
 use crate::evidence::directory::Directory;
 use crate::evidence::view::SystemView;
-use crate::openclaw::gateway::gateway_locks;
-use crate::openclaw::install::Install;
+use crate::install::Install;
+use crate::install::gateway::gateway_locks;
+use crate::install::sessions::SessionStore;
+use crate::leases;
 use crate::openclaw::lock_kind::{LockKind, Place, recognise};
 use crate::openclaw::names::STORE;
-use crate::openclaw::sessions::SessionStore;
-use crate::sqlite;
 
 /// Directories of a state directory that hold locks of plugins and other parts, and how deep to look.
 pub(super) const PLACES: &[(&str, Place, usize)] = &[
@@ -123,9 +123,9 @@ impl<'a> Walker<'a> {
     }
 
     /// After the gateway's lock, which tells more of the leases of its owner.
-    fn databases(&mut self, databases: sqlite::Survey) {
+    fn databases(&mut self, databases: leases::Survey) {
         if let Some(install) = &self.context.install {
-            leases::add(self.context.root, install, databases, self.view, self.survey);
+            claims::add(self.context.root, install, databases, self.view, self.survey);
         }
     }
 

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use super::*;
 use crate::evidence::Payload;
 use crate::evidence::Relevance;
-use crate::evidence::payload::Format;
 use crate::openclaw::limits::Limit;
+use crate::openclaw::payload::Format;
 
 const SETTLE: Settle =
     Settle { dead: Duration::ZERO, stale: Duration::from_millis(300), leaked: Duration::from_millis(500) };

@@ -19,9 +19,9 @@ use crate::reclaim::breaker::Breaker;
 use crate::reclaim::run::{created_at, home_of, subject};
 use crate::reclaim::store::STORE;
 use crate::reclaim::{Case, Failure, Outcome, Reclaimer, homes, recover};
-use crate::report::words::millis;
 use crate::survey::SurveyedLock;
 use crate::verdict::{Reason, Settle, StaleProof, Verdict};
+use crate::words::millis;
 
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 const LAST_RETRY: Duration = Duration::from_secs(5 * 60);

@@ -372,8 +372,8 @@ impl Daemon {
 
     fn status_line(&self) -> String {
         let open = self.board.pressing();
-        let locks = crate::report::words::count(self.table.len(), "lock");
-        let findings = crate::report::words::count(open, "finding");
+        let locks = crate::words::count(self.table.len(), "lock");
+        let findings = crate::words::count(open, "finding");
         format!("{locks}, {findings}")
     }
 

@@ -15,9 +15,9 @@ use super::options::Run;
 use super::table::Due;
 use crate::clock::Now;
 use crate::evidence::Owner;
+use crate::leases::Verdict;
 use crate::openclaw::version::Era;
-use crate::sqlite::Verdict;
-use crate::survey::leases::{GatewayLock, Leases, RunningSession, SurveyedLease, look};
+use crate::survey::claims::{GatewayLock, Leases, RunningSession, SurveyedLease, look};
 
 /// One transaction is several writes.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 pub use crate::diagnosis::{Code, Severity};
 use crate::openclaw::lock_kind::LockKind;
-use crate::report::words::rfc3339;
 use crate::verdict::Verdict;
+use crate::words::rfc3339;
 
 /// How many past acts the status shows.
 const REMEMBERED: usize = 50;
@@ -69,7 +69,7 @@ pub struct Finding {
     pub explanation: String,
     pub evidence: Vec<String>,
     pub advice: Vec<String>,
-    pub removing_lock_helps: bool,
+    pub removing_lock_helps: Option<bool>,
     /// Tells it from others of its code.
     #[serde(skip)]
     pub about: String,
@@ -231,7 +231,7 @@ mod tests {
             explanation: String::new(),
             evidence: Vec::new(),
             advice: Vec::new(),
-            removing_lock_helps: false,
+            removing_lock_helps: None,
             about: about.to_owned(),
             origin,
             since,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::report::words::millis;
+use crate::words::millis;
 
 const REMEMBERED: usize = 512;
 

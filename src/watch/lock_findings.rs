@@ -6,10 +6,11 @@ use tracing::info;
 
 use super::daemon::Daemon;
 use super::findings::{Code, Finding, Origin, Remedy, Severity, code_of};
-use crate::openclaw::self_heal::{self, SelfHeal};
-use crate::report::advice::shell_word;
-use crate::report::words::{duration, owner};
+use crate::report::lock_words::owner;
 use crate::survey::SurveyedLock;
+use crate::verdict::self_heal::{self, SelfHeal};
+use crate::words::duration;
+use crate::words::shell_word;
 
 /// What makes one finding about a lock different from another.
 struct Told {
@@ -125,7 +126,7 @@ impl Daemon {
             explanation: told.explanation,
             evidence: told.evidence,
             advice: told.advice,
-            removing_lock_helps: told.remedy == Remedy::Reclaim,
+            removing_lock_helps: Some(told.remedy == Remedy::Reclaim),
             since: now.boot,
             origin: Origin::Lock,
             remedy: told.remedy,

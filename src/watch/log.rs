@@ -84,7 +84,7 @@ struct Utc;
 
 impl FormatTime for Utc {
     fn format_time(&self, out: &mut Writer<'_>) -> fmt::Result {
-        out.write_str(&crate::report::words::rfc3339(chrono::Utc::now()))
+        out.write_str(&crate::words::rfc3339(chrono::Utc::now()))
     }
 }
 

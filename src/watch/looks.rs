@@ -18,10 +18,10 @@ use crate::examination::facts::transcript_changed_since;
 use crate::examination::run_timed_out;
 use crate::openclaw::lock_kind::LockKind;
 use crate::reclaim::run::pin;
-use crate::report::words::millis;
 use crate::survey::standing::Belonging;
 use crate::survey::{Guarded, SurveyedLock};
 use crate::verdict::{Judgement, Reason, Verdict};
+use crate::words::millis;
 
 /// A lock that lives this long gets its session's name; for shorter ones the store is not read.
 const WORTH_A_NAME: Duration = Duration::from_secs(5);

@@ -17,10 +17,10 @@ use super::logs::numbers::LogMetrics;
 use super::process_stats;
 use super::release::Release;
 use super::tell::Delivery;
-use crate::openclaw::gateway::GatewayState;
+use crate::install::gateway::GatewayState;
+use crate::leases::{self, ClaimKind};
 use crate::openclaw::lock_kind::LockKind;
 use crate::reclaim::Outcome;
-use crate::sqlite::{self, ClaimKind};
 use crate::verdict::{Reason, Verdict};
 
 type Label = (&'static str, &'static str);
@@ -237,7 +237,7 @@ impl Metrics {
             }
         }
         for kind in ClaimKind::WORDS {
-            for verdict in sqlite::Verdict::ALL {
+            for verdict in leases::Verdict::ALL {
                 drop(self.leases.get_or_create(&[("kind", kind), ("verdict", verdict.as_str())]));
             }
         }

@@ -13,8 +13,8 @@ use super::options::{Run, What};
 use super::root::{Root, Wish};
 use super::table::Due;
 use crate::evidence::view::SystemView;
-use crate::openclaw::config::Environment;
-use crate::openclaw::discover::discover;
+use crate::install::config::Environment;
+use crate::install::discover::discover;
 use crate::survey::Problem;
 
 /// A burst of events calls for one listing, not for many.

@@ -9,10 +9,10 @@ use super::options::Ready;
 use super::page;
 use super::status;
 use super::table::Entry;
-use crate::openclaw::gateway::GatewayState;
+use crate::install::gateway::GatewayState;
+use crate::leases::{self, ClaimKind};
 use crate::openclaw::lock_kind::{LockKind, Management};
-use crate::sqlite::{self, ClaimKind};
-use crate::survey::leases::SurveyedLease;
+use crate::survey::claims::SurveyedLease;
 use crate::verdict::Verdict;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -89,7 +89,7 @@ impl Daemon {
         metrics.watched_processes.set(self.owners.len() as i64);
         metrics.logs.read(self.logs.reach());
         for kind in ClaimKind::WORDS {
-            for verdict in sqlite::Verdict::ALL {
+            for verdict in leases::Verdict::ALL {
                 let is =
                     |lease: &&SurveyedLease| lease.kind.as_str() == kind && lease.verdict.verdict == verdict;
                 let count = self.databases.leases().filter(is).count();
@@ -99,7 +99,7 @@ impl Daemon {
         }
         metrics.running_sessions.set(self.databases.running().count() as i64);
         for code in super::findings::Code::ALL {
-            let count = self.board.open().filter(|finding| finding.code == code).count();
+            let count = self.board.open().filter(|finding| finding.code == *code).count();
             metrics.findings.get_or_create(&[("code", code.as_str())]).set(count as i64);
         }
     }

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::inotify::Wd;
 use crate::evidence::directory::Directory;
-use crate::openclaw::gateway::open_shared;
+use crate::install::gateway::open_shared;
 use crate::survey::StandingRoot;
 use crate::survey::standing::{Belonging, Role};
 

@@ -14,10 +14,10 @@ use super::root::Root;
 use super::table::Entry;
 use crate::diagnosis::{LaneReport, Spread};
 use crate::report::json;
-use crate::report::words::{alive, millis, process_alive, rfc3339};
 use crate::survey::SurveyedLock;
-use crate::survey::leases::{RunningSession, SurveyedLease};
+use crate::survey::claims::{RunningSession, SurveyedLease};
 use crate::verdict::{Reason, Verdict};
+use crate::words::{millis, rfc3339};
 
 const SCHEMA: &str = "lockdoctor/status/v1";
 /// The sick come first; of a great many healthy locks a count is enough.
@@ -237,7 +237,7 @@ fn lease(lease: &SurveyedLease) -> Lease<'_> {
         agent: lease.agent.as_deref(),
         owner: Owner {
             pid: lease.owner.pid,
-            alive: process_alive(&lease.process),
+            alive: lease.process.is_alive(),
             command: process.map(|process| process.comm.as_str()),
         },
         created_at: lease.since.map(rfc3339),
@@ -299,7 +299,7 @@ impl Locks<'_> {
             session_key: self.daemon.shown_key(lock),
             owner: Owner {
                 pid: payload.map(|payload| payload.pid),
-                alive: alive(evidence),
+                alive: evidence.owner_alive(),
                 command: evidence.owner_process().map(|process| process.comm.as_str()),
             },
             created_at: payload.and_then(|payload| payload.created_at).map(rfc3339),

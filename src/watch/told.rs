@@ -15,9 +15,9 @@ use crate::diagnosis::input::Facts;
 use crate::diagnosis::{Finding as Told, Line};
 use crate::examination::facts::{Sample, era, leases, lock_fact, version};
 use crate::examination::gateway;
-use crate::openclaw::install::Install;
-use crate::report::words::rfc3339;
+use crate::install::Install;
 use crate::survey::SurveyedLock;
+use crate::words::rfc3339;
 
 /// Between two diagnoses, however much is logged.
 const BETWEEN: Duration = Duration::from_secs(2);

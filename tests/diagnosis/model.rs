@@ -44,7 +44,7 @@ fn a_lock_that_outlived_its_run_is_leaked_or_a_stuck_run_by_whether_it_is_open()
     let created = "2026-11-22T13:50:00Z";
     let leaked = diagnose(&log, &with_lock(lock(Verdict::Leaked, created)));
     assert_eq!(codes(&leaked), ["leaked-lock"]);
-    assert!(leaked.findings[0].removing_lock_helps);
+    assert_eq!(leaked.findings[0].removing_lock_helps, Some(true));
     assert!(
         leaked.findings[0].explanation.contains("time limit of 10 min"),
         "{}",
@@ -54,7 +54,7 @@ fn a_lock_that_outlived_its_run_is_leaked_or_a_stuck_run_by_whether_it_is_open()
     for verdict in [Verdict::Overdue, Verdict::Held] {
         let stuck = diagnose(&log, &with_lock(lock(verdict, created)));
         assert_eq!(codes(&stuck), ["stuck-run"], "{verdict:?}");
-        assert!(!stuck.findings[0].removing_lock_helps);
+        assert_ne!(stuck.findings[0].removing_lock_helps, Some(true));
         assert!(stuck.findings[0].advice[0].contains("gateway restart"));
     }
 }
@@ -141,7 +141,7 @@ fn rpc_timeouts_beside_a_long_run_are_not_a_lock_problem() {
     let diagnosis =
         diagnose(&log, &Facts { scanned: true, version: Some("2026.1.24-3".into()), ..Facts::default() });
     assert_eq!(codes(&diagnosis), ["slow-model-call", "rpc-timeout"]);
-    assert!(diagnosis.findings.iter().all(|finding| !finding.removing_lock_helps));
+    assert!(diagnosis.findings.iter().all(|finding| finding.removing_lock_helps != Some(true)));
     assert!(
         diagnosis.findings[1].explanation.contains("in-memory queue"),
         "{}",
@@ -256,9 +256,9 @@ fn a_failure_whose_lock_is_gone_is_over() {
     );
     let start = line("13:00:00", "[gateway] listening on ws://127.0.0.1:1 (PID 1)");
     let open = diagnose(&(start.clone() + &log), &Facts::default());
-    assert_eq!((codes(&open), open.findings[0].removing_lock_helps), (vec!["orphan-lock"], true));
+    assert_eq!((codes(&open), open.findings[0].removing_lock_helps), (vec!["orphan-lock"], Some(true)));
     let gone = diagnose(&(start + &log), &Facts { scanned: true, ..Facts::default() });
-    assert_eq!((codes(&gone), gone.findings[0].removing_lock_helps), (vec!["orphan-lock"], false));
+    assert_eq!((codes(&gone), gone.findings[0].removing_lock_helps), (vec!["orphan-lock"], Some(false)));
     assert!(gone.findings[0].severity <= Severity::Warning);
 }
 
@@ -307,7 +307,7 @@ fn what_the_watchdog_says_since_5_3_is_believed_and_before_it_is_not() {
         "[diagnostic] stalled session: {key} age=700s queueDepth=1 reason=blocked_tool_call classification=blocked_tool_call activeWorkKind=tool_call activeTool=exec activeToolCallId=t activeToolAge=690s recovery=none"
     );
     let tool = diagnose(&line("14:00:00", &tool), &Facts::default());
-    assert_eq!((codes(&tool), tool.findings[0].removing_lock_helps), (vec!["stuck-run"], false));
+    assert_eq!((codes(&tool), tool.findings[0].removing_lock_helps), (vec!["stuck-run"], None));
 }
 
 #[test]
@@ -375,7 +375,7 @@ fn a_start_that_the_lease_of_a_dead_gateway_refused() {
     let alone = diagnose(&log, &Facts::default());
     let finding = &alone.findings[0];
     assert_eq!((codes(&alone), finding.count), (vec!["lease-stuck"], 2));
-    assert_eq!((finding.severity, finding.removing_lock_helps), (Severity::Critical, false));
+    assert_eq!((finding.severity, finding.removing_lock_helps), (Severity::Critical, None));
 
     let by_now = Facts {
         gateways: vec![GatewayFact { state: GatewayState::Running, ..GatewayFact::default() }],
@@ -422,7 +422,7 @@ fn a_run_that_the_store_names_is_slow_or_stuck_and_one_of_an_earlier_life_is_nei
     ] {
         let diagnosis = diagnose("", &facts(started));
         assert_eq!((codes(&diagnosis), diagnosis.worst()), (vec![code], Some(severity)));
-        assert!(!diagnosis.findings[0].removing_lock_helps);
+        assert_ne!(diagnosis.findings[0].removing_lock_helps, Some(true));
     }
     for started in ["2026-11-22T14:59:00Z", "2026-11-22T13:00:00Z"] {
         assert!(codes(&diagnose("", &facts(started))).is_empty(), "{started}");

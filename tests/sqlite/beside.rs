@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lockdoctor::sqlite::{Sessions, survey};
+use lockdoctor::leases::{Sessions, survey};
 
 use crate::driver::{Driver, skipped};
 

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lockdoctor::sqlite::{ReadError, Sessions, survey};
+use lockdoctor::leases::{Sessions, survey};
+use lockdoctor::peek::ReadError;
 use rusqlite::Connection;
 
 use crate::support::{Left, StateDir};

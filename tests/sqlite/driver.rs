@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use lockdoctor::sqlite::os_lock::{self, OsLock};
-use lockdoctor::sqlite::{SessionStatus, Sessions, StateDb, survey};
+use lockdoctor::leases::{SessionStatus, Sessions, StateDb, survey};
+use lockdoctor::peek::os_lock::{self, OsLock};
 use serde_json::Value;
 
 pub(crate) struct Driver {

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use crate::driver::{Driver, skipped};
 use crate::support::{era, fingerprint};
 use chrono::Utc;
-use lockdoctor::sqlite::judge::{Claim, Clears, judge};
-use lockdoctor::sqlite::os_lock::{self, OsLock};
-use lockdoctor::sqlite::{
+use lockdoctor::leases::judge::{Claim, Clears, judge};
+use lockdoctor::leases::{
     Era, LeaseOwner, OwnerFacts, PidState, Reason, Sessions, StartTime, StateDb, Tri, Verdict, survey,
 };
+use lockdoctor::peek::os_lock::{self, OsLock};
 
 const VERSIONS: [&str; 2] = ["2026.8.2", "2026.9.6"];
 

@@ -1,7 +1,7 @@
 //! Rows of real gateways, read in every state that a gateway can leave its files in.
 
 use chrono::DateTime;
-use lockdoctor::sqlite::{Era, LeaseScope, Section, SessionStatus, Sessions, survey};
+use lockdoctor::leases::{Era, LeaseScope, Section, SessionStatus, Sessions, survey};
 
 use crate::support::{EVERY_WAY, Left, StateDir, era};
 

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use lockdoctor::sqlite::{ReadError, Sessions, survey};
+use lockdoctor::leases::{Sessions, survey};
+use lockdoctor::peek::ReadError;
 use rusqlite::Connection;
 
 use crate::support::{Left, StateDir, with_suffix};

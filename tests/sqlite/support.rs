@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use lockdoctor::sqlite::{Era, Sessions, origin, survey};
+use lockdoctor::leases::{Era, Sessions, origin, survey};
 use rusqlite::Connection;
 use tempfile::TempDir;
 

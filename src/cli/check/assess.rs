@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use super::range::{Range, Threshold};
 use crate::openclaw::lock_kind::{LockKind, Management};
-use crate::openclaw::self_heal::{SelfHeal, predict};
 use crate::openclaw::version::Era;
 use crate::redact::Redactor;
-use crate::report::words::{count, duration};
 use crate::survey::{NOTHING_YET, ProblemSeverity, Survey, SurveyedLock};
+use crate::verdict::self_heal::{SelfHeal, predict};
 use crate::verdict::{Reason, Verdict};
+use crate::words::{count, duration};
 
 /// The state of the service; the worst that was found is the answer, and CRITICAL goes before all else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

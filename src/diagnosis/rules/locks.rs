@@ -1,11 +1,12 @@
 //! Locks: what the verdicts mean for the sessions behind them, and lock errors that the log tells.
 
 use super::super::evidence::Line;
-use super::super::finding::{Code, Finding, Severity};
+use super::super::finding::{Code, Finding};
 use super::super::input::{GatewayState, LockFact, LockKind, Verdict};
 use super::super::sessions::id_of_lock;
 use super::super::trouble::LockTrouble;
 use super::{View, clock, count, human};
+use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::fmt::Write as _;
 
@@ -62,16 +63,16 @@ fn stale(view: &View<'_>, lock: &LockFact) -> Finding {
     let failures = trouble_of(view, &lock.path).map_or(0, |trouble| trouble.incidents);
     let why = reasons(lock);
     let (severity, effect) = match (failures, lock.frees_itself) {
-        (1.., _) => (Severity::Critical, format!("It has already failed {}.", count(failures, "message"))),
+        (1.., _) => (Effect::MessagesFail, format!("It has already failed {}.", count(failures, "message"))),
         (0, Some(true)) => (
-            Severity::Info,
+            Effect::Untidy,
             "OpenClaw frees it by itself at the next message: untidy, not a blockage.".to_owned(),
         ),
-        _ => (Severity::Warning, format!("Every message to this {} will fail until it is gone.", what(lock))),
+        _ => (Effect::Threatens, format!("Every message to this {} will fail until it is gone.", what(lock))),
     };
     let mut finding =
         Finding::new(Code::StaleLock, severity, format!("The lock has no owner ({why}). {effect}"));
-    finding.removing_lock_helps = true;
+    finding.removing_lock_helps = Some(true);
     let down = view.facts.gateways.iter().all(|gateway| gateway.state == GatewayState::Down)
         && !view.facts.gateways.is_empty();
     // 4.24 to 7.35 find interrupted runs through the dead locks they meet at start.
@@ -91,8 +92,8 @@ fn leaked(view: &View<'_>, lock: &LockFact) -> Finding {
         }
         None => "Its owner lives and no longer has the file open: the lock was leaked.".to_owned(),
     };
-    let mut finding = Finding::new(Code::LeakedLock, Severity::Critical, cause);
-    finding.removing_lock_helps = true;
+    let mut finding = Finding::new(Code::LeakedLock, Effect::MessagesFail, cause);
+    finding.removing_lock_helps = Some(true);
     finding.advise("lockdoctor reclaim --yes").advise(format!(
         "If it comes back after each timed-out run: upgrade; until then `{}` clears it too.",
         view.restart()
@@ -115,7 +116,7 @@ fn overdue(view: &View<'_>, lock: &LockFact) -> Finding {
     let limit = lock.limit_ms.map(|limit| format!(", its limit is {}", human(limit))).unwrap_or_default();
     let finding = Finding::new(
         Code::OverdueLock,
-        Severity::Warning,
+        Effect::Threatens,
         format!(
             "The lock is held {age}{limit}; its owner{} lives and has it open. Age is no evidence that it is free.",
             owner(lock)
@@ -130,7 +131,7 @@ fn stuck_run(view: &View<'_>, lock: &LockFact) -> Finding {
     let ended = timed_out(view, lock).unwrap_or_else(|| "The run ended at its time limit".to_owned());
     let finding = Finding::new(
         Code::StuckRun,
-        Severity::Critical,
+        Effect::MessagesFail,
         format!(
             "{ended}, but it did not unwind: its owner{} lives and still has the lock open, so the session waits for it.",
             owner(lock)
@@ -146,7 +147,7 @@ fn held(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
     if let Some(text) = timed_out(view, lock).filter(|_| settled(view, lock)) {
         let finding = Finding::new(
             Code::StuckRun,
-            Severity::Critical,
+            Effect::MessagesFail,
             format!(
                 "{text}, but its lock is still held and open by its owner{}: the run did not unwind.",
                 owner(lock)
@@ -162,7 +163,7 @@ fn held(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
     let waited = human(trouble.waited_ms);
     let finding = Finding::new(
         Code::LockContention,
-        Severity::Warning,
+        Effect::Threatens,
         format!(
             "The lock is held by its live owner{}; {} gave up after waiting {waited} for it. The legitimate hold is longer than the wait limit.",
             owner(lock),
@@ -175,7 +176,7 @@ fn held(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
 }
 
 fn stuck_guard(view: &View<'_>) -> Finding {
-    Finding::new(Code::StuckGuard, Severity::Critical, "A left-over `.reclaim` guard blocks everyone who wants this lock; whoever made it died in the middle of a clean-up.")
+    Finding::new(Code::StuckGuard, Effect::MessagesFail, "A left-over `.reclaim` guard blocks everyone who wants this lock; whoever made it died in the middle of a clean-up.")
         .advise(view.restart())
         .advise("lockdoctor explain LOCK")
 }
@@ -183,18 +184,18 @@ fn stuck_guard(view: &View<'_>) -> Finding {
 fn gateway_lock(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
     let (severity, text) = match lock.verdict {
         Verdict::Stale | Verdict::Leaked if view.model.refused.count() > 0 => (
-            Severity::Critical,
+            Effect::MessagesFail,
             format!(
                 "The gateway's own lock has no owner ({}), and a gateway has refused to start because of it.",
                 reasons(lock)
             ),
         ),
         Verdict::Stale | Verdict::Leaked => (
-            Severity::Info,
+            Effect::Untidy,
             format!("The gateway's own lock has no owner ({}); the next start takes it over.", reasons(lock)),
         ),
         Verdict::StuckGuard => {
-            (Severity::Critical, "A left-over guard blocks the gateway's own lock.".to_owned())
+            (Effect::MessagesFail, "A left-over guard blocks the gateway's own lock.".to_owned())
         }
         _ => return None,
     };
@@ -207,7 +208,7 @@ fn fossil(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
     let old =
         matches!(lock.verdict, Verdict::Stale | Verdict::Leaked | Verdict::Overdue | Verdict::Indeterminate);
     old.then(|| {
-        Finding::new(Code::OrphanLock, Severity::Info, "This lock file is a fossil: since 2026.8.1 sessions are kept in SQLite, and nothing looks at it.")
+        Finding::new(Code::OrphanLock, Effect::Untidy, "This lock file is a fossil: since 2026.8.1 sessions are kept in SQLite, and nothing looks at it.")
             .about_lock(lock)
             .advise("Nothing to do. It blocks nobody.")
             .with_lock_evidence(view, lock)
@@ -227,7 +228,7 @@ pub(super) fn deleted(view: &View<'_>) -> Vec<Finding> {
         };
         let text = format!("A lock was deleted while pid {} still holds it open. {effect}", lock.pid);
         let mut finding =
-            Finding::new(Code::LockDeletedWhileHeld, Severity::Critical, text).about_path(&lock.path, view);
+            Finding::new(Code::LockDeletedWhileHeld, Effect::MessagesFail, text).about_path(&lock.path, view);
         finding.session_key = finding.session_key.or_else(|| session.map(|session| session.key.clone()));
         finding.evidence.push(Line::seen(format!("/proc/{}/fd: {} (deleted)", lock.pid, lock.path)));
         finding.evidence.extend(view.facts.deleters.iter().map(Line::seen));
@@ -286,7 +287,7 @@ fn transcript(view: &View<'_>, path: &str, trouble: &LockTrouble) -> Finding {
             "OpenClaw judges the lock stale and does not remove it, because its owner{} lives: every message fails at once.",
             owners(trouble)
         );
-        Finding::new(Code::OverdueLock, Severity::Critical, text).advise(view.restart())
+        Finding::new(Code::OverdueLock, Effect::MessagesFail, text).advise(view.restart())
     } else if trouble.former_pid > 0 || (own_pid && trouble.owners.contains_key(&1)) {
         // Up to 4.20 the lock is re-entrant within one process: its own pid in a lock that it waits for is another
         // life's. Pid 1 is the same number in every life of a container.
@@ -299,10 +300,10 @@ fn transcript(view: &View<'_>, path: &str, trouble: &LockTrouble) -> Finding {
             "{failed}: the owner's pid{} {whose}, so the lock is an orphan that a reused pid keeps alive.",
             owners(trouble)
         );
-        let mut finding = Finding::new(Code::OrphanLock, Severity::Critical, text)
+        let mut finding = Finding::new(Code::OrphanLock, Effect::MessagesFail, text)
             .advise("lockdoctor scan")
             .advise("lockdoctor reclaim --yes");
-        finding.removing_lock_helps = true;
+        finding.removing_lock_helps = Some(true);
         finding
     } else if own_pid {
         // These versions' CLI writes to the same log: the line may be a second process' that met the gateway at work.
@@ -310,7 +311,7 @@ fn transcript(view: &View<'_>, path: &str, trouble: &LockTrouble) -> Finding {
             "{failed}: its owner{} is the gateway itself, which may enter its own locks in these versions. Either a second process (a CLI `agent --local`) wanted the session while the gateway was at work in it, or the lock was left behind.",
             owners(trouble)
         );
-        Finding::new(Code::LockContention, Severity::Warning, text)
+        Finding::new(Code::LockContention, Effect::Threatens, text)
             .advise(
                 "`lockdoctor scan` tells which: `held` is a session in use, `leaked` is a lock left behind.",
             )
@@ -320,7 +321,7 @@ fn transcript(view: &View<'_>, path: &str, trouble: &LockTrouble) -> Finding {
             0 => "nobody could be named as its owner: its content was unreadable, or it was gone by the time the error was written".to_owned(),
             _ => format!("its owner{} was at work or dead, the log cannot tell", owners(trouble)),
         };
-        Finding::new(Code::LockContention, Severity::Warning, format!("{failed}; {whose}."))
+        Finding::new(Code::LockContention, Effect::Threatens, format!("{failed}; {whose}."))
             .advise("lockdoctor scan")
             .advise(wait_limit(view))
     };
@@ -352,7 +353,7 @@ fn store(view: &View<'_>, path: &str, trouble: &LockTrouble) -> Option<Finding> 
             big.unwrap_or_default()
         )
     };
-    let severity = if trouble.incidents >= 3 { Severity::Critical } else { Severity::Warning };
+    let severity = if trouble.incidents >= 3 { Effect::MessagesFail } else { Effect::Threatens };
     let mut finding = Finding::new(Code::StoreLockContention, severity, text)
         .about_path(path, view)
         .backed_by(&trouble.lines);
@@ -385,8 +386,8 @@ fn near_loop(view: &View<'_>, mut finding: Finding, trouble: &LockTrouble) -> Fi
     finding.count = trouble.incidents;
     if gone(view, trouble, finding.lock.as_deref()) {
         finding.explanation.push_str(" It is over: that lock is gone.");
-        finding.severity = finding.severity.min(Severity::Warning);
-        finding.removing_lock_helps = false;
+        finding.severity = finding.severity.min(Effect::Threatens.severity());
+        finding.removing_lock_helps = Some(false);
         finding.advice.retain(|advice| !advice.contains("reclaim"));
     }
     let near = view.model.event_loop.explained(&trouble.times, trouble.waited_ms);
@@ -420,7 +421,7 @@ pub(super) fn left_over(view: &View<'_>) -> Option<Finding> {
             model.resumed
         );
     }
-    let mut finding = Finding::new(Code::OrphanLock, Severity::Info, text).backed_by(&model.removed);
+    let mut finding = Finding::new(Code::OrphanLock, Effect::Untidy, text).backed_by(&model.removed);
     finding.evidence.extend(model.restart_lines.lines());
     Some(finding.advise("Nothing to do: this is what the start is for."))
 }

@@ -1,8 +1,9 @@
 //! The gateway process: its event loop, its start, its database.
 
 use super::super::evidence::Line;
-use super::super::finding::{Code, Finding, Severity};
+use super::super::finding::{Code, Finding};
 use super::super::input::{GatewayFact, GatewayState, LeaseEffect, LeaseFact};
+use crate::verdict::severity::Effect;
 use std::fmt::Write as _;
 
 use super::{View, count, human};
@@ -35,14 +36,14 @@ pub(super) fn event_loop(view: &View<'_>) -> Option<Finding> {
         return None;
     }
     let severity = if silent || locks + rpcs > 0 {
-        Severity::Critical
+        Effect::MessagesFail
     } else if trouble.worst_ms >= 15_000
         || trouble.worst_ms >= 5_000 && trouble.strong.count() >= 2
         || !busy.is_empty()
     {
-        Severity::Warning
+        Effect::Threatens
     } else {
-        Severity::Info
+        Effect::Untidy
     };
     let kinds: Vec<&str> = trouble.kinds.iter().copied().collect();
     let mut text = "The gateway's event loop was blocked".to_owned();
@@ -115,7 +116,7 @@ pub(super) fn refused_starts(view: &View<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let refused = &view.model.refused;
     if refused.count() > 0 {
-        let severity = if refused.count() >= 3 { Severity::Critical } else { Severity::Warning };
+        let severity = if refused.count() >= 3 { Effect::MessagesFail } else { Effect::Threatens };
         let text = format!(
             "A gateway refused to start {}: another one runs, or its lock says so.",
             if refused.count() == 1 { "once".to_owned() } else { format!("{} times", refused.count()) }
@@ -130,7 +131,7 @@ pub(super) fn refused_starts(view: &View<'_>) -> Vec<Finding> {
     let migrations = &view.model.startup_refused;
     if migrations.count() > 0 {
         let text = "The gateway refused to start because its start-up migrations did not complete, or are at work in another process.";
-        let finding = Finding::new(Code::LeaseStuck, Severity::Critical, text).backed_by(migrations);
+        let finding = Finding::new(Code::LeaseStuck, Effect::MessagesFail, text).backed_by(migrations);
         findings.push(finding.advise(format!("{} doctor --fix", view.program())).advise(
             "Wait until the other process has finished, or its lease has expired; then start again.",
         ));
@@ -150,10 +151,10 @@ fn owner_lease(view: &View<'_>) -> Option<Finding> {
     let started = view.facts.gateways.iter().any(|gateway| gateway.state == GatewayState::Running)
         || view.model.lives.all().iter().any(|life| life.ready.is_some() && life.ready > lines.last());
     let (severity, now) = if started {
-        (Severity::Info, "A gateway runs by now: it is over.")
+        (Effect::Untidy, "A gateway runs by now: it is over.")
     } else {
         let ends = "It ends by itself when the lease expires, five minutes after it was renewed last.";
-        (Severity::Critical, ends)
+        (Effect::MessagesFail, ends)
     };
     let text = format!(
         "A gateway refused to start {times}: the lease of an earlier one was still in the database, and under another host name OpenClaw cannot see that its owner is gone. {now}"
@@ -176,7 +177,7 @@ pub(super) fn sqlite(view: &View<'_>) -> Vec<Finding> {
         if view.model.wal_mismatch {
             text.push_str(" Its `-wal` is not its own: files of two databases were mixed (a restored backup, a copy while it was open).");
         }
-        let finding = Finding::new(Code::StoreLockContention, Severity::Warning, text).backed_by(busy);
+        let finding = Finding::new(Code::StoreLockContention, Effect::Threatens, text).backed_by(busy);
         findings.push(finding.advise("Find the other process: `lockdoctor scan`, a backup tool, a second gateway. Never delete `-wal` or `-shm` files."));
     }
     findings.extend(slow_sqlite(view));
@@ -195,7 +196,7 @@ fn slow_sqlite(view: &View<'_>) -> Option<Finding> {
         let waits = matches!(what, SlowSqlite::LockWait | SlowSqlite::CoordinatorLockWait);
         waits && slow.lines.count() >= 10 && slow.longest_ms >= 5_000
     });
-    let severity = if contended { Severity::Warning } else { Severity::Info };
+    let severity = if contended { Effect::Threatens } else { Effect::Untidy };
     let text = format!("SQLite was slow: {}.", parts.join(", "));
     let mut finding = Finding::new(Code::StoreLockContention, severity, text).backed_by(lines);
     finding.count = slow.values().map(|slow| slow.lines.count()).sum();
@@ -205,8 +206,8 @@ fn slow_sqlite(view: &View<'_>) -> Option<Finding> {
 fn stuck_lease(view: &View<'_>, lease: &LeaseFact) -> Finding {
     let refused = &view.model.owner_refused;
     let severity = match lease.effect {
-        LeaseEffect::NoGateway => Severity::Critical,
-        LeaseEffect::One => Severity::Warning,
+        LeaseEffect::NoGateway => Effect::MessagesFail,
+        LeaseEffect::One => Effect::Threatens,
     };
     let mut finding = Finding::new(Code::LeaseStuck, severity, format!("{}.", lease.what));
     finding.agent.clone_from(&lease.agent);

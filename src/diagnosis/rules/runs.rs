@@ -1,9 +1,10 @@
 //! Runs: time limits, sessions the watchdog complains of, takeovers, its own releases, slow models.
 
 use super::super::evidence::Line;
-use super::super::finding::{Code, Finding, Severity};
+use super::super::finding::{Code, Finding};
 use super::super::input::{SessionFact, Verdict};
 use super::super::sessions::{Track, agent_of_key};
+use crate::verdict::severity::Effect;
 
 use super::{View, clock, count, human};
 use crate::gatewaylog::{Attention, Label};
@@ -44,7 +45,7 @@ fn timeout(view: &View<'_>, track: &Track) -> Option<Finding> {
             "The run ended at its time limit of {limit} ({}), the model stream went on after the abort, and nothing since shows the run leaving: its lane and its lock stay.",
             clock(last.at)
         );
-        let finding = Finding::new(Code::StuckRun, Severity::Critical, text)
+        let finding = Finding::new(Code::StuckRun, Effect::MessagesFail, text)
             .about_track(track)
             .backed_by(&track.timeout_lines);
         return Some(finding.advise(view.restart()).advise("lockdoctor scan"));
@@ -65,7 +66,7 @@ fn timeout(view: &View<'_>, track: &Track) -> Option<Finding> {
     if track.unwound.is_some_and(|unwound| unwound >= last.at) {
         text.push_str(" It let go of its lock and its lane.");
     }
-    let finding = Finding::new(Code::RunTimeout, Severity::Warning, text)
+    let finding = Finding::new(Code::RunTimeout, Effect::Threatens, text)
         .about_track(track)
         .backed_by(&track.timeout_lines);
     let mut finding = finding.advise(
@@ -99,7 +100,7 @@ pub(super) fn lane_timeouts(view: &View<'_>) -> Vec<Finding> {
             "{} of the lane `{lane}` ran into the lane's own time budget.",
             count(lines.count(), "task")
         );
-        let mut finding = Finding::new(Code::RunTimeout, Severity::Warning, text).backed_by(lines);
+        let mut finding = Finding::new(Code::RunTimeout, Effect::Threatens, text).backed_by(lines);
         finding.session_key = lane.strip_prefix("session:").map(str::to_owned);
         finding.agent = finding.session_key.as_deref().and_then(agent_of_key).map(str::to_owned);
         finding.lane = Some(lane.clone());
@@ -134,13 +135,13 @@ fn complaint(view: &View<'_>, track: &Track) -> Option<Finding> {
         let text = format!(
             "A run has been at work for {age}: a slow model or tool; {waiting}. In this version `stuck session` means no more than two minutes without a queue or state event."
         );
-        Finding::new(Code::SlowModelCall, Severity::Info, text)
+        Finding::new(Code::SlowModelCall, Effect::Untidy, text)
             .advise("Wait, or stop the run in the chat (`/stop`).")
     } else {
         let severity = if complaints.queue > 0 && complaints.age_ms > EARLY_RUN_LIMIT_MS {
-            Severity::Warning
+            Effect::Threatens
         } else {
-            Severity::Info
+            Effect::Untidy
         };
         let known = if view.model.runs_logged {
             "and the log shows no run of it"
@@ -184,7 +185,7 @@ pub(super) fn at_work(view: &View<'_>) -> Vec<Finding> {
         let mut finding = match session.limit_ms.filter(|limit| ms > limit.saturating_add(UNWINDING_MS)) {
             Some(limit) => Finding::new(
                 Code::StuckRun,
-                Severity::Warning,
+                Effect::Threatens,
                 format!(
                     "The session counts as running for {} without a change, and a run may take {}: it did not end.",
                     human(ms),
@@ -194,7 +195,7 @@ pub(super) fn at_work(view: &View<'_>) -> Vec<Finding> {
             .advise(view.restart()),
             None => Finding::new(
                 Code::SlowModelCall,
-                Severity::Info,
+                Effect::Untidy,
                 format!("A run is at work for {}: a slow model or tool. What it holds is in use.", human(ms)),
             )
             .advise("Wait, or stop the run in the chat (`/stop`)."),
@@ -239,9 +240,9 @@ fn classified(view: &View<'_>, track: &Track, last: &Attention, age: &str, waiti
         let tool = last.tool.as_deref().unwrap_or("a tool");
         let busy = human(last.tool_age_ms.unwrap_or(track.attention.age_ms));
         let severity = if track.attention.age_ms >= 600_000 && track.attention.queue > 0 {
-            Severity::Warning
+            Effect::Threatens
         } else {
-            Severity::Info
+            Effect::Untidy
         };
         let text =
             format!("The run has been in the tool `{tool}` for {busy}; {waiting}. The lock is in use.");
@@ -251,7 +252,7 @@ fn classified(view: &View<'_>, track: &Track, last: &Attention, age: &str, waiti
     if matches!(last.label, Label::Stalled | Label::LongRunning) {
         let text =
             format!("A run waits for its model for {age} without progress; {waiting}. The lock is in use.");
-        return Finding::new(Code::SlowModelCall, Severity::Info, text)
+        return Finding::new(Code::SlowModelCall, Effect::Untidy, text)
             .advise("Wait, look at the provider's latency, or stop the run in the chat (`/stop`).");
     }
     let released =
@@ -263,7 +264,7 @@ fn classified(view: &View<'_>, track: &Track, last: &Attention, age: &str, waiti
     if released {
         text.push_str(" OpenClaw has released its lane since.");
     }
-    let severity = if released || track.attention.queue == 0 { Severity::Info } else { Severity::Warning };
+    let severity = if released || track.attention.queue == 0 { Effect::Untidy } else { Effect::Threatens };
     let finding = Finding::new(Code::StuckSession, severity, text);
     if released {
         finding.advise("Nothing to do, unless it comes back.")
@@ -276,7 +277,7 @@ fn classified(view: &View<'_>, track: &Track, last: &Attention, age: &str, waiti
 pub(super) fn takeovers(view: &View<'_>) -> Vec<Finding> {
     let finding = |(transcript, trouble): (&String, &super::super::trouble::LockTrouble)| {
         let lock = format!("{transcript}.lock");
-        let mut finding = Finding::new(Code::SessionTakeover, Severity::Warning, String::new())
+        let mut finding = Finding::new(Code::SessionTakeover, Effect::Threatens, String::new())
             .about_path(&lock, view)
             .backed_by(&trouble.lines);
         finding.lock = None;
@@ -317,7 +318,7 @@ pub(super) fn watchdog(view: &View<'_>) -> Vec<Finding> {
                 human(release.held_ms - release.max_ms)
             );
         }
-        let finding = Finding::new(Code::WatchdogRelease, Severity::Warning, text)
+        let finding = Finding::new(Code::WatchdogRelease, Effect::Threatens, text)
             .about_path(lock, view)
             .backed_by(&release.lines);
         finding
@@ -343,7 +344,7 @@ pub(super) fn model_side(view: &View<'_>) -> Option<Finding> {
         count(lines.count(), "line")
     );
     Some(
-        Finding::new(Code::SlowModelCall, Severity::Warning, text)
+        Finding::new(Code::SlowModelCall, Effect::Threatens, text)
             .backed_by(lines)
             .advise("Look at the provider's status and latency; add a fallback model."),
     )

@@ -1,8 +1,9 @@
 //! Waiting: for a lane, for an RPC answer, for a listener.
 
 use super::super::evidence::Line;
-use super::super::finding::{Code, Finding, Severity};
+use super::super::finding::{Code, Finding};
 use super::super::model::LongTask;
+use crate::verdict::severity::Effect;
 use std::fmt::Write as _;
 
 use super::{View, count, human};
@@ -20,7 +21,7 @@ pub(super) fn session_lanes(view: &View<'_>) -> Vec<Finding> {
             if waits.behind > 0 {
                 let _ = write!(text, " Behind them up to {} more waited.", waits.behind);
             }
-            let mut finding = Finding::new(Code::LaneWait, Severity::Info, text).about_track(track).backed_by(&waits.lines);
+            let mut finding = Finding::new(Code::LaneWait, Effect::Untidy, text).about_track(track).backed_by(&waits.lines);
             finding.count = n;
             finding.advise("Harmless by itself. If waits are long, the run ahead is: a slow model or tool.")
         })
@@ -35,7 +36,7 @@ pub(super) fn global_lanes(view: &View<'_>) -> Vec<Finding> {
             count(waiting.lines.count(), "task"),
             human(waiting.longest_ms)
         );
-        let mut finding = Finding::new(Code::LaneWait, Severity::Info, text).backed_by(&waiting.lines);
+        let mut finding = Finding::new(Code::LaneWait, Effect::Untidy, text).backed_by(&waiting.lines);
         finding.lane = Some(lane.clone());
         let holders = holders(view, lane);
         finding.evidence.extend(holders);
@@ -47,7 +48,7 @@ pub(super) fn global_lanes(view: &View<'_>) -> Vec<Finding> {
             "The lane `{lane}` is jammed: it believes it is at work, nothing runs, and {} wait.",
             count(jam.queue, "task")
         );
-        let mut finding = Finding::new(Code::LaneWait, Severity::Critical, text).backed_by(&jam.lines);
+        let mut finding = Finding::new(Code::LaneWait, Effect::MessagesFail, text).backed_by(&jam.lines);
         finding.lane = Some(lane.clone());
         finding.advise(format!("{}: lanes are in memory, only a restart empties them.", view.restart()))
     });
@@ -76,7 +77,7 @@ pub(super) fn rpc(view: &View<'_>) -> Vec<Finding> {
     if model.event_loop.explained(&model.rpc_times, 10_000) > 0 {
         let text = format!("{n} to the gateway got no answer in time while its event loop was blocked.");
         return vec![
-            Finding::new(Code::RpcTimeout, Severity::Warning, text)
+            Finding::new(Code::RpcTimeout, Effect::Threatens, text)
                 .backed_by(timeouts)
                 .advise("See `event-loop-blocked`: the cause is there."),
         ];
@@ -102,7 +103,7 @@ pub(super) fn rpc(view: &View<'_>) -> Vec<Finding> {
             "A run took {lasted} (lane `{}`), a slow model or tool; requests to the gateway timed out meanwhile. Nothing in the log shows a blocked event loop, and no lock is to blame.",
             task.lane
         );
-        let mut finding = Finding::new(Code::SlowModelCall, Severity::Warning, slow).seen(
+        let mut finding = Finding::new(Code::SlowModelCall, Effect::Threatens, slow).seen(
             Some(task.from),
             Some(task.to),
             1,
@@ -116,7 +117,7 @@ pub(super) fn rpc(view: &View<'_>) -> Vec<Finding> {
     if only_cron {
         text.push_str(" Up to 2026.2.3 every `cron.*` request waits for the cron job that is running: an in-memory queue, no file lock.");
     }
-    let mut finding = Finding::new(Code::RpcTimeout, Severity::Warning, text).backed_by(timeouts);
+    let mut finding = Finding::new(Code::RpcTimeout, Effect::Threatens, text).backed_by(timeouts);
     finding.evidence.extend(model.slow_cron_rpc.lines());
     if only_cron {
         finding = finding.advise("Upgrade beyond 2026.2.3, or keep cron jobs short.");
@@ -132,7 +133,7 @@ pub(super) fn listeners(view: &View<'_>) -> Vec<Finding> {
             "`{name}` took up to {}. Up to 2026.3.2 it waits for the whole run, so this says only how long the run was.",
             human(slow.longest_ms)
         );
-        Finding::new(Code::SlowListener, Severity::Info, text).backed_by(&slow.lines).advise(
+        Finding::new(Code::SlowListener, Effect::Untidy, text).backed_by(&slow.lines).advise(
             "No sign of a lock problem. From 2026.3.8 on events of other conversations do not wait for it.",
         )
     };

@@ -39,12 +39,14 @@ fn article(out: &mut Html, finding: &Finding, rows: &[DrawnRow], clock: Clock) {
     out.raw("<dl>");
     place(out, finding, rows, clock);
     evidence(out, &finding.evidence);
-    out.raw("<dt>Lock</dt><dd>").raw(match (finding.removing_lock_helps, &finding.place.lock) {
-        (true, _) => "Removing the lock <strong>helps</strong>.",
-        (false, Some(_)) => "Removing the lock <strong>does not help</strong>.",
-        (false, None) => "Removing a lock <strong>does not help</strong>.",
-    });
-    out.raw("</dd>");
+    let helps = match finding.removing_lock_helps {
+        Some(true) => Some("Removing the lock <strong>helps</strong>."),
+        Some(false) => Some("Removing the lock <strong>does not help</strong>."),
+        None => None,
+    };
+    if let Some(helps) = helps {
+        out.raw("<dt>Lock</dt><dd>").raw(helps).raw("</dd>");
+    }
     advice(out, &finding.advice);
     out.raw("</dl></article>");
 }

@@ -68,7 +68,7 @@ pub struct Finding {
     /// The log lines and facts that it rests on.
     pub evidence: Vec<String>,
     pub advice: Vec<Advice>,
-    pub removing_lock_helps: bool,
+    pub removing_lock_helps: Option<bool>,
 }
 
 impl Finding {
@@ -288,7 +288,7 @@ mod tests {
             count: 1,
             evidence: Vec::new(),
             advice: Vec::new(),
-            removing_lock_helps: false,
+            removing_lock_helps: None,
         }
     }
 

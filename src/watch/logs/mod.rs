@@ -19,7 +19,7 @@ use super::table::Due;
 use crate::diagnosis::LaneReport;
 use crate::examination::{RUN_GRACE, logs::places};
 use crate::gatewaylog::{Counters, Dating, Entry, Event, Followed, Follower, Repeats, When};
-use crate::openclaw::install::Install;
+use crate::install::Install;
 use memory::Memory;
 
 /// Lines of one moment are read together, and a busy log wakes the daemon this seldom.

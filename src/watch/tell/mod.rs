@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::findings::{Act, Finding, Key};
 use super::options::Telling;
 use super::poller::Poller;
-use crate::report::words::rfc3339;
+use crate::words::rfc3339;
 use command::{Children, CommandLine, Ended, Job, Started};
 use webhook::Webhook;
 

@@ -11,7 +11,6 @@ use rustix::io::Errno;
 use serde::Serialize;
 
 use super::config::{Environment, home};
-use super::lock_kind::{LockKind, Place, recognise};
 use crate::clock::Now;
 use crate::evidence::directory::Directory;
 use crate::evidence::lease::Writer;
@@ -20,6 +19,7 @@ use crate::evidence::pid_domain::Census;
 use crate::evidence::process::{Owner, Process, look_up, read_proc};
 use crate::evidence::view::SystemView;
 use crate::evidence::{Content, Payload, StartTicks};
+use crate::openclaw::lock_kind::{LockKind, Place, recognise};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -107,7 +107,7 @@ impl RunningGateway {
             return vec![super::config::expand_home(dir, environment)];
         }
         let Some(home) = home(environment) else { return Vec::new() };
-        super::names::STATE_DIRECTORIES.iter().map(|name| home.join(name)).collect()
+        crate::openclaw::names::STATE_DIRECTORIES.iter().map(|name| home.join(name)).collect()
     }
 }
 

@@ -5,19 +5,22 @@
 //! the name can change its meaning, and the pinned file guards against that. Age carries nothing: nobody
 //! refreshes these locks, so an old lock is a long run until something else speaks against it.
 
+pub mod self_heal;
+pub mod severity;
+
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde::Serialize;
 
 use crate::evidence::lockfile::Refusal;
-use crate::evidence::payload::{Layout, Origin};
 use crate::evidence::process::Process;
 use crate::evidence::{
     Content, Evidence, FsClass, LeaseUnknown, Owner, PidDomain, Relevance, RunTimedOut, Shape, StartTicks,
     Writer,
 };
 use crate::openclaw::lock_kind::{HolderFd, LockKind, Management};
+use crate::openclaw::payload::{Layout, Origin};
 
 /// An unfinished lock younger than this is being created (the longest grace that OpenClaw itself uses, 6.1+).
 pub const CREATION_GRACE: Duration = Duration::from_secs(30);

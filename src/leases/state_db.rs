@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
-use super::error::{ReadError, Result};
 use super::owner::LeaseOwner;
-use super::place::Place;
-use super::record::Value;
 use super::scope::LeaseScope;
-use super::snapshot::{self, Sizes, Snapshot};
-use super::table::Schema;
+use crate::peek::error::{ReadError, Result};
+use crate::peek::place::Place;
+use crate::peek::record::Value;
+use crate::peek::snapshot::{self, Sizes, Snapshot};
+use crate::peek::table::Schema;
 
 pub(crate) const NAME: &str = "openclaw.sqlite";
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::agent_db::{self, AgentDb, Sessions};
-use super::error::ReadError;
-use super::place::Place;
 use super::state_db::{self, StateDb};
+use crate::peek::error::ReadError;
+use crate::peek::place::Place;
 
 #[derive(Debug)]
 pub struct Survey {

@@ -66,7 +66,7 @@ fn named_by(environment: &Environment, whose: &str) -> Vec<StateDir> {
 
 /// `~/.openclaw`, its profiles `~/.openclaw-NAME`, and the names of earlier versions.
 fn below_home(home: &Path) -> Vec<StateDir> {
-    let mut names: Vec<String> = super::names::STATE_DIRECTORIES.map(str::to_owned).to_vec();
+    let mut names: Vec<String> = crate::openclaw::names::STATE_DIRECTORIES.map(str::to_owned).to_vec();
     let mut profiles: Vec<String> = std::fs::read_dir(home)
         .into_iter()
         .flatten()

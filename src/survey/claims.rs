@@ -10,15 +10,16 @@ use crate::evidence::StartTicks;
 use crate::evidence::pid_domain::PidDomain;
 use crate::evidence::view::SystemView;
 use crate::evidence::{Owner, Writer};
-use crate::openclaw::install::Install;
-use crate::openclaw::lock_kind::LockKind;
-use crate::sqlite::explain::{Explanation, explain};
-use crate::sqlite::judge::{Claim, ClaimKind, judge};
-use crate::sqlite::state_db::{self, Section};
-use crate::sqlite::{self, agent_db};
-use crate::sqlite::{
-    Action, LeaseOwner, LeaseScope, LeaseVerdict, OwnerFacts, PidState, ReadError, Sessions, StartTime, Tri,
+use crate::install::Install;
+use crate::leases::explain::{Explanation, explain};
+use crate::leases::judge::{Claim, ClaimKind, judge};
+use crate::leases::state_db::{self, Section};
+use crate::leases::{self, agent_db};
+use crate::leases::{
+    Action, LeaseOwner, LeaseScope, LeaseVerdict, OwnerFacts, PidState, Sessions, StartTime, Tri,
 };
+use crate::openclaw::lock_kind::LockKind;
+use crate::peek::ReadError;
 
 /// One row that claims something for a process.
 #[derive(Debug)]
@@ -69,7 +70,7 @@ pub struct Leases {
 pub(super) fn add(
     root: usize,
     install: &Install,
-    databases: sqlite::Survey,
+    databases: leases::Survey,
     view: &mut SystemView,
     survey: &mut Survey,
 ) {
@@ -89,14 +90,14 @@ pub(super) fn add(
 
 /// Reads the databases of `install` and judges every lease in them.
 pub fn look(root: usize, install: &Install, gateway_lock: &GatewayLock, view: &mut SystemView) -> Leases {
-    let databases = sqlite::survey(&install.root.path, Sessions::Running);
+    let databases = leases::survey(&install.root.path, Sessions::Running);
     judge_all(root, install, databases, gateway_lock, view)
 }
 
 fn judge_all(
     root: usize,
     install: &Install,
-    databases: sqlite::Survey,
+    databases: leases::Survey,
     gateway_lock: &GatewayLock,
     view: &mut SystemView,
 ) -> Leases {

@@ -9,10 +9,10 @@ use std::time::SystemTime;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::agent_db::{self, Tables};
-use super::error::{ReadError, Result};
-use super::place::Place;
 use super::state_db::Section;
 use super::survey::Survey;
+use crate::peek::error::{ReadError, Result};
+use crate::peek::place::Place;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Era {

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::lock_kind::LockKind;
-use super::version::{Version, versions_writing};
+use super::{Reason, Verdict};
 use crate::evidence::{Content, Evidence, Owner, Shape};
-use crate::verdict::{Reason, Verdict};
+use crate::openclaw::lock_kind::LockKind;
+use crate::openclaw::version::{Version, versions_writing};
 
 /// What the next acquirer does.
 #[derive(Debug, Clone, PartialEq, Eq)]

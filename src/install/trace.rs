@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::names::{CONFIGURATIONS, STATE_DIRECTORIES};
+use crate::openclaw::names::{CONFIGURATIONS, STATE_DIRECTORIES};
 
 /// What a directory shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

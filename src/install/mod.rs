@@ -1,5 +1,11 @@
 //! One state directory: its configuration, version and era, its agents and where their sessions lie.
 
+pub mod config;
+pub mod discover;
+pub mod gateway;
+pub mod sessions;
+pub mod trace;
+
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -9,13 +15,13 @@ use std::time::Duration;
 use rustix::io::Errno;
 use serde_json::Value;
 
-use super::config::{Config, Environment, Links, expand_home, read_json5};
-use super::gateway::{self, Gateway};
-use super::names::{CONFIGURATIONS, STORE};
-use super::version::{Era, Version};
+use self::config::{Config, Environment, Links, expand_home, read_json5};
+use self::gateway::Gateway;
 use crate::evidence::directory::Directory;
 use crate::evidence::view::SystemView;
-use crate::sqlite;
+use crate::leases;
+use crate::openclaw::names::{CONFIGURATIONS, STORE};
+use crate::openclaw::version::{Era, Version};
 
 /// An install of OpenClaw, as far as it can be seen.
 #[derive(Debug)]
@@ -37,7 +43,7 @@ impl Install {
 
     /// Opens it, and hands over what its databases held: they tell the era, and there is no need to read them again
     /// for what else they tell.
-    pub fn open_with_databases(path: &Path, view: &mut SystemView) -> Result<(Self, sqlite::Survey), Errno> {
+    pub fn open_with_databases(path: &Path, view: &mut SystemView) -> Result<(Self, leases::Survey), Errno> {
         let root = Rc::new(Directory::open_root(path)?);
         let own = Environment::of_this_process();
         let (config_path, links) = config_path(&root, &own);
@@ -46,8 +52,8 @@ impl Install {
         let of_gateway = gateway.pid.and_then(Environment::of_process);
         let environment = of_gateway.unwrap_or_else(|| own.as_owner_of(&root.path));
         let config = Config::read(&config_path, links, &environment);
-        let databases = sqlite::survey(&root.path, sqlite::Sessions::Running);
-        let sqlite::Origin { era, app_version } = sqlite::origin(&root.path, &databases);
+        let databases = leases::survey(&root.path, leases::Sessions::Running);
+        let leases::Origin { era, app_version } = leases::origin(&root.path, &databases);
         let of_databases = app_version.and_then(|text| text.parse::<Version>().ok());
         // Every command that saves the configuration signs it, and every migration its databases: the younger
         // version is the one in use.
@@ -158,12 +164,12 @@ fn explicit_state_dir_is(root: &Directory, environment: &Environment) -> bool {
 
 /// What the databases hold decides; the version that wrote the configuration last stands in where they do not
 /// tell. An install that was updated but not started yet still is of the era its files are of.
-fn era_of(databases: sqlite::Era, version: Option<&Version>) -> Era {
+fn era_of(databases: leases::Era, version: Option<&Version>) -> Era {
     match (databases, version) {
-        (sqlite::Era::File, _) => Era::File,
-        (sqlite::Era::Sqlite, _) => Era::Sqlite,
-        (sqlite::Era::Unknown(_), Some(version)) if version.at_least(8, 1) => Era::Sqlite,
-        (sqlite::Era::Unknown(_), Some(_)) => Era::File,
-        (sqlite::Era::Unknown(_), None) => Era::Unknown,
+        (leases::Era::File, _) => Era::File,
+        (leases::Era::Sqlite, _) => Era::Sqlite,
+        (leases::Era::Unknown(_), Some(version)) if version.at_least(8, 1) => Era::Sqlite,
+        (leases::Era::Unknown(_), Some(_)) => Era::File,
+        (leases::Era::Unknown(_), None) => Era::Unknown,
     }
 }

@@ -1,4 +1,4 @@
-//! Small things said the same way everywhere: durations, times, owners.
+//! Small things spelt the same way everywhere: durations, times, counts, paths, words for a shell.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -6,9 +6,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use unicode_width::UnicodeWidthStr;
-
-use crate::evidence::{Evidence, Owner, Writer};
-use crate::verdict::Rule;
 
 /// Text from outside (a file's name, a process's) as it may stand in a terminal: control characters, which
 /// could move the cursor or forge a line, and those that turn the writing direction are spelt out.
@@ -51,62 +48,6 @@ pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Who the lock names, in a few words.
-pub fn owner(evidence: &Evidence) -> String {
-    let pid = evidence.payload().map(|payload| payload.pid);
-    match (pid, &evidence.owner) {
-        (None, _) => "no pid".to_owned(),
-        (Some(pid), Owner::Gone) => format!("pid {pid}, gone"),
-        (Some(pid), Owner::Zombie(_)) => format!("pid {pid}, a zombie"),
-        (Some(pid), Owner::Thread { leader }) => format!("pid {pid}, a thread of {leader}"),
-        (Some(pid), _) if evidence.number_is_anothers() && evidence.writer == Writer::Open => {
-            format!("pid {pid}, not of this namespace")
-        }
-        (Some(pid), Owner::Alive(process)) if evidence.names_another() => {
-            format!("pid {pid}, now {}", printable(&process.comm))
-        }
-        (Some(pid), Owner::Alive(process)) => format!("pid {pid} ({})", printable(&process.comm)),
-        (Some(pid), Owner::Hidden) => format!("pid {pid}, hidden"),
-        (Some(pid), Owner::Lockdoctor | Owner::None | Owner::Unknown(_)) => format!("pid {pid}"),
-    }
-}
-
-/// The rule that decided, in a few words.
-pub fn in_short(rule: Rule) -> &'static str {
-    match rule {
-        Rule::Shape => "not an ordinary file",
-        Rule::Tombstone => "lockdoctor's own tombstone",
-        Rule::Guard => "a reclaim guard",
-        Rule::Coordinator => "lies there for ever",
-        Rule::DirectoryLock => "a directory that its holder touches",
-        Rule::WriterOpen => "open for writing",
-        Rule::Unfinished => "being written",
-        Rule::NoWriterDeadOwner | Rule::OwnerDead => "its owner is gone",
-        Rule::NoWriterLiveOwner => "closed by its owner, who lives",
-        Rule::NoWriterUnknownOwner => "open in no process",
-        Rule::OwnerAlive => "its owner lives",
-        Rule::OtherKernel => "another machine may have it",
-        Rule::OtherPidNamespace => "its owner is in another container",
-        Rule::EvidenceMissing => "evidence is missing",
-    }
-}
-
-/// Whether the process that a lock names is there: yes, no, or not known.
-pub fn alive(evidence: &Evidence) -> Option<bool> {
-    if evidence.names_another() {
-        return Some(evidence.writer == Writer::Open);
-    }
-    process_alive(&evidence.owner)
-}
-
-pub fn process_alive(owner: &Owner) -> Option<bool> {
-    match owner {
-        Owner::Alive(_) | Owner::Hidden => Some(true),
-        Owner::Gone | Owner::Zombie(_) | Owner::Thread { .. } => Some(false),
-        Owner::None | Owner::Lockdoctor | Owner::Unknown(_) => None,
-    }
-}
-
 /// Breaks a sentence between words into lines of at most `width` columns.
 pub fn wrapped(sentence: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
@@ -126,6 +67,24 @@ pub fn wrapped(sentence: &str, width: usize) -> Vec<String> {
 /// `1 lock`, `2 locks`.
 pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// Quotes a word for a POSIX shell, if it needs it.
+pub fn shell_word(word: &str) -> String {
+    if word.contains(char::is_control) {
+        let spelt = |c: char| match c {
+            c if c.is_control() => c.to_string().bytes().map(|byte| format!("\\x{byte:02x}")).collect(),
+            '\\' | '\'' => format!("\\{c}"),
+            c => c.to_string(),
+        };
+        return format!("$'{}'", word.chars().map(spelt).collect::<String>());
+    }
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+=:@%,~#".contains(&b);
+    if !word.is_empty() && word.bytes().all(plain) && !word.starts_with(['~', '#']) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]

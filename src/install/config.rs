@@ -9,7 +9,8 @@ use std::time::Duration;
 use rustix::fs::{FileType, Mode, OFlags};
 use serde_json::{Map, Value};
 
-use super::version::Version;
+use crate::openclaw::timeouts::Timeouts;
+use crate::openclaw::version::Version;
 
 const MAX_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
 /// OpenClaw's own bound for `$include` (2.26 `auth-profiles-6WJHPoy1.js:5004-5186`).
@@ -33,84 +34,22 @@ pub struct Config {
     pub problems: Vec<String>,
 }
 
-/// A time limit and the sentence that says where it comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Timeout {
-    pub value: Duration,
-    pub source: String,
-}
-
-/// Configured limits, before the defaults of a version are applied.
-#[derive(Debug, Clone, Default)]
-pub struct Timeouts {
-    /// `agents.defaults.timeoutSeconds`; only numbers count, OpenClaw ignores strings.
-    pub run_seconds: Option<f64>,
-    /// `agents.defaults.compaction.timeoutSeconds`.
-    pub compaction_seconds: Option<f64>,
-    /// `OPENCLAW_SESSION_WRITE_LOCK_MAX_HOLD_MS` of the gateway, or `session.writeLock.maxHoldMs`.
-    pub max_hold: Option<(Duration, String)>,
-    /// `…_ACQUIRE_TIMEOUT_MS` / `session.writeLock.acquireTimeoutMs`.
-    pub acquire: Option<(Duration, String)>,
-}
-
-/// What OpenClaw uses where it means "no limit" (2 147 000 000 ms, 24.8 days).
-pub const NO_TIMEOUT: Duration = Duration::from_millis(2_147_000_000);
-
-impl Timeouts {
-    /// The run timeout as `version` reads it (1.24 `agents/timeout.js:1-26`, 9.6 `timeout-Bjg7ga80.mjs`).
-    pub fn run(&self, version: Option<&Version>) -> Timeout {
-        let Some(seconds) = self.run_seconds else {
-            return match version {
-                Some(v) if !v.at_least(3, 22) => default(600, "default run timeout 600 s (up to 2026.3.13)"),
-                Some(_) => default(172_800, "default run timeout 48 h (from 2026.3.22)"),
-                None => default(172_800, "default run timeout 48 h (version unknown)"),
-            };
-        };
-        let key = "agents.defaults.timeoutSeconds";
-        if seconds == 0.0 && version.is_some_and(|v| v.at_least(8, 1)) {
-            return Timeout { value: NO_TIMEOUT, source: format!("{key} = 0 (no limit)") };
+/// The limits as they are configured; a variable of the gateway goes first.
+fn timeouts(root: &Value, environment: &Environment) -> Timeouts {
+    let number = |path: &[&str]| lookup(root, path).and_then(Value::as_f64);
+    let write_lock = |key: &str, variable: &str| {
+        if let Some(ms) = environment.get(variable).and_then(|text| text.parse::<u64>().ok()) {
+            return Some((Duration::from_millis(ms), format!("{variable} of the gateway")));
         }
-        let whole = seconds.floor().max(1.0);
-        Timeout { value: seconds_capped(whole), source: format!("{key} = {seconds}") }
+        let ms = lookup(root, &["session", "writeLock", key])?.as_u64().filter(|ms| *ms > 0)?;
+        Some((Duration::from_millis(ms), format!("session.writeLock.{key}")))
+    };
+    Timeouts {
+        run_seconds: number(&["agents", "defaults", "timeoutSeconds"]),
+        compaction_seconds: number(&["agents", "defaults", "compaction", "timeoutSeconds"]),
+        max_hold: write_lock("maxHoldMs", "OPENCLAW_SESSION_WRITE_LOCK_MAX_HOLD_MS"),
+        acquire: write_lock("acquireTimeoutMs", "OPENCLAW_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS"),
     }
-
-    /// The compaction timeout: 300 s up to 3.13, 900 s up to 6.5, 180 s from 6.6.
-    pub fn compaction(&self, version: Option<&Version>) -> Timeout {
-        if let Some(seconds) = self.compaction_seconds.filter(|s| *s > 0.0) {
-            let source = format!("agents.defaults.compaction.timeoutSeconds = {seconds}");
-            return Timeout { value: seconds_capped(seconds.floor().max(1.0)), source };
-        }
-        match version {
-            Some(v) if !v.at_least(3, 22) => default(300, "default compaction timeout 300 s"),
-            Some(v) if v.at_least(6, 6) => default(180, "default compaction timeout 180 s"),
-            _ => default(900, "default compaction timeout 900 s"),
-        }
-    }
-
-    fn from_config(root: &Value, environment: &Environment) -> Self {
-        let number = |path: &[&str]| lookup(root, path).and_then(Value::as_f64);
-        let write_lock = |key: &str, variable: &str| {
-            if let Some(ms) = environment.get(variable).and_then(|text| text.parse::<u64>().ok()) {
-                return Some((Duration::from_millis(ms), format!("{variable} of the gateway")));
-            }
-            let ms = lookup(root, &["session", "writeLock", key])?.as_u64().filter(|ms| *ms > 0)?;
-            Some((Duration::from_millis(ms), format!("session.writeLock.{key}")))
-        };
-        Self {
-            run_seconds: number(&["agents", "defaults", "timeoutSeconds"]),
-            compaction_seconds: number(&["agents", "defaults", "compaction", "timeoutSeconds"]),
-            max_hold: write_lock("maxHoldMs", "OPENCLAW_SESSION_WRITE_LOCK_MAX_HOLD_MS"),
-            acquire: write_lock("acquireTimeoutMs", "OPENCLAW_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS"),
-        }
-    }
-}
-
-fn default(seconds: u64, source: &str) -> Timeout {
-    Timeout { value: Duration::from_secs(seconds), source: source.to_owned() }
-}
-
-fn seconds_capped(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(NO_TIMEOUT).min(NO_TIMEOUT)
 }
 
 /// Environment variables, of the gateway where they can be read, else of this process.
@@ -139,7 +78,7 @@ impl Environment {
     /// `~` as the owner of the state directory means it: root looks at other users' installs too.
     pub fn as_owner_of(mut self, state: &Path) -> Self {
         let name = state.file_name().unwrap_or_default().to_string_lossy();
-        let default = super::names::STATE_DIRECTORIES.iter().any(|known| name.starts_with(known));
+        let default = crate::openclaw::names::STATE_DIRECTORIES.iter().any(|known| name.starts_with(known));
         if let Some(home) = state.parent().filter(|_| default) {
             self.0.remove("OPENCLAW_HOME");
             self.0.insert("HOME".to_owned(), home.to_string_lossy().into_owned());
@@ -189,7 +128,7 @@ impl Config {
         Self {
             path: path.map(Path::to_owned),
             version: text(&["meta", "lastTouchedVersion"]).and_then(|v| v.parse().ok()),
-            timeouts: Timeouts::from_config(root, environment),
+            timeouts: timeouts(root, environment),
             session_store: file(&["session", "store"]),
             workspace: file(&["agents", "defaults", "workspace"]).or_else(|| file(&["agent", "workspace"])),
             logging_file: file(&["logging", "file"]),
@@ -435,19 +374,6 @@ mod tests {
         let outside = read("{ $include: '../../../../etc/hostname' }", &none);
         assert!(outside.problems[0].contains("outside") || outside.problems[0].contains("cannot be read"));
         assert!(Config::read(Path::new("/nonexistent/x.json"), Links::Refuse, &none).problems.is_empty());
-    }
-
-    #[test]
-    fn zero_and_negative_timeouts_are_read_as_their_era_does() {
-        let timeouts = |n: f64| Timeouts { run_seconds: Some(n), ..Timeouts::default() };
-        let old = Version::release(7, 1);
-        let new = Version::release(8, 2);
-        assert_eq!(timeouts(0.0).run(Some(&old)).value, Duration::from_secs(1));
-        assert_eq!(timeouts(0.0).run(Some(&new)).value, NO_TIMEOUT);
-        assert_eq!(timeouts(-5.0).run(Some(&new)).value, Duration::from_secs(1));
-        let defaults = Timeouts::default();
-        assert_eq!(defaults.run(Some(&Version::release(3, 13))).value, Duration::from_secs(600));
-        assert_eq!(defaults.run(Some(&Version::release(3, 22))).value, Duration::from_secs(172_800));
     }
 
     #[test]

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::error::{ReadError, Result};
-use super::place::Place;
-use super::record::Value;
-use super::snapshot::{self, Sizes, Snapshot};
 use super::state_db::{Migration, Section, all, migration, section, text, time};
-use super::table::{Schema, Table};
+use crate::peek::error::{ReadError, Result};
+use crate::peek::place::Place;
+use crate::peek::record::Value;
+use crate::peek::snapshot::{self, Sizes, Snapshot};
+use crate::peek::table::{Schema, Table};
 
 pub(crate) const NAME: &str = "openclaw-agent.sqlite";
 

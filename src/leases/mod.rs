@@ -1,0 +1,23 @@
+//! What OpenClaw keeps in SQLite since 2026.8.1: its rows as types, and whether a lease is held, and by whom.
+//!
+//! [`state_db`] and [`agent_db`] turn rows into types, [`judge`] says whether a lease is held, and by whom;
+//! [`era`] tells file-era installs from SQLite-era ones. Deciding what to do, and printing, is not done here.
+
+pub mod agent_db;
+pub mod era;
+pub mod explain;
+pub mod judge;
+pub mod owner;
+pub mod scope;
+pub mod state_db;
+pub mod survey;
+
+pub use agent_db::{AgentDb, SessionNode, SessionStatus, SessionWindow, Sessions};
+pub use era::{Era, Origin, origin};
+pub use judge::{
+    Action, ClaimKind, LeaseVerdict, OwnerFacts, PidState, Reason, StartTime, Tri, Verdict, judge_lease,
+};
+pub use owner::LeaseOwner;
+pub use scope::LeaseScope;
+pub use state_db::{AgentDatabaseLease, Lease, MemoryLock, Migration, Section, StateDb};
+pub use survey::{Survey, survey};
