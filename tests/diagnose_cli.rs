@@ -257,7 +257,7 @@ fn the_schema_can_say_no() {
         ("/schema", json!("lockdoctor/diagnosis/v2")),
         ("/findings/0/code", json!("ghost-lock")),
         ("/findings/0/severity", json!("error")),
-        ("/findings/0/removing_lock_helps", json!(null)),
+        ("/findings/0/removing_lock_helps", json!("perhaps")),
         ("/findings/0/first_seen", json!("2026-05-26 07:22")),
         ("/findings/0/evidence/0", json!("a line")),
         ("/sources/0/lines", json!(-1)),
