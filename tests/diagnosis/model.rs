@@ -480,6 +480,7 @@ fn the_json_has_the_keys_of_the_contract() {
         [
             "code",
             "severity",
+            "certainty",
             "agent",
             "session_id",
             "session_key",
@@ -488,8 +489,12 @@ fn the_json_has_the_keys_of_the_contract() {
             "first_seen",
             "last_seen",
             "count",
+            "messages_failed",
+            "messages_waiting",
             "explanation",
+            "story",
             "evidence",
+            "actions",
             "advice",
             "removing_lock_helps"
         ]
