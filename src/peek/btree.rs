@@ -29,6 +29,7 @@ pub(crate) fn rows(
         let page = Page::read(snapshot, number)?;
         match page.kind {
             Kind::InteriorTable => {
+                snapshot.keep(size_of::<u32>() * (page.cells + 1))?;
                 for index in (0..=page.cells).rev() {
                     todo.push(page.child(index, snapshot)?);
                 }
@@ -110,6 +111,7 @@ fn descend(
         if order == Ordering::Greater {
             return Ok(());
         }
+        snapshot.keep(size_of::<i64>())?;
         rowids.push(rowid);
     }
     if interior {

@@ -44,6 +44,9 @@ pub enum ReadError {
     )]
     Journal { path: PathBuf },
 
+    #[error("{} was not read to its end: {what}, more than any of OpenClaw's takes", path.display())]
+    TooMuch { path: PathBuf, what: &'static str },
+
     #[error("{} changed under each of {attempts} readings; try again", path.display())]
     Busy { path: PathBuf, attempts: u32 },
 

@@ -9,10 +9,12 @@
 //! So no connection is ever opened on them. The files are opened read-only, below the state directory, without
 //! following links; [`wal`] finds the committed frames, [`snapshot`] serves pages from them and from the main
 //! file without a lock and says afterwards whether a checkpoint ran in between (then it is read again),
-//! [`btree`] and [`record`] decode the few tables that matter. SQLite itself reads only the `CREATE TABLE`
-//! text ([`table`]), in memory. Nothing in this module writes, locks, or creates a file.
+//! [`btree`] and [`record`] decode the few tables that matter, whose columns [`definition`] reads from their
+//! `CREATE TABLE` texts. Nothing in this module writes, locks, or creates a file, and no SQL of others is run.
 
 pub(crate) mod btree;
+mod budget;
+mod definition;
 pub mod error;
 #[cfg(test)]
 mod oracle_tests;

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use rusqlite::{Connection, types::Value as Sql};
 
+use super::definition;
 use super::place::Place;
 use super::record::Value;
 use super::snapshot;
@@ -118,5 +119,51 @@ proptest! {
                 prop_assert_eq!(seen, expected);
             }
         }
+    }
+}
+
+/// Names, kinds and constraints as OpenClaw and SQLite spell them, and words that mean something elsewhere.
+fn any_column() -> impl Strategy<Value = String> {
+    let kind =
+        prop_oneof![Just(""), Just("TEXT"), Just("INTEGER"), Just("VARCHAR(10, 2)"), Just("\"odd, type\"")];
+    let constraint = prop_oneof![
+        Just(""),
+        Just("NOT NULL"),
+        Just("DEFAULT 'a, b)'"),
+        Just("DEFAULT -7"),
+        Just("DEFAULT (1 + 2)"),
+        Just("CHECK (length('AS, DEFAULT') > 0 AND CAST(1 AS TEXT) IS NOT NULL)"),
+        Just("COLLATE NOCASE"),
+        Just("UNIQUE"),
+        Just("AS (1 + 1)"),
+        Just("GENERATED ALWAYS AS (2) STORED"),
+        Just("/* , */ NULL -- )\n"),
+        Just("REFERENCES other (x) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED"),
+    ];
+    (kind, constraint).prop_map(|(kind, constraint)| format!("{kind} {constraint}"))
+}
+
+proptest! {
+    #[test]
+    fn columns_are_those_that_sqlite_sees(columns in proptest::collection::vec(any_column(), 1..8), strange in any::<bool>()) {
+        let name = |at: usize| if strange { format!("\"c, {at}\"") } else { format!("c{at}") };
+        let columns: Vec<String> =
+            columns.iter().enumerate().map(|(at, rest)| format!("{} {rest}", name(at))).collect();
+        let db = Connection::open_in_memory().expect("opened");
+        // Without one stored column SQLite refuses the table.
+        let sql = format!("CREATE TABLE t (first, {}, CHECK (first <> ','))", columns.join(", "));
+        prop_assume!(db.execute(&sql, []).is_ok());
+        let kept: String =
+            db.query_row("SELECT sql FROM sqlite_schema WHERE name = 't'", [], |row| row.get(0)).expect("kept");
+        let mut places = 0..;
+        let mut statement = db.prepare("SELECT name, hidden FROM pragma_table_xinfo('t')").expect("prepared");
+        let expected: Vec<(String, Option<usize>)> = statement
+            .query_map([], |row| Ok((row.get(0)?, (row.get::<_, i64>(1)? != 2).then(|| places.next()).flatten())))
+            .expect("queried")
+            .collect::<rusqlite::Result<_>>()
+            .expect("read");
+        let seen = definition::table(&kept).expect("a plain table");
+        let seen: Vec<(String, Option<usize>)> = seen.columns.into_iter().map(|c| (c.name, c.stored)).collect();
+        prop_assert_eq!(seen, expected, "{}", kept);
     }
 }

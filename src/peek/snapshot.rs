@@ -13,6 +13,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::budget::{Budget, Spent};
 use super::error::{ReadError, Result};
 use super::place::{Identity, Place, io_error};
 use super::wal::{ReadAt, WalIndex, valid_page_size};
@@ -36,6 +37,7 @@ pub(crate) struct Snapshot<'a> {
     user_version: u32,
     from_main: HashSet<u32>,
     sizes: Sizes,
+    budget: Budget,
 }
 
 /// Where the database is.
@@ -63,13 +65,15 @@ pub(crate) fn read<T>(
 ) -> Result<T> {
     let path = place.path_of(name);
     let mut journal = false;
+    let mut budget = Budget::WHOLE;
     for attempt in 0..ATTEMPTS {
         if attempt > 0 {
             std::thread::sleep(Duration::from_millis(1 << attempt));
         }
-        match Snapshot::open(place, name) {
+        match Snapshot::open(place, name, budget) {
             Ok(mut snapshot) => {
                 let seen = snapshot.read_header().and_then(|()| look(&mut snapshot));
+                budget = snapshot.budget;
                 if snapshot.still_true()? {
                     return seen;
                 }
@@ -83,7 +87,7 @@ pub(crate) fn read<T>(
 }
 
 impl<'a> Snapshot<'a> {
-    fn open(place: &'a Place, name: &'a str) -> Result<Self> {
+    fn open(place: &'a Place, name: &'a str, mut budget: Budget) -> Result<Self> {
         let path = place.path_of(name);
         let main = place.open(name)?.ok_or_else(|| ReadError::Missing { path: path.clone() })?;
         // Before anything is read, or a change right after the reading would go unseen.
@@ -101,6 +105,8 @@ impl<'a> Snapshot<'a> {
             return Err(ReadError::NotSqlite { path });
         }
         let database_bytes = main.metadata().map_err(|e| io_error(&path, e))?.len();
+        let too_much = |what| ReadError::TooMuch { path: path.clone(), what };
+        budget.log(witness.wal_bytes()).map_err(too_much)?;
         let mut sizes = Sizes { database_bytes, wal_bytes: witness.wal_bytes(), wal_committed_bytes: 0 };
         let page_count;
         let content = match Self::log(place, name)? {
@@ -126,6 +132,7 @@ impl<'a> Snapshot<'a> {
             user_version: 0,
             from_main: HashSet::new(),
             sizes,
+            budget,
         })
     }
 
@@ -177,7 +184,19 @@ impl<'a> Snapshot<'a> {
         self.sizes
     }
 
+    /// Takes memory for values that outlive the page they were read from.
+    pub(crate) fn keep(&mut self, bytes: usize) -> Result<()> {
+        let kept = self.budget.keep(bytes);
+        kept.map_err(|what| self.too_much(what))
+    }
+
+    fn too_much(&self, what: Spent) -> ReadError {
+        ReadError::TooMuch { path: self.path(), what }
+    }
+
     pub(crate) fn page(&mut self, number: u32) -> Result<Vec<u8>> {
+        let page = self.budget.page(self.page_size);
+        page.map_err(|what| self.too_much(what))?;
         if number == 0 || number > self.page_count {
             return Err(self.corrupt(&format!("it refers to page {number} of {}", self.page_count)));
         }

@@ -1,13 +1,9 @@
 //! Tables by name: where they are, which columns and indexes they have, their rows.
-//!
-//! Columns and indexes come from SQLite itself: it is given the table's own `CREATE` texts, in an empty database
-//! in memory, and asked for `table_xinfo` and `index_xinfo`. Parsing SQL by hand would be guessing.
 
 use std::collections::HashMap;
 
-use rusqlite::Connection;
-
 use super::btree;
+use super::definition::{self, Column};
 use super::error::{ReadError, Result};
 use super::page::Record;
 use super::record::{self, Value};
@@ -21,7 +17,7 @@ const MAX_ROWS: usize = 200_000;
 pub(crate) struct Schema {
     tables: HashMap<String, (u32, String)>,
     /// By table; without a text, SQLite made it for a key of the table.
-    indexes: HashMap<String, Vec<(String, u32, Option<String>)>>,
+    indexes: HashMap<String, Vec<(u32, Option<String>)>>,
 }
 
 #[derive(Debug)]
@@ -30,14 +26,6 @@ pub(crate) struct Table {
     root: u32,
     columns: Vec<Column>,
     indexes: Vec<Index>,
-}
-
-#[derive(Debug)]
-struct Column {
-    name: String,
-    /// Its place in the records; virtual generated columns have none.
-    stored: Option<usize>,
-    default: Value,
 }
 
 #[derive(Debug)]
@@ -52,6 +40,7 @@ impl Schema {
         let mut schema = Self { tables: HashMap::new(), indexes: HashMap::new() };
         btree::rows(snapshot, 1, |snapshot, record| {
             let record = record.complete(snapshot)?;
+            snapshot.keep(record.len())?;
             // type, name, tbl_name, rootpage, sql
             let mut row = record::columns(&record, &[0, 1, 2, 3, 4])
                 .map_err(|record::Malformed| snapshot.corrupt("its schema has a malformed row"))?
@@ -71,7 +60,7 @@ impl Schema {
                 ("table", Some(sql)) => {
                     schema.tables.insert(name, (root, sql));
                 }
-                ("index", sql) => schema.indexes.entry(table).or_default().push((name, root, sql)),
+                ("index", sql) => schema.indexes.entry(table).or_default().push((root, sql)),
                 _ => {}
             }
             Ok(())
@@ -87,8 +76,7 @@ impl Schema {
     pub(crate) fn table(&self, snapshot: &Snapshot, name: &str) -> Result<Option<Table>> {
         let Some((root, sql)) = self.tables.get(name) else { return Ok(None) };
         let indexes = self.indexes.get(name).map_or(&[][..], Vec::as_slice);
-        let (columns, indexes) =
-            describe(name, sql, indexes).map_err(|what| unknown(snapshot, name, &what))?;
+        let (columns, indexes) = describe(sql, indexes).map_err(|what| unknown(snapshot, name, what))?;
         Ok(Some(Table { name: name.to_owned(), root: *root, columns, indexes }))
     }
 }
@@ -137,6 +125,7 @@ impl Table {
             let filter = values.split_off(shown);
             if filter.iter().zip(equal).all(|(value, (_, text))| matches!(value, Value::Text(t) if t == text))
             {
+                snapshot.keep(values.iter().map(Value::bytes).sum())?;
                 rows.push(values);
             }
             if rows.len() > MAX_ROWS {
@@ -173,84 +162,24 @@ fn value_for<'a>(equal: &[(&str, &'a str)], column: &str) -> Option<&'a str> {
     equal.iter().find(|(name, _)| *name == column).map(|&(_, value)| value)
 }
 
+/// The columns, and the indexes that may be walked.
 fn describe(
-    name: &str,
     sql: &str,
-    indexes: &[(String, u32, Option<String>)],
-) -> std::result::Result<(Vec<Column>, Vec<Index>), String> {
-    // SQLite stores the texts normalised up to here; anything else is not for us to run.
-    if !sql.starts_with("CREATE TABLE ") {
-        return Err("is not an ordinary table".into());
-    }
-    let ask = || -> rusqlite::Result<(Vec<Column>, Vec<Index>, bool)> {
-        let memory = Connection::open_in_memory()?;
-        memory.execute(sql, [])?;
-        let without_rowid =
-            memory.query_row("SELECT wr FROM pragma_table_list(?1)", [name], |row| row.get(0))?;
-        let mut usable = Vec::new();
-        for (index, root, text) in indexes {
-            if text.as_ref().is_none_or(|text| plain(text) && memory.execute(text, []).is_ok()) {
-                let columns = index_columns(&memory, index)?;
-                usable.push((text.as_deref(), Index { root: *root, columns }));
-            }
-        }
-        let indexes =
-            usable.into_iter().filter(|(text, index)| is_whole(*text, index)).map(|(_, index)| index);
-        Ok((columns_of(&memory, name)?, indexes.collect(), without_rowid))
-    };
-    let (columns, indexes, without_rowid) =
-        ask().map_err(|error| format!("has a definition that SQLite does not accept ({error})"))?;
-    if without_rowid { Err("is a WITHOUT ROWID table".into()) } else { Ok((columns, indexes)) }
-}
-
-fn columns_of(memory: &Connection, table: &str) -> rusqlite::Result<Vec<Column>> {
-    const VIRTUAL_GENERATED: i64 = 2;
-    let mut places = 0..;
-    let mut statement = memory.prepare("SELECT name, hidden, dflt_value FROM pragma_table_xinfo(?1)")?;
-    let columns = statement.query_map([table], |row| {
-        let stored = if row.get::<_, i64>(1)? == VIRTUAL_GENERATED { None } else { places.next() };
-        let default = row.get::<_, Option<String>>(2)?;
-        Ok(Column { name: row.get(0)?, stored, default: literal(default.as_deref()) })
-    })?;
-    columns.collect()
-}
-
-fn index_columns(memory: &Connection, index: &str) -> rusqlite::Result<Vec<String>> {
-    let mut statement = memory
-        .prepare("SELECT name, \"desc\" = 0 AND coll = 'BINARY' AND \"key\" FROM pragma_index_xinfo(?1)")?;
-    let columns = statement.query_map([index], |row| Ok((row.get::<_, Option<String>>(0)?, row.get(1)?)))?;
-    let columns: Vec<(Option<String>, bool)> = columns.collect::<rusqlite::Result<_>>()?;
-    Ok(columns.into_iter().map_while(|(name, usable)| name.filter(|_| usable)).collect())
-}
-
-fn plain(index: &str) -> bool {
-    index.starts_with("CREATE INDEX ") || index.starts_with("CREATE UNIQUE INDEX ")
-}
-
-/// Whether every row with a text in the first column is in the index. A partial one has them all only when it
-/// leaves out nothing but NULLs.
-fn is_whole(text: Option<&str>, index: &Index) -> bool {
-    let Some(first) = index.columns.first() else { return false };
-    let words =
-        |text: &str| text.split_whitespace().map(str::to_ascii_uppercase).collect::<Vec<_>>().join(" ");
-    match text.map(words) {
-        Some(text) if text.contains(" WHERE ") => {
-            text.ends_with(&format!(" WHERE {} IS NOT NULL", first.to_ascii_uppercase()))
-        }
-        _ => true,
-    }
-}
-
-/// What a record that is older than its column means by leaving it out. Only literals can stand there.
-fn literal(default: Option<&str>) -> Value {
-    let Some(text) = default else { return Value::Null };
-    if let Ok(number) = text.parse() {
-        return Value::Integer(number);
-    }
-    match text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')) {
-        Some(inner) => Value::Text(inner.replace("''", "'")),
-        None => Value::Null,
-    }
+    indexes: &[(u32, Option<String>)],
+) -> std::result::Result<(Vec<Column>, Vec<Index>), &'static str> {
+    let definition = definition::table(sql)?;
+    let binary =
+        |name: &String| definition.columns.iter().any(|column| column.name == *name && column.binary);
+    let usable = indexes.iter().filter_map(|(root, text)| {
+        let columns = match text {
+            Some(text) => definition::index(text)?,
+            None => definition.automatic_index.clone()?,
+        };
+        let columns: Vec<String> = columns.into_iter().take_while(binary).collect();
+        (!columns.is_empty()).then_some(Index { root: *root, columns })
+    });
+    let usable = usable.collect();
+    Ok((definition.columns, usable))
 }
 
 fn unknown(snapshot: &Snapshot, table: &str, what: &str) -> ReadError {

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use lockdoctor::leases::{Sessions, survey};
+use lockdoctor::leases::{Section, Sessions, survey};
 use lockdoctor::peek::ReadError;
 use rusqlite::Connection;
 
@@ -140,4 +140,62 @@ fn a_locked_database_is_read_all_the_same() {
         let db = survey(state.path(), Sessions::Running).state.expect("readable");
         assert_eq!(db.leases.rows().len(), 1, "{lock}: what is not committed is not there");
     }
+}
+
+/// The text of a table is another program's: it is read, not run. This one would never end.
+#[test]
+fn a_definition_that_is_a_query_is_not_run() {
+    let state = StateDir::new().with_state("state-2026.9.6-midrun.sql", Left::Closed);
+    let endless = "CREATE TABLE state_leases AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) \
+                   SELECT x FROM c";
+    let db = Connection::open(state.state_db()).expect("opened");
+    db.pragma_update(None, "writable_schema", true).expect("set");
+    let changed = db.execute("UPDATE sqlite_schema SET sql = ?1 WHERE name = 'state_leases'", [endless]);
+    assert_eq!(changed.expect("changed"), 1);
+    drop(db);
+    let db = survey(state.path(), Sessions::Running).state.expect("the other tables are readable");
+    let Section::Unreadable(what) = &db.leases else { panic!("{:?}", db.leases) };
+    assert!(what.contains("state_leases is not a plain table"), "{what}");
+    assert_eq!(db.agent_database_leases.rows().len(), 3);
+}
+
+/// Thirty pages, each with the next one below each of its ninety entries: a walk of 90^30 steps without a circle.
+#[test]
+fn an_index_that_forks_without_end_is_left() {
+    let state = StateDir::new().with_state("state-2026.9.6-midrun.sql", Left::Closed);
+    let root: u32 = Connection::open(state.state_db())
+        .expect("opened")
+        .query_row(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_plugin_state_entries_1'",
+            [],
+            |row| row.get(0),
+        )
+        .expect("an index");
+    let entry = [&[5, 35, 45, 15, 1][..], b"memory-coreshort-term-locksk", &[7]].concat();
+    let page_above = |below: u32| {
+        let cell = [&below.to_be_bytes()[..], &[entry.len() as u8], &entry].concat();
+        let mut page = vec![0_u8; 4096];
+        page[0] = 2;
+        page[3..5].copy_from_slice(&90_u16.to_be_bytes());
+        page[8..12].copy_from_slice(&below.to_be_bytes());
+        for at in 0..90 {
+            let place = 4096 - (at + 1) * cell.len();
+            page[12 + 2 * at..14 + 2 * at].copy_from_slice(&(place as u16).to_be_bytes());
+            page[place..place + cell.len()].copy_from_slice(&cell);
+        }
+        page
+    };
+    let mut bytes = fs::read(state.state_db()).expect("read");
+    let end = bytes.len() as u32 / 4096;
+    let start = (root as usize - 1) * 4096;
+    bytes[start..start + 4096].copy_from_slice(&page_above(end + 1));
+    for level in 1..=30 {
+        bytes.extend(page_above(end + level + 1));
+    }
+    let mut leaf = vec![0_u8; 4096];
+    leaf[0] = 10;
+    bytes.extend(leaf);
+    fs::write(state.state_db(), bytes).expect("written");
+    let error = survey(state.path(), Sessions::Running).state.expect_err("no end");
+    assert!(matches!(error, ReadError::TooMuch { .. }), "{error}");
 }
