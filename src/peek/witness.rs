@@ -1,7 +1,7 @@
 //! Whether a database without a log has changed between two moments.
 //!
 //! SQLite's own change counter counts only in rollback mode. In WAL mode a transaction can come, be checkpointed,
-//! and leave an empty log behind, all between two looks, without touching it (seen in `tests/sqlite/busy.rs`). Then
+//! and leave an empty log behind, all between two looks, without touching it (seen in `tests/suite/sqlite/busy.rs`). Then
 //! the counter in the `-shm` has moved, as long as a process has the database open; and if none has, the times of
 //! the files say so.
 

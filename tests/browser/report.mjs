@@ -1,5 +1,5 @@
 // The report in a real browser: `node report.mjs CHROMIUM DIRECTORY`, where DIRECTORY holds the pages that
-// tests/html_report.rs rendered. Prints a line a check and exits 1 if one failed. Timings are budgets only with
+// tests/suite/html_report.rs rendered. Prints a line a check and exits 1 if one failed. Timings are budgets only with
 // LOCKDOCTOR_MEASURE=1; otherwise three times as much is allowed, for busy machines.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";

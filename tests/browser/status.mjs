@@ -1,5 +1,5 @@
 // The status page in a real browser: `node status.mjs CHROMIUM ADDRESS DIRECTORY`. Prints a line a check, leaves
-// pictures in DIRECTORY, and exits 1 if a check failed. tests/watch/page.rs runs the daemon, and kills
+// pictures in DIRECTORY, and exits 1 if a check failed. tests/suite/watch/page.rs runs the daemon, and kills
 // the holder of a lock at the line that asks for it.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -103,7 +103,7 @@ boot() {
 inside() { nsenter -t "$leader" -m -u -i -n -p -C env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 "$@"; }
 
 # follow PAGE NAME: runs the commands that stand under `<!-- test: NAME -->` in README.md or docs/PAGE.md, as the page
-# has them, by `play FILE` of the script that asks; what they say is in $work/steps.log. tests/docs.rs looks for this line.
+# has them, by `play FILE` of the script that asks; what they say is in $work/steps.log. tests/suite/docs.rs looks for this line.
 follow() {
     page=docs/$1.md
     [ "$1" != README ] || page=README.md

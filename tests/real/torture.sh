@@ -4,4 +4,6 @@
 set -eu
 export LOCKDOCTOR_TORTURE_ROUNDS="${1:-100000}"
 cd "$(dirname "$0")/../.."
-exec cargo test --test torture_real --test torture_native -- --nocapture --test-threads=1
+LOCKDOCTOR_LONG=1
+export LOCKDOCTOR_LONG
+exec cargo test --test long torture -- --nocapture --test-threads=1

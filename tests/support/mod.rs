@@ -3,6 +3,13 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
+pub mod browser;
+pub mod reclaim;
+pub mod ship;
+pub mod sqlite;
+pub mod strace;
+pub mod watch;
+
 use std::ffi::{CString, OsStr};
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{BufRead, BufReader, Write};

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use crate::daemon::Watch;
+use crate::support::watch::Watch;
 use crate::support::{TestEnv, eventually, hold, is_shipped, own_pid, payload, start_ticks};
 
 const MIB: u64 = 1024;

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::daemon::{Watch, distribution, holder};
 use crate::promised;
 use crate::support::TestEnv;
+use crate::support::watch::{Watch, distribution, holder};
 
 const ROUNDS: usize = 60;
 const SETTLE: Duration = Duration::from_millis(300);

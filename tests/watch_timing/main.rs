@@ -1,8 +1,6 @@
 //! How fast `lockdoctor watch` is, and what it costs: measured, so these tests run one at a time.
 #![expect(clippy::float_cmp, reason = "metrics are counts that happen to be written as floats")]
 
-#[path = "../watch/daemon.rs"]
-mod daemon;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -1,0 +1,30 @@
+//! What lockdoctor promises, held against the program as it is typed and against the library's parts.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod demo;
+mod diagnose_cli;
+mod diagnosis;
+mod discovery;
+mod docs;
+mod doctor;
+mod gatewaylog;
+mod gatewaylog_samples;
+mod golden;
+mod hostile;
+mod html_report;
+mod kinds;
+mod namespaces;
+mod output;
+mod payload;
+mod reclaim;
+mod reclaim_filesystems;
+mod reclaim_quarantine;
+mod reclaim_together;
+mod scan;
+mod ship_check;
+mod ship_man;
+mod sqlite;
+mod syscalls;
+mod watch;

@@ -1,0 +1,158 @@
+//! What a scan costs, in system calls: counts are the same on every machine, times are not.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use crate::support::{Running, TestEnv, dead_pid, has, hold, own_pid, payload, skipped, start_ticks};
+
+const LOCKS: usize = 200;
+const OWNERS: usize = 10;
+
+/// The calls of one scan, by name, and the whole trace.
+fn trace(env: &TestEnv) -> (BTreeMap<String, usize>, String) {
+    let log = env.home().join("trace");
+    let mut command = Command::new("strace");
+    env.isolate(&mut command).args(["-f", "-qq", "-o"]).arg(&log).arg(crate::support::binary());
+    command.args(["scan", "--json", "--state-dir"]).arg(env.state());
+    let run = crate::support::Run::of(command);
+    assert!(run.code < 2, "{run:#?}");
+    let text = fs::read_to_string(&log).expect("trace");
+    let mut calls = BTreeMap::new();
+    for line in text.lines() {
+        let call = line.split_once(' ').map(|(_, call)| call.trim_start()).unwrap_or_default();
+        // The standard library's own check in a debug build.
+        if call.contains("F_GETFD") {
+            continue;
+        }
+        // The census looks at every process of the machine (open, read, close), whoever they are.
+        if call.contains("/status\"") {
+            *calls.entry(CENSUS.to_owned()).or_default() += 3;
+        }
+        if let Some((name, _)) = call.split_once('(') {
+            *calls.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+    (calls, text)
+}
+
+const CENSUS: &str = "(census)";
+
+fn total(calls: &BTreeMap<String, usize>) -> usize {
+    // Memory is a matter of the allocator.
+    let memory = ["brk", "mmap", "munmap", "mremap", "madvise", CENSUS];
+    let all: usize = calls.iter().filter(|(name, _)| !memory.contains(&name.as_str())).map(|(_, n)| n).sum();
+    all - calls.get(CENSUS).copied().unwrap_or_default()
+}
+
+/// A tree with as many transcripts as it has locks later.
+fn tree() -> TestEnv {
+    let env = TestEnv::new("2026.5.22");
+    for number in 0..LOCKS {
+        fs::write(env.sessions("main").join(format!("{number}.jsonl")), "{}\n").expect("transcript");
+    }
+    env
+}
+
+fn lock(env: &TestEnv, number: usize) -> std::path::PathBuf {
+    env.sessions("main").join(format!("{number}.jsonl.lock"))
+}
+
+fn traced() -> bool {
+    has("strace")
+        && Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status().is_ok_and(|s| s.success())
+}
+
+/// At most eight calls for a lock and five for a distinct owner, over the same tree without locks; no
+/// transcript is opened or looked at.
+fn assert_frugal(what: &str, env: &TestEnv, baseline: &BTreeMap<String, usize>, owners: usize) {
+    let (calls, text) = trace(env);
+    let spent = total(&calls) - total(baseline);
+    // What does not grow with the locks: the session store, the output, one wait for all second looks.
+    let allowed = 8 * LOCKS + 5 * owners + 16;
+    eprintln!(
+        "{what}: {:.2} calls a lock, {spent} in all for {LOCKS} locks of {owners} owners",
+        spent as f64 / LOCKS as f64
+    );
+    assert!(spent <= allowed, "{what}: {spent} > {allowed}\n{calls:#?}\nwithout locks {baseline:#?}");
+    let touched: Vec<&str> = text.lines().filter(|line| line.contains(".jsonl\"")).collect();
+    assert!(touched.is_empty(), "{what}: {touched:#?}");
+}
+
+#[test]
+fn a_lock_costs_eight_calls_at_most() {
+    if skipped(traced(), "strace(1) is not here, or may not trace") {
+        return;
+    }
+    let env = tree();
+    let (baseline, _) = trace(&env);
+
+    let dead: Vec<u32> = (0..OWNERS).map(|_| dead_pid()).collect();
+    for number in 0..LOCKS {
+        fs::write(lock(&env, number), payload(dead[number % OWNERS], Some(1))).expect("lock");
+    }
+    assert_frugal("dead owners", &env, &baseline, OWNERS);
+    let (calls, _) = trace(&env);
+    assert_eq!(calls.get("clock_nanosleep"), None, "a proven death needs no second look");
+
+    let strangers: Vec<Running> =
+        (0..OWNERS).map(|_| Running::start(Command::new("sleep").arg("1000"))).collect();
+    for number in 0..LOCKS {
+        fs::write(lock(&env, number), payload(strangers[number % OWNERS].id(), Some(1))).expect("lock");
+    }
+    assert_frugal("recycled numbers", &env, &baseline, OWNERS);
+
+    for number in 0..LOCKS {
+        let pid = strangers[number % OWNERS].id();
+        fs::write(lock(&env, number), payload(pid, Some(start_ticks(pid)))).expect("lock");
+    }
+    assert_frugal("leaked by live owners", &env, &baseline, OWNERS);
+
+    let held: Vec<_> = (0..LOCKS)
+        .map(|number| {
+            fs::remove_file(lock(&env, number)).expect("lock");
+            hold(&lock(&env, number), &payload(own_pid(), Some(start_ticks(own_pid()))))
+        })
+        .collect();
+    assert_frugal("held", &env, &baseline, 1);
+    drop(held);
+}
+
+#[test]
+fn memory_and_time_of_a_small_scan() {
+    if skipped(
+        has("time") || std::path::Path::new("/usr/bin/python3").exists(),
+        "nothing measures a child here",
+    ) {
+        return;
+    }
+    let env = tree();
+    for number in 0..10 {
+        fs::write(lock(&env, number), payload(dead_pid(), Some(1))).expect("lock");
+    }
+    let usage = || {
+        let before = children();
+        env.scan();
+        let after = children();
+        (after.0 - before.0, after.1)
+    };
+    let (_, peak) = usage();
+    assert!(peak < 20 * 1024, "{peak} KiB at its peak");
+    // The best of several: whatever else runs only adds.
+    let best = (0..20).map(|_| usage().0).min().expect("runs");
+    eprintln!("ten locks: {best} µs of CPU, {peak} KiB at the peak");
+    let bound = if cfg!(debug_assertions) { 40_000 } else { 5_000 };
+    assert!(best <= bound, "{best} µs of CPU for ten locks");
+}
+
+/// CPU time of all children in microseconds, and the largest of them in KiB.
+fn children() -> (i64, i64) {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: getrusage(2) fills the structure it is given, which outlives the call.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let micros = |time: libc::timeval| time.tv_sec * 1_000_000 + time.tv_usec;
+    (micros(usage.ru_utime) + micros(usage.ru_stime), usage.ru_maxrss)
+}
