@@ -95,7 +95,7 @@ fn the_documents_about_the_demo_are_as_ever() {
         (r"\b\d+(d|h|m|ms|s)( \d+(h|m|s))*\b", "#"),
         (r"\b[0-9a-f]{16}\b", "#"),
         (r"\b\d{3,}\b", "#"),
-        (r#"(_ms"|Ms"|"cpu_percent"): [0-9.]+"#, "$1: #"),
+        (r#"(_ms"|Ms"|"cpu_percent"|"size"): [0-9.]+"#, "$1: #"),
         // Whether the locks are older than the machine is up.
         (r#""previous-boot",\s*|previous-boot, "#, ""),
     ] {
