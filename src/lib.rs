@@ -10,6 +10,7 @@ pub mod clock;
 pub mod demo;
 pub mod diagnosis;
 pub mod doctor;
+pub mod door;
 pub mod evidence;
 pub mod examination;
 pub mod exit;

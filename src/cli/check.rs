@@ -66,7 +66,7 @@ pub fn run(common: &Common, args: &CheckArgs) -> anyhow::Result<Exit> {
     match common.format() {
         format @ (Format::Json | Format::Ndjson) => output::print_document(format, &report.to_json())?,
         Format::Table | Format::Plain => {
-            let mut out = std::io::stdout().lock();
+            let mut out = output::stdout();
             writeln!(out, "{}", report.line())?;
             if args.verbose {
                 report.details.iter().try_for_each(|detail| writeln!(out, "{detail}"))?;

@@ -100,7 +100,7 @@ pub fn run(common: &Common, args: &DiagnoseArgs) -> anyhow::Result<Exit> {
                 &diagnosed::document(&examination, Utc::now(), common.redaction()),
             )?;
         }
-        Format::Plain => write!(output::stdout(), "{}", diagnosed::plain(&examination))?,
+        Format::Plain => write!(output::columns(), "{}", diagnosed::plain(&examination))?,
         Format::Table => {
             let (scope, logs) = (common.scope_as_typed(&args.paths), args.logs.as_typed());
             let text = diagnosed::for_people(&examination, &scope, &logs, output::width());
@@ -113,7 +113,7 @@ pub fn run(common: &Common, args: &DiagnoseArgs) -> anyhow::Result<Exit> {
         !args.logs.named().is_empty() && examination.sources.iter().any(|source| source.error.is_some());
     for source in examination.sources.iter().filter(|_| unread) {
         if let Some(error) = &source.error {
-            anstream::eprintln!("lockdoctor: {}: {error}", source.label);
+            writeln!(output::stderr(), "lockdoctor: {}: {error}", source.label)?;
         }
     }
     Ok(match examination.diagnosis.worst() {

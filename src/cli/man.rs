@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Args, Command, CommandFactory};
 use clap_mangen::Man;
 
-use super::Cli;
+use super::{Cli, output};
 use crate::exit::Exit;
 
 /// Stands in the pages; set at a release, so that the same source gives the same bytes.
@@ -37,7 +37,7 @@ pub fn run(args: &ManArgs) -> anyhow::Result<Exit> {
     let page = pages.iter().find(|page| page.file == wanted);
     let page =
         page.with_context(|| format!("there is no page {wanted}; `lockdoctor --help` lists the commands"))?;
-    std::io::stdout().lock().write_all(&page.roff)?;
+    output::columns().write_all(&page.roff)?;
     Ok(Exit::Clean)
 }
 

@@ -16,6 +16,7 @@ pub mod scan;
 pub mod watch;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -168,10 +169,13 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
 /// Prints what clap has to say: help, version, or what was wrong with the command line.
 pub fn usage_error(error: &clap::Error, typed: impl Iterator<Item = OsString>) -> Exit {
     // Nobody reads it: then there is nobody to tell either.
-    let _ = error.print();
-    match error.exit_code() {
-        0 => Exit::Clean,
-        _ => trouble("wrong usage of lockdoctor check", typed),
+    if error.use_stderr() {
+        // In plain text, as it quotes what was typed.
+        let _ = write!(output::stderr(), "{error}");
+        trouble("wrong usage of lockdoctor check", typed)
+    } else {
+        let _ = write!(output::stdout(), "{}", error.render().ansi());
+        Exit::Clean
     }
 }
 
@@ -181,7 +185,7 @@ pub fn trouble(why: &str, typed: impl Iterator<Item = OsString>) -> Exit {
         return Exit::Trouble;
     }
     // A monitoring system shows standard output only.
-    anstream::println!("{}", check::unknown(why));
+    let _ = writeln!(output::stdout(), "{}", check::unknown(why));
     Exit::Unknown
 }
 

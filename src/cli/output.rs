@@ -1,11 +1,12 @@
 //! Where output goes: data to standard output, messages to standard error, colours only where they can be seen.
 
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, StderrLock, StdoutLock, Write};
 
-use anstream::{AutoStream, ColorChoice};
+use anstream::ColorChoice;
 use serde::Serialize;
 
 use super::{ColorWhen, Format};
+use crate::door::{self, Door, Form};
 
 /// Applies `--color`; `auto` leaves the decision to the stream (terminal, NO_COLOR, TERM).
 pub fn set_color(when: ColorWhen) {
@@ -16,9 +17,19 @@ pub fn set_color(when: ColorWhen) {
     }
 }
 
-/// Standard output, with colours removed where they do not belong.
-pub fn stdout() -> AutoStream<std::io::StdoutLock<'static>> {
-    AutoStream::auto(std::io::stdout().lock())
+/// Standard output, for people.
+pub fn stdout() -> Door<StdoutLock<'static>> {
+    door::stdout(Form::Text)
+}
+
+/// Standard output for `--format plain`, scripts and pages: tabs are ours, colours there are none.
+pub fn columns() -> Door<StdoutLock<'static>> {
+    door::stdout(Form::Columns)
+}
+
+/// Standard error.
+pub fn stderr() -> Door<StderrLock<'static>> {
+    door::stderr()
 }
 
 /// The width for people: the terminal's, within reason; 120 when there is none.
@@ -27,12 +38,13 @@ pub fn width() -> usize {
     terminal.map_or(120, |(width, _)| usize::from(width.0).clamp(60, 200))
 }
 
-/// Thousands of locks make megabytes of JSON.
-const BUFFER: usize = 256 * 1024;
+fn json() -> Door<BufWriter<StdoutLock<'static>>> {
+    door::buffered_stdout(Form::Json)
+}
 
 /// One JSON document, ended by a newline.
 pub fn print_json<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    let mut out = std::io::BufWriter::with_capacity(BUFFER, std::io::stdout().lock());
+    let mut out = json();
     serde_json::to_writer_pretty(&mut out, value)?;
     out.write_all(b"\n")?;
     Ok(out.flush()?)
@@ -48,7 +60,7 @@ pub fn print_document<T: Serialize>(format: Format, value: &T) -> anyhow::Result
 
 /// One JSON document a line.
 pub fn print_ndjson<T: Serialize>(values: impl IntoIterator<Item = T>) -> anyhow::Result<()> {
-    let mut out = std::io::BufWriter::with_capacity(BUFFER, std::io::stdout().lock());
+    let mut out = json();
     for value in values {
         serde_json::to_writer(&mut out, &value)?;
         out.write_all(b"\n")?;

@@ -124,7 +124,7 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
     print(common, args, &run)?;
     if let Some(id) = args.id.as_deref().filter(|_| run.attempts.is_empty()) {
         let scope = common.scope_as_typed(&args.paths);
-        writeln!(anstream::stderr(), "lockdoctor: {}", reclaimed::not_found(&run, id, &scope))?;
+        writeln!(output::stderr(), "lockdoctor: {}", reclaimed::not_found(&run, id, &scope))?;
     }
     Ok(exit(&run, args))
 }
@@ -146,7 +146,7 @@ fn find_abandoned(survey: &mut Survey) -> anyhow::Result<bool> {
     for source in log.sources.iter().filter(unread) {
         if let Some(error) = &source.error {
             let label = &source.label;
-            let mut stderr = anstream::stderr();
+            let mut stderr = output::stderr();
             writeln!(stderr, "lockdoctor: {label}: {error}; without it --abandoned frees nothing")?;
             return Ok(false);
         }
@@ -188,7 +188,7 @@ fn print(common: &Common, args: &ReclaimArgs, run: &Run) -> anyhow::Result<()> {
     match common.format() {
         Format::Json => output::print_json(&reclaimed::document(run, redaction))?,
         Format::Ndjson => output::print_ndjson(reclaimed::locks(run, redaction))?,
-        Format::Plain => write!(output::stdout(), "{}", reclaimed::plain(run))?,
+        Format::Plain => write!(output::columns(), "{}", reclaimed::plain(run))?,
         Format::Table if args.id.is_some() && run.attempts.is_empty() => {}
         Format::Table if args.quiet => write!(output::stdout(), "{}", reclaimed::one_line(run))?,
         Format::Table => {

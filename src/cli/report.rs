@@ -32,7 +32,7 @@ pub fn run(common: &Common, args: &ReportArgs) -> anyhow::Result<Exit> {
     let model = page::model(survey.as_ref(), &examination, Utc::now(), redactor);
     let text = html::render(&model);
     if args.output.as_os_str() == "-" {
-        std::io::stdout().lock().write_all(text.as_bytes())?;
+        output::columns().write_all(text.as_bytes())?;
         return Ok(Exit::Clean);
     }
     std::fs::write(&args.output, text).with_context(|| format!("writing {}", args.output.display()))?;

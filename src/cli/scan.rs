@@ -35,7 +35,7 @@ pub fn run(common: &Common, args: &ScanArgs) -> anyhow::Result<Exit> {
     match common.format() {
         Format::Json => output::print_json(&json::scan(&survey, redaction))?,
         Format::Ndjson => output::print_ndjson(json::locks(&survey, redaction))?,
-        Format::Plain => write!(output::stdout(), "{}", plain::locks(&survey, redaction))?,
+        Format::Plain => write!(output::columns(), "{}", plain::locks(&survey, redaction))?,
         Format::Table => {
             let listing = if args.all { table::Listing::All } else { table::Listing::SickOnly };
             let mut out = output::stdout();
@@ -51,7 +51,7 @@ pub fn run(common: &Common, args: &ScanArgs) -> anyhow::Result<Exit> {
 
 /// What could not be looked at goes to standard error in every format.
 pub fn print_problems(survey: &Survey) -> anyhow::Result<()> {
-    let mut err = anstream::stderr().lock();
+    let mut err = output::stderr();
     for problem in &survey.problems {
         writeln!(err, "lockdoctor: {}: {}", words::path(&problem.path), problem.what)?;
     }
