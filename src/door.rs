@@ -80,6 +80,20 @@ pub fn passed(text: &[u8], form: Form) -> Vec<u8> {
     std::mem::take(&mut door.out)
 }
 
+/// One entry of a log as it passes the door: a line, whatever its fields hold.
+pub fn line(entry: &[u8], form: Form, styled: bool) -> Vec<u8> {
+    let entry = entry.strip_suffix(b"\n").unwrap_or(entry);
+    let mut door = Door::new(Vec::with_capacity(entry.len() + 1), form, styled);
+    for (index, part) in entry.split(|byte| *byte == b'\n').enumerate() {
+        // Writing to memory cannot fail.
+        let _ = if index > 0 { door.write_all(b"\\n") } else { Ok(()) };
+        let _ = door.write_all(part);
+    }
+    let _ = door.flush();
+    door.out.push(b'\n');
+    std::mem::take(&mut door.out)
+}
+
 impl<W: Write> Door<W> {
     /// `styled`: our styling passes; else it is left out.
     pub fn new(out: W, form: Form, styled: bool) -> Self {
@@ -102,14 +116,14 @@ impl<W: Write> Door<W> {
     fn text(&mut self, text: &str, is_last: bool) -> io::Result<()> {
         let mut rest = text;
         while let Some(at) = rest.find(|c| !self.passes(c)) {
-            self.out.write_all(rest[..at].as_bytes())?;
+            self.out.write_all(&rest.as_bytes()[..at])?;
             rest = &rest[at..];
             let odd = rest.chars().next().unwrap_or_default();
             let styling = if self.form == Form::Text { styling(rest) } else { Styling::None };
             match styling {
                 Styling::Whole(length) => {
                     if self.styled {
-                        self.out.write_all(rest[..length].as_bytes())?;
+                        self.out.write_all(&rest.as_bytes()[..length])?;
                     }
                     rest = &rest[length..];
                 }
@@ -221,7 +235,10 @@ mod tests {
         assert_eq!(shown("\u{1b}[1m\u{1b}[31mKäfer 🦞\u{1b}[0m\n"), "\u{1b}[1m\u{1b}[31mKäfer 🦞\u{1b}[0m\n");
         assert_eq!(shown("a\u{1b}]52;c;aGk=\u{7}b"), "a\\u{1b}]52;c;aGk=\\u{7}b");
         assert_eq!(shown("\u{1b}[2J\u{1b}[8m\u{1b}[30mx"), "\\u{1b}[2J\\u{1b}[8m\\u{1b}[30mx");
-        assert_eq!(shown("a\u{9b}31m\r\tb\u{202e}c\u{200b}d\u{2028}"), "a\\u{9b}31m\\r\\tb\\u{202e}c\\u{200b}d\\u{2028}");
+        assert_eq!(
+            shown("a\u{9b}31m\r\tb\u{202e}c\u{200b}d\u{2028}"),
+            "a\\u{9b}31m\\r\\tb\\u{202e}c\\u{200b}d\\u{2028}"
+        );
         assert_eq!(shown("\u{1b}[1;1;1;1;1;1;1;1m"), "\\u{1b}[1;1;1;1;1;1;1;1m");
         assert_eq!(through(Form::Text, false, &[b"\x1b[1mx\x1b[0m"]), "x");
         assert_eq!(through(Form::Columns, true, &["a\tb\u{7f}".as_bytes()]), "a\tb\\u{7f}");
@@ -234,6 +251,13 @@ mod tests {
         assert_eq!(through(Form::Text, true, &[b"x\x1b[3"]), "x\\u{1b}[3");
         assert_eq!(through(Form::Text, true, &[b"x\x1b[", b"2J"]), "x\\u{1b}[2J");
         assert_eq!(through(Form::Text, true, &[b"\xe2\x80", b"\xae"]), "\\u{202e}");
+    }
+
+    #[test]
+    fn an_entry_of_a_log_is_one_line() {
+        let shown = |entry: &str| String::from_utf8(line(entry.as_bytes(), Form::Text, true)).expect("UTF-8");
+        assert_eq!(shown("<4>gone path=/x\n<0>forged\u{1b}[2J\n"), "<4>gone path=/x\\n<0>forged\\u{1b}[2J\n");
+        assert_eq!(shown("\u{1b}[2mplain\u{1b}[0m"), "\u{1b}[2mplain\u{1b}[0m\n");
     }
 
     proptest! {

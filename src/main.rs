@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     sys::ignore_lease_break_signal();
     let cli = match settings::parse(std::env::args_os()) {
         Ok(cli) => cli,
-        Err(SettingsError::Usage(error)) => return cli::usage_error(&error, std::env::args_os()).into(),
+        Err(SettingsError::Usage(error)) => return cli::usage_error(error, std::env::args_os()).into(),
         Err(error) => {
             say(&format!("{error}"));
             return cli::trouble(&error.to_string(), std::env::args_os()).into();

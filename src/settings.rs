@@ -3,17 +3,22 @@
 //! so that none can be forgotten, and clap parses all of them the same way.
 
 use std::ffi::OsString;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
+use rustix::fs::{FileType, Mode, OFlags, Stat};
 use toml::{Table, Value};
 
 use crate::cli::Cli;
+use crate::cli::bounds::bounded;
+use crate::words;
 
 const PREFIX: &str = "LOCKDOCTOR_";
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Options that say where the others come from, or ask for help.
 const NOT_IN_A_FILE: [&str; 3] = ["config", "help", "version"];
 
@@ -22,17 +27,23 @@ pub enum SettingsError {
     /// What was typed; clap prints it, help and version included.
     #[error("{0}")]
     Usage(#[from] clap::Error),
-    #[error("{path}: {error}")]
+    #[error("{}: {error}", words::path(path))]
     Read { path: PathBuf, error: io::Error },
-    #[error("{path}:{line}: {what}")]
+    #[error("{}: {why}", words::path(path))]
+    Untrusted { path: PathBuf, why: String },
+    #[error("{}:{line}: {what}", words::path(path))]
     Syntax { path: PathBuf, line: usize, what: String },
-    #[error("{path}: {key}: {what}")]
+    #[error("{}: {key}: {what}", words::path(path))]
     Key { path: PathBuf, key: String, what: String },
 }
 
 /// The commands with their options, each with its variable.
 pub fn command() -> clap::Command {
-    with_variables(Cli::command())
+    with_variables(with_bounds(Cli::command()))
+}
+
+fn with_bounds(command: clap::Command) -> clap::Command {
+    command.mut_args(bounded).mut_subcommands(with_bounds)
 }
 
 /// What was typed, completed by variables and the configuration file.
@@ -70,12 +81,14 @@ pub fn names_command(name: &str, arguments: impl Iterator<Item = OsString>) -> b
 fn blamed(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
     let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return error };
     let is_bad_value = matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation);
-    let typed_alone = without_variables(Cli::command());
+    let typed_alone = without_variables(with_bounds(Cli::command()));
     let same = |other: clap::Error| other.get(ContextKind::InvalidArg) == error.get(ContextKind::InvalidArg);
     if is_bad_value && !typed_alone.try_get_matches_from(arguments).is_err_and(same) {
         let name = option.trim_start_matches('-').split(' ').next().unwrap_or_default();
         let variable = ContextValue::String(variable(name));
         error.insert(ContextKind::InvalidArg, variable);
+        // A web hook's address in the wrong variable need not stand in a log.
+        error.insert(ContextKind::InvalidValue, ContextValue::String("…".to_owned()));
     }
     error
 }
@@ -142,14 +155,53 @@ fn usual_places() -> Vec<PathBuf> {
 }
 
 fn read(path: &Path) -> Result<Table, SettingsError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| SettingsError::Read { path: path.to_owned(), error })?;
+    let failed = |error: io::Error| SettingsError::Read { path: path.to_owned(), error };
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| failed(error.into()))?;
+    let stat = rustix::fs::fstat(&fd).map_err(|error| failed(error.into()))?;
+    if let Some(why) = distrust(&stat, Us::of_this_process()) {
+        return Err(SettingsError::Untrusted { path: path.to_owned(), why });
+    }
+    let mut text = String::new();
+    File::from(fd).take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(failed)?;
     text.parse().map_err(|error: toml::de::Error| SettingsError::Syntax {
         path: path.to_owned(),
         line: 1 + error.span().map_or(0, |span| text[..span.start].matches('\n').count()),
         // Without the line itself, which may hold a token.
         what: error.message().to_owned(),
     })
+}
+
+/// Whom this process acts as.
+#[derive(Debug, Clone, Copy)]
+struct Us {
+    uid: u32,
+    gid: u32,
+}
+
+impl Us {
+    fn of_this_process() -> Self {
+        Self { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() }
+    }
+}
+
+/// Why a file may not decide what lockdoctor does: its commands are run, and its paths acted on, with our rights.
+fn distrust(stat: &Stat, us: Us) -> Option<String> {
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_size as u64 >= MAX_FILE_BYTES
+    {
+        return Some("is not a regular file of less than 1 MiB".to_owned());
+    }
+    if stat.st_uid != us.uid && stat.st_uid != 0 {
+        return Some(format!(
+            "belongs to uid {}, and lockdoctor runs as uid {}: another user's file does not decide what it does; \
+             take it over with chown, or name another with --config",
+            stat.st_uid, us.uid
+        ));
+    }
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    let by_group = mode.contains(Mode::WGRP) && stat.st_gid != us.gid;
+    (by_group || mode.contains(Mode::WOTH))
+        .then(|| "can be written by other users; `chmod go-w` it first".to_owned())
 }
 
 /// Puts a file's values in the place of the defaults. Top-level keys are the common options; a table is a
@@ -237,16 +289,13 @@ fn check(arg: &Arg) -> Result<(), String> {
     }
 }
 
-/// The part of clap's message that is about the value.
+/// What was expected. The value itself is not quoted: it may be a secret in the wrong place.
 fn why(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    let about = first.replace(" for '--value <value>'", "").replace(" for '--value'", "");
-    if error.kind() != ErrorKind::InvalidValue {
-        return about;
-    }
-    let possible = text.lines().map(str::trim).find(|line| line.starts_with("[possible values"));
-    possible.map_or(about.clone(), |values| format!("{about} {values}"))
+    let expected = match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(words)) if !words.is_empty() => format!("one of {}", words.join(", ")),
+        _ => std::error::Error::source(error).map(ToString::to_string).unwrap_or_default(),
+    };
+    if expected.is_empty() { "is not usable".to_owned() } else { format!("is not usable: {expected}") }
 }
 
 #[cfg(test)]
@@ -300,12 +349,13 @@ mod tests {
         );
         // Also in the table of a command that is not running.
         assert!(
-            refused("[watch]\nsettle = 'soon'").contains("watch.settle: invalid value 'soon'"),
+            refused("[watch]\nsettle = 'soon'")
+                .ends_with("watch.settle: is not usable: a duration such as 30s, 5m or 2h is expected"),
             "{}",
             refused("[watch]\nsettle = 'soon'")
         );
         assert!(
-            refused("format = 'xml'").contains("possible values: table, plain"),
+            refused("format = 'xml'").contains("is not usable: one of table, plain"),
             "{}",
             refused("format = 'xml'")
         );

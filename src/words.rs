@@ -7,17 +7,16 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use unicode_width::UnicodeWidthStr;
 
-/// Text from outside (a file's name, a process's) as it may stand in a terminal: control characters, which
-/// could move the cursor or forge a line, and those that turn the writing direction are spelt out.
+use crate::door::{can_be_seen, spelt};
+
+/// Text from outside (a file's name, a process's) as a part of one line: what could end the line, move the cursor
+/// or stay unseen is spelt out.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    let turns =
-        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let unsafe_here = |c: char| c.is_control() || turns(c);
-    if !text.contains(unsafe_here) {
+    if text.chars().all(can_be_seen) {
         return Cow::Borrowed(text);
     }
-    let spelt = |c: char| if unsafe_here(c) { c.escape_default().to_string() } else { c.to_string() };
-    Cow::Owned(text.chars().map(spelt).collect())
+    let shown = |c: char| if can_be_seen(c) { c.to_string() } else { spelt(c).to_string() };
+    Cow::Owned(text.chars().map(shown).collect())
 }
 
 /// A path as it may stand in a terminal.
@@ -48,10 +47,10 @@ pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Breaks a sentence between words into lines of at most `width` columns.
+/// Breaks a sentence, made printable, between words into lines of at most `width` columns.
 pub fn wrapped(sentence: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in sentence.split_whitespace() {
+    for word in printable(sentence).split_whitespace() {
         match lines.last_mut() {
             Some(line) if line.is_empty() => line.push_str(word),
             Some(line) if line.width() + 1 + word.width() <= width => {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::bounds::duration;
 use super::{Common, Format, output};
 use crate::evidence::view::SystemView;
 use crate::exit::Exit;
@@ -54,7 +55,7 @@ pub struct CheckArgs {
     #[arg(long, short, value_name = "METRIC=RANGE")]
     pub critical: Vec<Threshold>,
     /// UNKNOWN if the answer takes longer than this (a network file system that hangs).
-    #[arg(long, short, value_name = "DUR", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, short, value_name = "DUR", default_value = "10s", value_parser = duration)]
     pub timeout: Duration,
     /// A line for each lock that needs attention, below the first.
     #[arg(long, short)]

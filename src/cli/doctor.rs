@@ -9,6 +9,7 @@ use clap::Args;
 use super::{Common, Format, output};
 use crate::doctor::{self, CHECKS, Check, Examined, Surroundings, report};
 use crate::exit::Exit;
+use crate::words;
 
 /// Checks whether lockdoctor can see and act here, and says what to do where it cannot.
 ///
@@ -62,7 +63,7 @@ fn told_apart(what: &[PathBuf]) -> anyhow::Result<(Vec<&'static Check>, Vec<Path
             None if word.components().count() > 1 || word.is_absolute() || Path::new(word).exists() => {
                 paths.push(word.clone());
             }
-            None => bail!("there is no check '{}'; `lockdoctor doctor --list` names them", word.display()),
+            None => bail!("there is no check '{}'; `lockdoctor doctor --list` names them", words::path(word)),
         }
     }
     if checks.is_empty() {

@@ -11,6 +11,7 @@ use crate::evidence::view::SystemView;
 use crate::exit::Exit;
 use crate::report::{explain, json};
 use crate::survey::{Scope, survey};
+use crate::words;
 
 /// Shows all the evidence for one lock, the rule that decided, what would change it, and what OpenClaw
 /// itself would do with it. Nothing is changed.
@@ -32,9 +33,9 @@ pub fn run(common: &Common, args: &ExplainArgs) -> anyhow::Result<Exit> {
     let wanted = std::path::absolute(&args.lock)?;
     let Some(lock) = survey.locks.iter().find(|lock| lock.path() == wanted) else {
         if wanted.symlink_metadata().is_err() {
-            bail!("{}: it is gone; somebody released it while it was looked at", args.lock.display());
+            bail!("{}: it is gone; somebody released it while it was looked at", words::path(&args.lock));
         }
-        bail!("{}: not a lock of OpenClaw (see `man lockdoctor` for the kinds)", args.lock.display());
+        bail!("{}: not a lock of OpenClaw (see `man lockdoctor` for the kinds)", words::path(&args.lock));
     };
     let root = &survey.roots[lock.root];
     match common.format() {
@@ -65,12 +66,12 @@ fn lease(common: &Common, typed: &Path, database: &Path, row: &str) -> anyhow::R
     let wanted = format!("{}#{row}", database.display());
     let Some(lease) = survey.leases.iter().find(|lease| lease.path == wanted) else {
         if database.symlink_metadata().is_err() {
-            bail!("{}: there is no such database", database.display());
+            bail!("{}: there is no such database", words::path(&database));
         }
         let there: Vec<&str> =
             survey.leases.iter().filter_map(|lease| Some(lease.path.split_once('#')?.1)).collect();
         let rows = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
-        bail!("{}: no such lease, or it was let go; there are: {rows}", typed.display());
+        bail!("{}: no such lease, or it was let go; there are: {rows}", words::path(typed));
     };
     match common.format() {
         format @ (Format::Json | Format::Ndjson) => {

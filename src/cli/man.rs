@@ -9,6 +9,7 @@ use clap_mangen::Man;
 
 use super::{Cli, output};
 use crate::exit::Exit;
+use crate::words;
 
 /// Stands in the pages; set at a release, so that the same source gives the same bytes.
 const DATE: &str = "2026-11-22";
@@ -42,10 +43,10 @@ pub fn run(args: &ManArgs) -> anyhow::Result<Exit> {
 }
 
 fn write_all(pages: &[Page], directory: &Path) -> anyhow::Result<Exit> {
-    std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
+    std::fs::create_dir_all(directory).with_context(|| words::path(directory))?;
     for page in pages {
         let path = directory.join(&page.file);
-        std::fs::write(&path, &page.roff).with_context(|| path.display().to_string())?;
+        std::fs::write(&path, &page.roff).with_context(|| words::path(&path))?;
     }
     Ok(Exit::Clean)
 }

@@ -1,6 +1,7 @@
 //! The commands: what was typed, and who carries it out. Every option is declared here once; `--help`, the
 //! man pages and the completions are made from it.
 
+pub mod bounds;
 pub mod check;
 pub mod completions;
 pub mod demo;
@@ -20,12 +21,13 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
+use clap::error::ContextValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::Exit;
 use crate::redact::Redactor;
 use crate::settings;
-use crate::words::shell_word;
+use crate::words::{printable, shell_word};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -167,10 +169,20 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
 }
 
 /// Prints what clap has to say: help, version, or what was wrong with the command line.
-pub fn usage_error(error: &clap::Error, typed: impl Iterator<Item = OsString>) -> Exit {
+pub fn usage_error(mut error: clap::Error, typed: impl Iterator<Item = OsString>) -> Exit {
     // Nobody reads it: then there is nobody to tell either.
     if error.use_stderr() {
-        // In plain text, as it quotes what was typed.
+        let quoted: Vec<_> = error
+            .context()
+            .filter_map(|(kind, value)| match value {
+                ContextValue::String(text) => Some((kind, printable(text).into_owned())),
+                _ => None,
+            })
+            .collect();
+        for (kind, text) in quoted {
+            error.insert(kind, ContextValue::String(text));
+        }
+        // Without colours, which would be those of what was typed.
         let _ = write!(output::stderr(), "{error}");
         trouble("wrong usage of lockdoctor check", typed)
     } else {

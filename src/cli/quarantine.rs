@@ -10,6 +10,7 @@ use chrono::Utc;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::bounds::duration;
 use super::{Common, Format, output};
 use crate::evidence::directory::Directory;
 use crate::evidence::lease::Leases;
@@ -22,7 +23,7 @@ use crate::reclaim::quarantine::{self, Quarantined};
 use crate::reclaim::store::Store;
 use crate::survey::Scope;
 use crate::survey::scope::Target;
-use crate::words::{count, rfc3339};
+use crate::words::{self, count, printable, rfc3339};
 
 /// Lists what was reclaimed, puts it back, or drops it.
 ///
@@ -45,7 +46,8 @@ pub enum QuarantineCommand {
     },
     /// Remove for good what has been kept for longer than this.
     Purge {
-        #[arg(long, value_name = "DUR", default_value = "7d", value_parser = humantime::parse_duration)]
+        /// Drop what has lain there for longer than this.
+        #[arg(long, value_name = "DUR", default_value = "7d", value_parser = duration)]
         older_than: Duration,
     },
 }
@@ -61,7 +63,7 @@ pub fn run(common: &Common, args: &QuarantineArgs) -> anyhow::Result<Exit> {
     for target in scope.targets {
         match target {
             Target::State { path, .. } => {
-                let install = Install::open(&path, &mut view).with_context(|| path.display().to_string())?;
+                let install = Install::open(&path, &mut view).with_context(|| words::path(&path))?;
                 homes.extend(homes::of_install(&install));
             }
             Target::Directory { path, .. } => homes.extend(homes::of_directory(&path)),
@@ -109,7 +111,11 @@ fn restore(common: &Common, homes: &[Rc<Directory>], id: &str, leases: &mut Leas
             return Ok(Exit::Clean);
         }
     }
-    bail!("{id}: not in the quarantine; see `lockdoctor quarantine list{}`", common.scope_as_typed(&[]));
+    bail!(
+        "{}: not in the quarantine; see `lockdoctor quarantine list{}`",
+        printable(id),
+        common.scope_as_typed(&[])
+    );
 }
 
 fn purge(

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::bounds::duration;
 use super::{Common, Format, output, scan};
 use crate::evidence::RunTimedOut;
 use crate::evidence::view::SystemView;
@@ -54,7 +55,7 @@ pub struct ReclaimArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct PolicyArgs {
     /// How long a lock must look the same, unchanged, before it is freed [default: 2s; leaked: 5s].
-    #[arg(long, value_name = "DUR", env = "LOCKDOCTOR_SETTLE", value_parser = settle_time)]
+    #[arg(long, value_name = "DUR", env = "LOCKDOCTOR_SETTLE", value_parser = duration)]
     pub settle: Option<Duration>,
     /// Leave locks alone whose owner lives, even if it has closed the file.
     #[arg(long, env = "LOCKDOCTOR_KEEP_LEAKED")]
@@ -68,17 +69,6 @@ pub struct PolicyArgs {
     /// Switch the circuit breaker off (three times the same lock in ten minutes). For torture tests.
     #[arg(long, hide_short_help = true)]
     pub no_breaker: bool,
-}
-
-/// Longer than any of this, and a typing error.
-const LONGEST_SETTLE: Duration = Duration::from_secs(3600);
-
-fn settle_time(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if time > LONGEST_SETTLE {
-        return Err("at most 1h; nothing is freed before it has passed".to_owned());
-    }
-    Ok(time)
 }
 
 impl PolicyArgs {

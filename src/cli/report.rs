@@ -11,6 +11,7 @@ use super::diagnose::{LogArgs, examination};
 use super::{Common, output};
 use crate::exit::Exit;
 use crate::report::{html, page};
+use crate::words;
 
 /// Writes the diagnosis as one self-contained HTML page: findings, a timeline of lanes and sessions, locks, and
 /// a redacted block to paste into an issue. It loads nothing from elsewhere.
@@ -35,7 +36,7 @@ pub fn run(common: &Common, args: &ReportArgs) -> anyhow::Result<Exit> {
         output::columns().write_all(text.as_bytes())?;
         return Ok(Exit::Clean);
     }
-    std::fs::write(&args.output, text).with_context(|| format!("writing {}", args.output.display()))?;
-    writeln!(output::stdout(), "{}\nWritten to {}.", model.headline.sentence, args.output.display())?;
+    std::fs::write(&args.output, text).with_context(|| format!("writing {}", words::path(&args.output)))?;
+    writeln!(output::stdout(), "{}\nWritten to {}.", model.headline.sentence, words::path(&args.output))?;
     Ok(Exit::Clean)
 }

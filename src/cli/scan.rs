@@ -53,7 +53,7 @@ pub fn run(common: &Common, args: &ScanArgs) -> anyhow::Result<Exit> {
 pub fn print_problems(survey: &Survey) -> anyhow::Result<()> {
     let mut err = output::stderr();
     for problem in &survey.problems {
-        writeln!(err, "lockdoctor: {}: {}", words::path(&problem.path), problem.what)?;
+        writeln!(err, "lockdoctor: {}: {}", words::path(&problem.path), words::printable(&problem.what))?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::Args;
 
+use super::bounds::duration;
 use super::reclaim::PolicyArgs;
 use super::{Command, Common};
 use crate::exit::Exit;
@@ -45,11 +46,11 @@ pub struct WatchArgs {
     #[arg(long)]
     pub ready_fails_on_stuck: bool,
     /// List everything once in this time, whatever the kernel reports.
-    #[arg(long, value_name = "DUR", default_value = "5m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", default_value = "5m", value_parser = duration)]
     pub safety_scan: Duration,
     /// How often directories are listed on network and FUSE file systems, where the kernel does not report
     /// every change.
-    #[arg(long, value_name = "DUR", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", default_value = "10s", value_parser = duration)]
     pub poll_interval: Duration,
     /// End once everything that is there has been judged, and reclaimed if it may be.
     ///
@@ -67,11 +68,11 @@ pub struct WatchArgs {
     #[arg(long, help_heading = "Telling somebody")]
     pub shell: bool,
     /// Do not tell the same finding again sooner than this.
-    #[arg(long, value_name = "DUR", default_value = "15m", value_parser = humantime::parse_duration,
+    #[arg(long, value_name = "DUR", default_value = "15m", value_parser = duration,
           help_heading = "Telling somebody")]
     pub cool_down: Duration,
     /// End a command that runs longer than this.
-    #[arg(long, value_name = "DUR", default_value = "30s", value_parser = humantime::parse_duration,
+    #[arg(long, value_name = "DUR", default_value = "30s", value_parser = duration,
           help_heading = "Telling somebody")]
     pub command_timeout: Duration,
     #[command(flatten)]
@@ -97,7 +98,7 @@ pub struct LogArgs {
     #[arg(long, conflicts_with = "log")]
     pub no_logs: bool,
     /// How long what the logs tell counts for findings and lanes.
-    #[arg(long, value_name = "DUR", default_value = "1h", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", default_value = "1h", value_parser = duration)]
     pub log_window: Duration,
 }
 
@@ -122,16 +123,16 @@ pub struct RestartArgs {
     #[arg(long, value_name = "CMD")]
     pub restart_gateway: Option<String>,
     /// How long the session must have been stuck.
-    #[arg(long, value_name = "DUR", default_value = "5m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", default_value = "5m", value_parser = duration)]
     pub restart_grace: Duration,
     /// Least time between two restarts.
-    #[arg(long, value_name = "DUR", default_value = "30m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", default_value = "30m", value_parser = duration)]
     pub restart_cool_down: Duration,
     /// At most this many restarts in 24 hours.
     #[arg(long, value_name = "N", default_value = "3")]
     pub restarts_per_day: usize,
     /// Leave a gateway alone that has run for less than this.
-    #[arg(long, value_name = "DUR", default_value = "10m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", default_value = "10m", value_parser = duration)]
     pub restart_min_uptime: Duration,
 }
 
@@ -155,15 +156,6 @@ fn reread() -> anyhow::Result<Options> {
 
 /// What was typed, as the daemon understands it.
 pub fn options(common: &Common, args: &WatchArgs) -> anyhow::Result<Options> {
-    if args.safety_scan < Duration::from_secs(1) {
-        bail!("--safety-scan: at least 1s");
-    }
-    if args.logs.log_window < Duration::from_secs(60) {
-        bail!("--log-window: at least 1m");
-    }
-    if args.poll_interval < Duration::from_millis(100) {
-        bail!("--poll-interval: at least 100ms");
-    }
     let what = if args.paths.is_empty() && common.state_dir.is_empty() {
         What::EveryInstall
     } else {
@@ -182,7 +174,7 @@ pub fn options(common: &Common, args: &WatchArgs) -> anyhow::Result<Options> {
     };
     let command = |flag: &str, text: &Option<String>| match text {
         Some(line) if args.shell => Ok(Some(CommandLine::Shell(line.clone()))),
-        Some(line) => line.parse().map(Some).map_err(|error| anyhow::anyhow!("{flag}: {error}: {line}")),
+        Some(line) => line.parse().map(Some).map_err(|error| anyhow::anyhow!("{flag}: {error}")),
         None => Ok(None),
     };
     if let Some(url) = &args.webhook

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{CHECKS, Examined, Finding, Level};
 use crate::report::table::DIM;
-use crate::words::{count, rfc3339, wrapped};
+use crate::words::{count, printable, rfc3339, wrapped};
 
 const NAME_WIDTH: usize = 14;
 
@@ -47,21 +47,21 @@ fn lines(name: &str, finding: &Finding, width: usize) -> String {
     let (style, mark) = mark(finding.level);
     let indent = NAME_WIDTH + 5;
     let room = width.saturating_sub(indent);
-    let mut text = wrapped(&finding.text, room).into_iter();
+    let mut text = wrapped(&printable(&finding.text), room).into_iter();
     let mut out = format!("{style}{mark}{style:#} {name:<NAME_WIDTH$} {}\n", text.next().unwrap_or_default());
     for line in text {
         let _ = writeln!(out, "{:indent$}{line}", "");
     }
     // Paths and lines of a crontab stay whole.
     for detail in &finding.details {
-        let _ = writeln!(out, "{:indent$}{DIM}{detail}{DIM:#}", "");
+        let _ = writeln!(out, "{:indent$}{DIM}{}{DIM:#}", "", printable(detail));
     }
     if let Some(remedy) = &finding.remedy {
-        for line in wrapped(&format!("→ {}", remedy.text), room) {
+        for line in wrapped(&format!("→ {}", printable(&remedy.text)), room) {
             let _ = writeln!(out, "{:indent$}{line}", "");
         }
         for command in &remedy.commands {
-            let _ = writeln!(out, "{:indent$}    {command}", "");
+            let _ = writeln!(out, "{:indent$}    {}", "", printable(command));
         }
     }
     out

@@ -12,7 +12,7 @@ use crate::diagnosis::input::GatewayState;
 use crate::diagnosis::{Finding, LaneReport, Severity, Spread};
 use crate::examination::{Examination, Looked};
 use crate::redact::Redactor;
-use crate::words::{count, rfc3339};
+use crate::words::{count, printable, rfc3339, wrapped};
 
 pub const DIAGNOSIS_SCHEMA: &str = "lockdoctor/diagnosis/v1";
 
@@ -60,7 +60,7 @@ pub fn plain(examination: &Examination) -> String {
     let mut out = String::new();
     for finding in &examination.diagnosis.findings {
         let session = finding.session_key.as_deref().or(finding.session_id.as_deref()).unwrap_or("-");
-        let explanation = finding.explanation.replace(['\n', '\t'], " ");
+        let (session, explanation) = (printable(session), printable(&finding.explanation));
         let _ =
             writeln!(out, "{}\t{}\t{session}\t{explanation}", word(finding.severity), finding.code.as_str());
     }
@@ -129,7 +129,7 @@ fn describe(out: &mut String, finding: &Finding, scope: &str, width: usize) {
         "\n{colour}{} {}{colour:#}{times}{}",
         symbol(finding.severity),
         finding.code.as_str(),
-        place.map_or_else(String::new, |place| format!("  {BOLD}{place}{BOLD:#}")),
+        place.map_or_else(String::new, |place| format!("  {BOLD}{}{BOLD:#}", printable(place))),
     );
     indented(out, &finding.explanation, width);
     let helps = match finding.removing_lock_helps {
@@ -146,7 +146,7 @@ fn describe(out: &mut String, finding: &Finding, scope: &str, width: usize) {
     }
     let room = width.saturating_sub(6).max(40);
     for line in finding.evidence.iter().take(3) {
-        let lines = crate::words::wrapped(&line.text, room);
+        let lines = wrapped(&line.text, room);
         for (at, text) in lines.iter().take(2).enumerate() {
             let cut = if at == 1 && lines.len() > 2 { " …" } else { "" };
             let _ = writeln!(out, "    {DIM}│ {text}{cut}{DIM:#}");
@@ -169,7 +169,7 @@ fn as_typed(advice: &str, scope: &str) -> String {
 }
 
 fn indented(out: &mut String, text: &str, width: usize) {
-    for line in text.lines().flat_map(|line| crate::words::wrapped(line, width.saturating_sub(4))) {
+    for line in wrapped(text, width.saturating_sub(4)) {
         let _ = writeln!(out, "    {line}");
     }
 }
@@ -183,7 +183,7 @@ fn lanes(out: &mut String, lanes: &[LaneReport]) {
     builder.push_record(["LANE", "TASKS", "ERRORS", "RUN p50/p95/max", "WAITS", "WAIT p50/p95/max", "QUEUE"]);
     for lane in &busy {
         builder.push_record([
-            lane.lane.clone(),
+            printable(&lane.lane).into_owned(),
             lane.tasks.to_string(),
             lane.errors.to_string(),
             spread(lane.run_ms),

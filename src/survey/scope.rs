@@ -7,6 +7,7 @@ use crate::install::config::Environment;
 use crate::install::discover::{StateDir, discover};
 use crate::install::trace::{self, Trace};
 use crate::openclaw::lock_kind::Place;
+use crate::words;
 
 /// Everything one command looks at.
 #[derive(Debug, Clone, Default)]
@@ -91,7 +92,7 @@ impl Target {
         let path = self.path();
         let meant = trace::state_directory_below(path).or_else(|| state_dir_around(path));
         let hint = match (meant, self) {
-            (Some(meant), _) => format!("did you mean {}?", meant.display()),
+            (Some(meant), _) => format!("did you mean {}?", words::path(&meant)),
             (None, Self::State { .. }) if is_sessions_directory(path) => {
                 "it looks like a sessions directory: name it as a PATH, without --state-dir".to_owned()
             }
@@ -111,15 +112,17 @@ impl Target {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ScopeError {
-    #[error("{path}: {what}")]
+    #[error("{}: {what}", words::path(.path))]
     Path { path: PathBuf, what: String },
     #[error("no OpenClaw install found; looked at:\n{}\nName one with --state-dir DIR, or try `lockdoctor demo`.", places(.looked_at))]
     NothingFound { looked_at: Vec<StateDir> },
 }
 
 fn places(looked_at: &[StateDir]) -> String {
-    let lines: Vec<String> =
-        looked_at.iter().map(|place| format!("  {} ({})", place.path.display(), place.found_by)).collect();
+    let lines: Vec<String> = looked_at
+        .iter()
+        .map(|place| format!("  {} ({})", words::path(&place.path), words::printable(&place.found_by)))
+        .collect();
     if lines.is_empty() { "  nothing: HOME is not set".to_owned() } else { lines.join("\n") }
 }
 

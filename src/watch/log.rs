@@ -2,15 +2,23 @@
 //! systemd. One line for each change of state, never one for each look.
 
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 
+use anstyle::Style;
 use clap::ValueEnum;
+use tracing::field::Field;
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::FmtContext;
-use tracing_subscriber::fmt::format::{DefaultFields, Format, FormatEvent, FormatFields, Full, Writer};
+use tracing_subscriber::fmt::format::{self, Format, FormatEvent, FormatFields, Full};
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::door::{self, Form};
+use crate::words::printable;
+
+const DIM: Style = Style::new().dimmed();
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -47,9 +55,11 @@ impl From<LogLevel> for LevelFilter {
 
 /// Starts logging to standard error.
 pub fn start(format: LogFormat, level: LogLevel) {
+    let form = if format == LogFormat::Json { Form::Json } else { Form::Text };
+    let styled = colours();
     let base = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::from(level))
-        .with_writer(std::io::stderr)
+        .with_writer(move || Entries { form, styled })
         .with_target(false)
         .log_internal_errors(false);
     let format = match format {
@@ -62,28 +72,64 @@ pub fn start(format: LogFormat, level: LogLevel) {
         LogFormat::Json => {
             base.json().flatten_event(true).with_timer(Utc).with_current_span(false).try_init()
         }
-        LogFormat::Journal => base.with_ansi(false).event_format(Journal::new()).try_init(),
-        LogFormat::Text | LogFormat::Auto => base.with_ansi(colours()).with_timer(Utc).try_init(),
+        LogFormat::Journal => {
+            base.with_ansi(false).fmt_fields(fields()).event_format(Journal::new()).try_init()
+        }
+        LogFormat::Text | LogFormat::Auto => {
+            base.with_ansi(styled).fmt_fields(fields()).with_timer(Utc).try_init()
+        }
     };
+}
+
+/// Standard error, an entry at a time: whatever its fields hold, it stays one line.
+#[derive(Debug)]
+struct Entries {
+    form: Form,
+    styled: bool,
+}
+
+impl Write for Entries {
+    fn write(&mut self, entry: &[u8]) -> io::Result<usize> {
+        io::stderr().write_all(&door::line(entry, self.form, self.styled))?;
+        Ok(entry.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// Whether standard error is the journal's stream (systemd.exec(5), `JOURNAL_STREAM` = device:inode).
 fn to_journal() -> bool {
     let Ok(named) = std::env::var("JOURNAL_STREAM") else { return false };
-    let stderr = rustix::fs::fstat(std::io::stderr());
+    let stderr = rustix::fs::fstat(io::stderr());
     stderr.is_ok_and(|stat| named == format!("{}:{}", stat.st_dev, stat.st_ino))
 }
 
 fn colours() -> bool {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    std::io::stderr().is_terminal() && !plain
+    io::stderr().is_terminal() && !plain
+}
+
+/// The message, then `name=value`; what stands in a name or a path is printable before any styling is added.
+fn fields() -> impl for<'a> FormatFields<'a> {
+    let each = |out: &mut format::Writer<'_>, field: &Field, value: &dyn fmt::Debug| {
+        let value = format!("{value:?}");
+        let (value, name) = (printable(&value), field.name());
+        match name {
+            "message" => write!(out, "{value}"),
+            _ if out.has_ansi_escapes() => write!(out, "{DIM}{name}={DIM:#}{value}"),
+            _ => write!(out, "{name}={value}"),
+        }
+    };
+    format::debug_fn(each).delimited(" ")
 }
 
 /// RFC 3339, UTC, milliseconds, as everywhere.
 struct Utc;
 
 impl FormatTime for Utc {
-    fn format_time(&self, out: &mut Writer<'_>) -> fmt::Result {
+    fn format_time(&self, out: &mut format::Writer<'_>) -> fmt::Result {
         out.write_str(&crate::words::rfc3339(chrono::Utc::now()))
     }
 }
@@ -99,15 +145,15 @@ impl Journal {
     }
 }
 
-impl<S> FormatEvent<S, DefaultFields> for Journal
+impl<S, N> FormatEvent<S, N> for Journal
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
-    DefaultFields: for<'a> FormatFields<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(
         &self,
-        context: &FmtContext<'_, S, DefaultFields>,
-        mut out: Writer<'_>,
+        context: &FmtContext<'_, S, N>,
+        mut out: format::Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
         let priority = match *event.metadata().level() {

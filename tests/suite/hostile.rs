@@ -6,8 +6,10 @@ use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use crate::support::{
-    TestEnv, dead_pid, fifo, hold, is_root, own_pid, payload, set_age, skipped, start_ticks,
+    self, TestEnv, dead_pid, fifo, hold, is_root, own_pid, payload, set_age, skipped, start_ticks,
 };
+use lockdoctor::door::can_be_seen;
+use lockdoctor::words::shell_word;
 
 #[test]
 fn what_is_not_an_ordinary_file_is_refused() {
@@ -181,4 +183,180 @@ fn what_may_not_be_entered_is_named_and_the_rest_is_scanned() {
     let problems = &scan.json()["problems"];
     assert_eq!(problems[0]["path"], *closed.to_string_lossy());
     assert_eq!(problems[0]["incomplete"], true);
+}
+
+/// Everything that turns, moves, hides or forges, as a file may be called.
+const NASTY: &str = "\u{1b}]0;PWN\u{7}\u{1b}[31m\u{9b}2J\u{202e}evil\u{2066}\u{200b}\u{2028}\u{61c}\u{ad}\u{feff}\r\u{8}\u{7f}\t|'`$(id)\nFORGED <2>line";
+
+/// `lockdoctor` on a terminal of its own: what it wrote there.
+fn on_a_terminal(env: &TestEnv, arguments: &[&str]) -> String {
+    let words: Vec<String> = std::iter::once(&*support::binary().to_string_lossy())
+        .chain(arguments.iter().copied())
+        .map(shell_word)
+        .collect();
+    let mut command = std::process::Command::new("script");
+    env.isolate(&mut command).env("TERM", "xterm-256color").env("SHELL", "/bin/bash");
+    command.args(["--quiet", "--command", &words.join(" "), "/dev/null"]);
+    let output = command.output().expect("script(1)");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What may not be on a terminal: nothing but `\n` (which the terminal makes `\r\n`) and our styling passes.
+fn unseen(output: &str) -> Vec<String> {
+    let lines = output.replace("\r\n", "\n");
+    let mut found: Vec<String> =
+        lines.lines().filter(|line| line.starts_with("FORGED")).map(str::to_owned).collect();
+    let mut rest = &*lines;
+    while let Some(at) = rest.find(|c| !can_be_seen(c) && c != '\n') {
+        let ours = rest[at..].strip_prefix("\u{1b}[").and_then(|style| style.split_once('m'));
+        let ours =
+            ours.filter(|(number, _)| number.len() <= 2 && number.bytes().all(|byte| byte.is_ascii_digit()));
+        if ours.is_none_or(|(_, after)| after.starts_with('\u{9b}') || after.starts_with("\\u{9b}")) {
+            let end = rest[at..].char_indices().nth(30).map_or(rest.len(), |(end, _)| at + end);
+            found.push(rest[at..end].escape_debug().to_string());
+        }
+        rest = ours.map_or_else(
+            || rest[at..].split_at(rest[at..].chars().next().map_or(1, char::len_utf8)).1,
+            |(_, after)| after,
+        );
+    }
+    found
+}
+
+/// A pipe shows less than a terminal: there no colours are asked for, and what strips them strips more.
+#[test]
+fn nothing_that_others_wrote_reaches_the_terminal_as_it_is() {
+    let env = TestEnv::new("2026.5.22");
+    let state = env.state();
+    let name = |end: &str| format!("{}{end}", NASTY.replace('/', "-"));
+    env.config(&format!(
+        r#"{{"meta": {{"lastTouchedVersion": "2026.5.22"}}, "$include": [{}], "session": {{"store": "/x${{A}}/s.json"}}}}"#,
+        serde_json::to_string(&format!("./{}", name(""))).expect("JSON")
+    ));
+    let agent = env.sessions(&name(""));
+    let stale = payload(dead_pid(), Some(1));
+    let lock = env.session(&name(""));
+    fs::write(&lock, &stale).expect("lock");
+    fs::write(agent.join("a.jsonl.lock"), &stale).expect("lock");
+    symlink("/etc/passwd", env.session(&name("link"))).expect("symlink");
+    fs::create_dir(env.session(&name("directory"))).expect("directory");
+    let store = serde_json::json!({
+        format!("agent:main:{NASTY}"): {"sessionId": name(""), "status": format!("running{NASTY}"), "startedAt": 1},
+        NASTY: {"sessionId": "a"},
+    });
+    fs::write(env.sessions("main").join("sessions.json"), store.to_string()).expect("store");
+    let log = env.home().join("gateway.log");
+    let lines: Vec<String> = [
+        format!("lane wait exceeded: lane=session:agent:main:{NASTY} waitedMs=99999 queueAhead=3"),
+        format!("lane task error: lane={NASTY} durationMs=20000 error=\"{NASTY}Error: {NASTY}\""),
+        format!("embedded run timeout: runId={NASTY} sessionId={NASTY} timeoutMs=600000"),
+        format!("removed stale session lock: {NASTY} (dead-pid {NASTY})"),
+        format!("{NASTY} handler failed: {NASTY}"),
+    ]
+    .into_iter()
+    .map(|message| {
+        serde_json::json!({"0": format!("{{\"subsystem\":{}}}", serde_json::json!(NASTY)), "1": message,
+            "_meta": {"date": "2026-11-29T12:00:00.000Z", "logLevelId": 5}, "time": "2026-11-29T12:00:00.000Z"})
+        .to_string()
+    })
+    .collect();
+    fs::write(&log, lines.join("\n")).expect("log");
+    let (state, log, lock) = (state.to_string_lossy(), log.to_string_lossy(), lock.to_string_lossy());
+    let missing = format!("/tmp/{NASTY}");
+    for command in [
+        vec!["scan", "--all", "--state-dir", &state],
+        vec!["scan", "--all", "--format", "json", "--state-dir", &state],
+        vec!["scan", "--all", "--format", "ndjson", "--state-dir", &state],
+        vec!["diagnose", "--log", &log, "--state-dir", &state],
+        vec!["diagnose", "--no-redact", "-v", "--log", &log, "--state-dir", &state],
+        vec!["diagnose", "--json", "--log", &log, "--state-dir", &state],
+        vec!["check", "--verbose", "--state-dir", &state],
+        vec!["doctor", "--state-dir", &state],
+        vec!["reclaim", "--state-dir", &state],
+        vec!["explain", &lock],
+        vec!["report", "--output", "-", "--log", &log, "--state-dir", &state],
+        vec!["watch", "--once", "--log", &log, "--state-dir", &state],
+        vec!["watch", "--once", "--log-format", "journal", "--log", &log, "--state-dir", &state],
+        vec!["watch", "--once", "--log-format", "json", "--log", &log, "--state-dir", &state],
+        vec!["scan", &missing],
+        vec!["scan", "--state-dir", &missing],
+        vec!["explain", &missing],
+        vec!["quarantine", "restore", NASTY, "--state-dir", &state],
+        vec!["scan", "--config", &missing],
+        vec![&missing],
+        vec!["doctor", NASTY],
+    ] {
+        let output = on_a_terminal(&env, &command);
+        assert!(!output.is_empty(), "{command:?}");
+        // Line breaks and tabs mean nothing in HTML.
+        let harmless = if command[0] == "report" { ["\t", "\nFORGED"] } else { ["\0", "\0"] };
+        let found = unseen(&output.replace("\r\n", "\n").replace(harmless[0], " ").replace(harmless[1], " "));
+        assert!(found.is_empty(), "{command:?}: {found:#?} in {output}");
+    }
+    for command in [["scan", "--format", "plain"], ["diagnose", "--format", "plain"]] {
+        let mut command = command.to_vec();
+        command.extend(["--state-dir", &state]);
+        let output = on_a_terminal(&env, &command);
+        let found = unseen(&output.replace('\t', " "));
+        assert!(!output.is_empty() && found.is_empty(), "{command:?}: {found:#?} in {output}");
+    }
+}
+
+/// `on-finding` in it is run with our rights.
+#[test]
+fn the_configuration_of_another_user_decides_nothing() {
+    let env = TestEnv::new("2026.5.22");
+    let config = env.home().join(".config/lockdoctor/config.toml");
+    fs::create_dir_all(config.parent().expect("parent")).expect("directory");
+    fs::write(&config, "format = 'json'\n").expect("config");
+    let state = env.state();
+    let scan = ["scan", "--state-dir", &*state.to_string_lossy()];
+    assert!(env.run(&scan).exits(0).stdout.starts_with('{'));
+    fs::set_permissions(&config, Permissions::from_mode(0o666)).expect("chmod");
+    let run = env.run(&scan).exits(2);
+    assert!(run.stderr.contains("can be written by other users; `chmod go-w`"), "{run:#?}");
+    fs::set_permissions(&config, Permissions::from_mode(0o644)).expect("chmod");
+    for device in ["/dev/zero", "/dev/tty", "/proc"] {
+        let run = env.run(&["scan", "--config", device, "--state-dir", &state.to_string_lossy()]).exits(2);
+        assert!(run.stderr.contains(device), "{run:#?}");
+        assert!(run.took < Duration::from_secs(5), "{run:#?}");
+    }
+    if skipped(is_root(), "a file of another user needs root") {
+        return;
+    }
+    std::os::unix::fs::chown(&config, Some(1234), None).expect("chown");
+    let run = env.run(&scan).exits(2);
+    assert!(run.stderr.contains("belongs to uid 1234, and lockdoctor runs as uid 0"), "{run:#?}");
+}
+
+#[test]
+fn an_error_of_the_configuration_quotes_no_value() {
+    let env = TestEnv::new("2026.5.22");
+    let secret = "hunter2-https://hooks.example.org/T0KEN";
+    for (name, text) in [
+        ("duration", format!("[watch]\nsettle = '{secret}'")),
+        ("address", format!("[watch]\nlisten = '{secret}'")),
+        ("word", format!("format = '{secret}'")),
+        ("flag", format!("[watch]\nreclaim = '{secret}'")),
+        ("command", format!("[watch]\non-finding = \"'{secret}\"")),
+        ("hook", format!("[watch]\nwebhook = '{secret}'")),
+        ("syntax", format!("format = {secret}")),
+        ("quote", format!("[watch]\nwebhook = '{secret}")),
+    ] {
+        let config = env.home().join(format!("{name}.toml"));
+        fs::write(&config, text).expect("config");
+        let run = env.run(&["watch", "--once", "--config", &config.to_string_lossy()]).exits(2);
+        assert!(!run.stderr.contains("hunter2") && !run.stderr.contains("T0KEN"), "{name}: {run:#?}");
+        assert!(!run.stderr.is_empty(), "{name}");
+    }
+    for variable in [
+        "LOCKDOCTOR_FORMAT",
+        "LOCKDOCTOR_SETTLE",
+        "LOCKDOCTOR_LISTEN",
+        "LOCKDOCTOR_WEBHOOK",
+        "LOCKDOCTOR_RECLAIM",
+    ] {
+        let run = TestEnv::new("2026.5.22").variable(variable, secret).run(&["watch", "--once"]).exits(2);
+        assert!(!run.stderr.contains("hunter2") && !run.stderr.contains("T0KEN"), "{variable}: {run:#?}");
+    }
 }

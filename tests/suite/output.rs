@@ -217,7 +217,7 @@ fn one_document_a_line_is_one_line() {
 fn a_bad_variable_is_called_by_its_name() {
     let env = TestEnv::empty().variable("LOCKDOCTOR_FORMAT", "xml");
     let run = env.run(&["scan"]).exits(2);
-    assert!(run.stderr.contains("'xml' for 'LOCKDOCTOR_FORMAT'"), "{run:#?}");
+    assert!(run.stderr.contains("for 'LOCKDOCTOR_FORMAT'") && !run.stderr.contains("xml"), "{run:#?}");
     let run = env.run(&["scan", "--format", "yaml"]).exits(2);
     assert!(run.stderr.contains("'yaml' for '--format"), "{run:#?}");
 }

@@ -12,7 +12,7 @@ use crate::redact::Redactor;
 use crate::survey::{NOTHING_YET, ProblemSeverity, Survey, SurveyedLock};
 use crate::verdict::self_heal::{SelfHeal, predict};
 use crate::verdict::{Reason, Verdict};
-use crate::words::{count, duration};
+use crate::words::{self, count, duration};
 
 /// The state of the service; the worst that was found is the answer, and CRITICAL goes before all else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -198,7 +198,7 @@ impl Report {
             let _ = write!(first, " ({})", worst.1);
         }
         if let Some(problem) = incomplete.first() {
-            phrases.push(format!("{}: {}", problem.path.display(), problem.what));
+            phrases.push(format!("{}: {}", words::path(&problem.path), problem.what));
         }
         phrases.extend(background(&measured, survey));
         Self {
