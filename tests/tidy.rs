@@ -164,7 +164,7 @@ fn no_signal_is_sent() {
         ["kill(", "kill_process", "pidfd_send_signal", "test_kill", "tgkill", "libc::raise(", "Signal::Kill"];
     let exceptions = [
         ("src/gatewaylog/journal.rs", "ends the journalctl that it started"),
-        ("src/watch/tell/command.rs", "ends the command that it started, past its time limit"),
+        ("src/watch/notify/command.rs", "ends the command that it started, past its time limit"),
     ];
     let found = offences(&words, &exceptions);
     assert!(found.is_empty(), "{found:#?}");
@@ -189,8 +189,8 @@ fn clocks_are_read_where_it_is_said() {
         ("src/examination/", "a document says when it was made"),
         ("src/peek/witness.rs", "a snapshot says when it was taken"),
         ("src/watch/log.rs", "stamps its own log lines"),
-        ("src/watch/databases.rs", "its own CPU time is the price of a look"),
-        ("src/watch/logs/mod.rs", "which day and zone a log without them means"),
+        ("src/watch/sources/databases.rs", "its own CPU time is the price of a look"),
+        ("src/watch/sources/logs.rs", "which day and zone a log without them means"),
     ];
     let found = offences(&words, &exceptions);
     assert!(found.is_empty(), "{found:#?}");

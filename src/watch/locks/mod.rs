@@ -6,6 +6,8 @@ pub(crate) mod known;
 pub(crate) mod patience;
 pub(crate) mod release;
 pub(crate) mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
