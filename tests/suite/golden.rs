@@ -60,9 +60,7 @@ impl Drop for Stage {
 /// What a gateway of 2026.5.22 writes when a message fails at `lock`.
 fn log_of(lock: &str) -> String {
     let at = (chrono::Utc::now() - chrono::TimeDelta::minutes(3)).format("%Y-%m-%dT%H:%M:%S%.3fZ");
-    let error = format!(
-        "Error: session file locked (timeout 60000ms): pid=99 alive=false ageMs=120000 stale=no {lock}"
-    );
+    let error = format!("Error: session file locked (timeout 60000ms): pid=99 {lock}");
     ["main", "session:agent:nina:main"]
         .map(|lane| {
             format!("{at} [diagnostic] lane task error: lane={lane} durationMs=60014 error=\"{error}\"\n")

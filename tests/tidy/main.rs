@@ -1,6 +1,8 @@
 //! The invariants that ARCHITECTURE.md marks with ⚙, held against the source itself. A rule that has to give way
 //! is given an exception here, with its reason, where a reviewer sees it.
 
+mod layers;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
