@@ -43,6 +43,10 @@ impl Stage {
         let output = command.env("TMPDIR", self.directory().join("tmp")).output().expect("lockdoctor");
         let mut json: Value =
             serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+        // Worst first, then the oldest; some are as old as others to the millisecond.
+        if let Some(details) = json.get_mut("details").and_then(Value::as_array_mut) {
+            details.sort_by_key(ToString::to_string);
+        }
         json["exit_status"] = output.status.code().into();
         json
     }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{Source, sources};
 
 /// The parts of `src`, each with a line on what it is. A part imports only parts that stand above it here.
-const LAYERS: [(&str, &str); 22] = [
+const LAYERS: [(&str, &str); 23] = [
     ("sys", "raw system calls"),
     ("clock", "the time that is judged by"),
     ("exit", "exit codes"),
+    ("door", "what may be printed"),
     ("words", "spelling"),
     ("redact", "text in, text out"),
     ("gatewaylog", "log lines as events"),
