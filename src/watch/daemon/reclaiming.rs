@@ -153,6 +153,7 @@ impl Daemon {
     pub(super) fn context(&self, root: Option<RootId>) -> Context<'_> {
         Context {
             install: root.and_then(|root| self.directories.install(root)),
+            heard: self.sources.logs.memory.model(),
             mandate: self.options.mandate,
             redaction: self.options.redaction,
             now: self.view.now,

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use super::{Code, Finding, Origin, Remedy, Severity};
 use crate::clock::Now;
+use crate::diagnosis::Model;
+use crate::examination::facts::lock_fact;
 use crate::install::Install;
 use crate::redact::Redactor;
 use crate::report::lock_words::owner;
 use crate::survey::SurveyedLock;
-use crate::verdict::self_heal::{self, SelfHeal};
+use crate::verdict::self_heal;
 use crate::watch::ids::RootId;
 use crate::watch::options::Mandate;
 use crate::words::{duration, shell_word};
@@ -17,6 +19,8 @@ use crate::words::{duration, shell_word};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) install: Option<&'a Install>,
+    /// What the logs told.
+    pub(crate) heard: &'a Model,
     pub(crate) mandate: Mandate,
     pub(crate) redaction: Redactor,
     pub(crate) now: Now,
@@ -38,10 +42,8 @@ pub(crate) fn finding(code: Code, lock: &SurveyedLock, context: &Context<'_>) ->
     let version = context.install.and_then(|install| install.version.as_ref());
     let judgement = &lock.judgement;
     let heal = self_heal::predict(evidence, judgement.verdict, &judgement.reasons, version);
-    let severity = match (code, &heal) {
-        (Code::OverdueLock | Code::StuckGuard, _) | (_, SelfHeal::Blocks(_)) => Severity::Critical,
-        _ => Severity::Warning,
-    };
+    let fact = lock_fact(lock, context.install);
+    let severity = fact.effect.having_failed(context.heard.failed_on(&fact)).severity();
     let remedy = match code {
         Code::StaleLock | Code::LeakedLock => Remedy::Reclaim,
         Code::OverdueLock if is_of_gateway(lock, context.install) => Remedy::GatewayRestart,
