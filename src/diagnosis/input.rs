@@ -117,6 +117,7 @@ pub struct GatewayFact {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum GatewayState {
     Running,
+    Starting,
     Down,
     #[default]
     Unknown,

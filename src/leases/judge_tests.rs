@@ -45,6 +45,7 @@ fn a_healthy_gateway_on_this_host() {
         same_pid_domain: Tri::Yes,
         gateway_lock_held: Tri::Yes,
         gateway_lock_is_owners: Tri::Yes,
+        database_open: Tri::Yes,
     };
     let lease = gateway_lease(-12);
     assert_eq!(judged(&lease, facts), (Verdict::Held, vec![], Action::None, Clears::At(at(288))));
@@ -157,8 +158,17 @@ prop_compose! {
         same_pid_domain in tri(),
         gateway_lock_held in tri(),
         gateway_lock_is_owners in tri(),
+        database_open in tri(),
     ) -> OwnerFacts {
-        OwnerFacts { pid, start_time, same_host, same_pid_domain, gateway_lock_held, gateway_lock_is_owners }
+        OwnerFacts {
+            pid,
+            start_time,
+            same_host,
+            same_pid_domain,
+            gateway_lock_held,
+            gateway_lock_is_owners,
+            database_open,
+        }
     }
 }
 

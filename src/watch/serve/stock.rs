@@ -14,7 +14,7 @@ use crate::watch::findings::Code;
 
 pub(super) fn take(picture: &Picture<'_>, metrics: &Metrics) {
     take_locks(picture, metrics);
-    for state in [GatewayState::Running, GatewayState::Down, GatewayState::Unknown] {
+    for state in GatewayState::ALL {
         let installs = picture.directories.roots().filter_map(|root| root.install());
         let count = installs.filter(|install| install.gateway.state == state).count();
         metrics.gateways.get_or_create(&[("state", state.as_str())]).set(count as i64);

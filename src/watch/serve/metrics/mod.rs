@@ -184,7 +184,7 @@ impl Metrics {
         for verdict in Verdict::ALL {
             drop(self.oldest_age.get_or_create(&[("verdict", verdict.as_str())]));
         }
-        for state in [GatewayState::Running, GatewayState::Down, GatewayState::Unknown] {
+        for state in GatewayState::ALL {
             drop(self.gateways.get_or_create(&[("state", state.as_str())]));
         }
         for how in ["inotify", "polling"] {
