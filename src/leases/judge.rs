@@ -284,7 +284,7 @@ pub fn judge(claim: &Claim, facts: &OwnerFacts, now: DateTime<Utc>) -> LeaseVerd
         _ if beats == Beats::Missed && facts.database_open == Tri::No => {
             (Verdict::Stale, vec![Reason::NoWriter])
         }
-        _ if beats == Beats::Missed => (Verdict::Overdue, vec![]),
+        _ if beats == Beats::Missed && facts.database_open == Tri::Yes => (Verdict::Overdue, vec![]),
         Life::Elsewhere => (Verdict::Foreign, vec![]),
         Life::Unknown => (Verdict::Indeterminate, vec![]),
     };

@@ -113,6 +113,17 @@ fn a_lease_that_names_nobody_is_judged_by_its_heartbeat() {
     let (verdict, reasons, action, clears) = judged(&plain(-301), nothing);
     assert_eq!((verdict, action, clears), (Verdict::Overdue, Action::None, Clears::AtNextUse));
     assert_eq!(reasons, [Reason::Expired]);
+
+    // Two beats of 30 s, and not half of the term.
+    let closed = OwnerFacts { database_open: Tri::No, ..nothing };
+    assert_eq!(judged(&plain(-64), closed).0, Verdict::Held);
+    let (verdict, reasons, action, clears) = judged(&plain(-66), closed);
+    assert_eq!((verdict, action, clears), (Verdict::Stale, Action::Report, Clears::At(at(234))));
+    assert_eq!(reasons, [Reason::NoWriter]);
+    // Somebody has the database open who may be its owner, and hangs.
+    let open = OwnerFacts { database_open: Tri::Yes, ..nothing };
+    let (verdict, reasons, action, _) = judged(&plain(-66), open);
+    assert_eq!((verdict, reasons, action), (Verdict::Overdue, vec![], Action::Report));
 }
 
 #[test]
