@@ -1,7 +1,11 @@
 # shellcheck shell=sh disable=SC2034
 # What every package says of itself; sourced from the project's root, not run.
 
-version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+about() { sed -n "s/^$1 = \"\(.*\)\"/\1/p" Cargo.toml | head -n 1; }
+version=$(about version)
+description=$(about description)
+licence=$(about license)
+repository=$(about repository)
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 export SOURCE_DATE_EPOCH
 

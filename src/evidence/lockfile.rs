@@ -74,7 +74,7 @@ impl FileFacts {
             uid: stat.st_uid,
             gid: stat.st_gid,
             mode: stat.st_mode,
-            nlink: stat.st_nlink,
+            nlink: stat.st_nlink as u64,
             mtime: (stat.st_mtime, stat.st_mtime_nsec),
             ctime: (stat.st_ctime, stat.st_ctime_nsec),
         }

@@ -49,7 +49,8 @@ rescued() {
     same_inode "$sessions/live.jsonl.lock" "$live" || fail "$1: a live lock was touched"
 }
 where=$work/site
-play() { (cd "$where" && sh -ex "$1" </dev/null); }
+# An image's name is in lower case; packaging/owner.sh sees to it.
+play() { sed s/OWNER/owner/ "$1" >"$work/play" && (cd "$where" && sh -ex "$work/play" </dev/null); }
 
 with_docker() {
     # The daemon of this test alone, without a network.
@@ -96,7 +97,13 @@ with_docker() {
     passed "docker run: rescued"
     docker rm -f lockdoctor openclaw-gateway >/dev/null
 
+    docker tag lockdoctor:0.1.0 ghcr.io/owner/lockdoctor:0.1.0
     run_gateway docker
+    eventually 20 held
+    follow README look
+    said '/home/node/.openclaw .*gateway running'
+    said '2 other locks: 2 held\|2 locks.*held'
+    passed "docker run: a look at a gateway in a container, with nothing said of it but its name"
     kill_one docker
     follow install-container once
     rescued docker
