@@ -14,6 +14,7 @@ use clap::Args;
 use super::bounds::duration;
 use super::{Common, Format, output};
 use crate::evidence::view::SystemView;
+use crate::examination::consult;
 use crate::exit::Exit;
 use crate::survey::{Scope, survey};
 
@@ -22,21 +23,23 @@ use range::Threshold;
 
 const METRICS: &str = "\
 Metrics, with the ranges that they have by default:
-  blocked       sessions that fail each message now: a stale or leaked lock that OpenClaw would
-                not free itself, or a left-over guard                       critical 0
-  stuck_guards  left-over guards                                            critical 0
-  stale         locks without an owner                                      warning 0
-  leaked        locks whose owner lives and has let go                      warning 0
-  overdue       held past their limit                                       warning 0
-  overtime      seconds by which the worst of them is past its limit        critical 900
-  other         locks that lockdoctor only reports, and that need attention warning 0
+  critical      messages fail or are lost now, or nothing can answer        critical 0
+  warning       the next message will fail, or somebody waits past a limit  warning 0
+  blocked       chats whose messages fail until a lock is freed
+  stuck_guards  left-over guard files that block everybody
+  stale         locks without an owner
+  leaked        locks that a running gateway has forgotten
+  overdue       held past their limit
+  overtime      seconds by which the worst of them is past its limit
+  other         locks that lockdoctor only reports, and that need attention
   held          locks held in good order
   oldest        age in seconds of the oldest held lock
   unjudged      locks that cannot be judged from here (see `lockdoctor doctor`)
-A directory that OpenClaw has not been in yet (nothing in it, or a workspace/ or logs/ made
-beforehand) is OK, and the line says so. UNKNOWN is returned if no install was found, or what
-was named is missing or holds other things than OpenClaw's; also if a part of one could not be looked at,
-unless what was seen is a WARNING or CRITICAL already: then the line says what is missing.";
+A directory that OpenClaw has not used yet (empty, or only a workspace/ or logs/ made
+beforehand) is OK, and the line says so. UNKNOWN means that no install was found, that what was
+named is missing or does not look like an OpenClaw directory, or that a part of it could not be
+looked at or judged. What was seen to be CRITICAL or WARNING goes before UNKNOWN, and the line
+says what is missing.";
 
 /// Prints one line for monitoring, with performance data.
 ///
@@ -95,9 +98,10 @@ fn look(common: &Common, args: &CheckArgs) -> Result<Report, String> {
         let mut view = SystemView::open();
         let report = match Scope::resolve(&args_there.paths, &common.state_dir, &view) {
             Ok(scope) => {
-                let survey = survey(&scope, &mut view);
-                let report =
-                    Report::of(&survey, &args_there.warning, &args_there.critical, common.redaction());
+                let mut survey = survey(&scope, &mut view);
+                let examination = consult::locks(&mut survey, common.redaction());
+                let (warning, critical) = (&args_there.warning, &args_there.critical);
+                let report = Report::of(&survey, &examination, warning, critical, common.redaction());
                 // A sidecar that starts before its gateway's first start is well.
                 if scope.is_empty() { report.of_nothing_yet() } else { report }
             }

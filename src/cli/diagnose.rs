@@ -10,14 +10,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 
 use super::{Common, Format, output, scan};
-use crate::diagnosis::Severity;
 use crate::diagnosis::input::Facts;
 use crate::doctor::cron::deleters;
 use crate::evidence::view::SystemView;
-use crate::examination::facts::{Sample, facts};
-use crate::examination::{
-    Examination, LogModel, Looked, examine, logs, mark_timed_out_runs, read_logs, reading,
-};
+use crate::examination::{Examination, LogModel, consult, examine, logs, read_logs, reading};
 use crate::exit::Exit;
 use crate::gatewaylog::{Journal, Reading, Source};
 use crate::redact::Redactor;
@@ -107,7 +103,6 @@ pub fn run(common: &Common, args: &DiagnoseArgs) -> anyhow::Result<Exit> {
             write!(output::stdout(), "{text}")?;
         }
     }
-    let incomplete = examination.looked == Looked::Partly;
     // A log that was asked for and cannot be read is an error; one that was merely looked for is not.
     let unread =
         !args.logs.named().is_empty() && examination.sources.iter().any(|source| source.error.is_some());
@@ -116,11 +111,7 @@ pub fn run(common: &Common, args: &DiagnoseArgs) -> anyhow::Result<Exit> {
             writeln!(output::stderr(), "lockdoctor: {}: {error}", source.label)?;
         }
     }
-    Ok(match examination.diagnosis.worst() {
-        _ if incomplete || unread => Exit::Trouble,
-        Some(Severity::Warning | Severity::Critical) => Exit::Findings,
-        Some(Severity::Info) | None => Exit::Clean,
-    })
+    if unread { Ok(Exit::Trouble) } else { Ok(scan::exit(&examination, common.redaction())) }
 }
 
 /// Looks at the locks (unless only logs were named), reads the logs, and puts both together.
@@ -137,25 +128,14 @@ pub fn examination(
     if logs_alone {
         let log = with_progress(&named, &Facts::default(), &reading);
         let end = log_end(&log).unwrap_or(now);
-        return Ok((None, examine(log, &Facts::default(), end, redactor)));
+        return Ok((None, examine(log, Facts::default(), end, redactor)));
     }
     let mut view = SystemView::open();
     let scope = Scope::resolve(paths, &common.state_dir, &view)?;
     let mut survey = survey(&scope, &mut view);
     scan::print_problems(&survey)?;
     let sources = if named.is_empty() { logs::discovered(&survey) } else { named };
-    let known = facts(&survey, Sample::Skip);
-    let log = with_progress(&sources, &known, &reading);
-    mark_timed_out_runs(&mut survey, &log);
-    let mut facts = facts(&survey, Sample::Take);
-    // Crontabs are read only where a lock was deleted, or may have been.
-    if !facts.deleted.is_empty() || log.model.saw_takeover() {
-        facts.deleters = deleters(survey.roots.iter().map(|root| root.path.clone()).collect());
-    }
-    let mut examination = examine(log, &facts, now, redactor);
-    if scan::exit(&survey) == Exit::Trouble {
-        examination.looked = Looked::Partly;
-    }
+    let examination = consult::everything(&mut survey, &sources, &reading, redactor, with_progress, deleters);
     Ok((Some(survey), examination))
 }
 

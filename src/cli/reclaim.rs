@@ -212,9 +212,9 @@ fn exit(run: &Run, args: &ReclaimArgs) -> Exit {
     if args.id.is_some() && run.attempts.is_empty() {
         return Exit::Trouble;
     }
-    match scan::exit(&run.survey) {
-        Exit::Trouble => Exit::Trouble,
-        _ if run.attempts.iter().any(Attempt::needs_attention) || run.others_need_attention() => {
+    match scan::is_incomplete(&run.survey) {
+        true => Exit::Trouble,
+        false if run.attempts.iter().any(Attempt::needs_attention) || run.others_need_attention() => {
             Exit::Findings
         }
         _ => Exit::Clean,

@@ -7,10 +7,12 @@ use clap::Args;
 
 use super::{Common, Format, output};
 use crate::evidence::view::SystemView;
+use crate::examination::{Examination, Looked, consult};
 use crate::exit::Exit;
+use crate::redact::Redactor;
 use crate::report::{advice, json, plain, table};
-use crate::survey::claims::SurveyedLease;
 use crate::survey::{ProblemSeverity, Scope, Survey, survey};
+use crate::verdict::severity::Severity;
 use crate::words;
 
 /// Looks at every lock and says what it is. Nothing is changed.
@@ -30,8 +32,9 @@ pub struct ScanArgs {
 pub fn run(common: &Common, args: &ScanArgs) -> anyhow::Result<Exit> {
     let mut view = SystemView::open();
     let scope = Scope::resolve(&args.paths, &common.state_dir, &view)?;
-    let survey = survey(&scope, &mut view);
+    let mut survey = survey(&scope, &mut view);
     let redaction = common.redaction();
+    let examination = consult::locks(&mut survey, redaction);
     match common.format() {
         Format::Json => output::print_json(&json::scan(&survey, redaction))?,
         Format::Ndjson => output::print_ndjson(json::locks(&survey, redaction))?,
@@ -46,7 +49,7 @@ pub fn run(common: &Common, args: &ScanArgs) -> anyhow::Result<Exit> {
         }
     }
     print_problems(&survey)?;
-    Ok(exit(&survey))
+    Ok(exit(&examination, redaction))
 }
 
 /// What could not be looked at goes to standard error in every format.
@@ -58,16 +61,16 @@ pub fn print_problems(survey: &Survey) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// 2 if locks may have been missed, 1 if one needs attention, else 0.
-pub fn exit(survey: &Survey) -> Exit {
-    let incomplete = survey.problems.iter().any(|problem| problem.severity == ProblemSeverity::Incomplete);
-    if incomplete {
-        Exit::Trouble
-    } else if survey.locks.iter().any(|lock| lock.judgement.needs_attention())
-        || survey.leases.iter().any(SurveyedLease::needs_attention)
-    {
-        Exit::Findings
-    } else {
-        Exit::Clean
+/// 2 if something could not be looked at or judged, 1 if something is at `warning` or above, else 0.
+pub fn exit(examination: &Examination, redactor: Redactor) -> Exit {
+    match examination.worst(redactor) {
+        _ if examination.looked == Looked::Partly || examination.unjudged() > 0 => Exit::Trouble,
+        Some(Severity::Warning | Severity::Critical) => Exit::Findings,
+        Some(Severity::Info) | None => Exit::Clean,
     }
+}
+
+/// Whether locks may have been missed.
+pub fn is_incomplete(survey: &Survey) -> bool {
+    survey.problems.iter().any(|problem| problem.severity == ProblemSeverity::Incomplete)
 }

@@ -13,11 +13,11 @@ use super::{Command, Common};
 use crate::exit::Exit;
 use crate::settings;
 use crate::watch::log::{self, LogFormat, LogLevel};
+use crate::watch::notify::command::CommandLine;
+use crate::watch::notify::restart::RestartPolicy;
 use crate::watch::options::{
     Listen, LogSources, Logs, Mandate, Options, Permission, Policy, Ready, Run, Telling, What,
 };
-use crate::watch::tell::command::CommandLine;
-use crate::watch::tell::restart::RestartPolicy;
 use crate::watch::{Daemon, Ended};
 
 /// Learns at once what happens to locks; shows it, tells it, and with --reclaim acts.

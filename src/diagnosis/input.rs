@@ -3,6 +3,8 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::verdict::severity::Effect;
+
 /// Everything that was seen outside the logs.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
@@ -53,6 +55,8 @@ pub struct LockFact {
     pub max_hold_ms: Option<u64>,
     /// Would OpenClaw of this version free it by itself at the next message?
     pub frees_itself: Option<bool>,
+    /// What it does to people, as long as no message failed on it.
+    pub effect: Effect,
     pub transcript_bytes: Option<u64>,
     /// Last change of the transcript beside it.
     pub transcript_changed: Option<DateTime<Utc>>,
@@ -113,6 +117,7 @@ pub struct GatewayFact {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum GatewayState {
     Running,
+    Starting,
     Down,
     #[default]
     Unknown,

@@ -1,6 +1,7 @@
 //! One model of what happened, built as the log goes by in memory that does not grow with it.
 
 use super::evidence::Evidence;
+use super::input::LockFact;
 use super::lanes::Lanes;
 use super::lives::Lives;
 use super::sessions::{RunTimeout, Sessions, id_of_lock};
@@ -131,6 +132,14 @@ impl Model {
         for (key, id) in sessions {
             self.sessions.know(key, id);
         }
+    }
+
+    /// Messages that failed on this lock since it stands.
+    pub fn failed_on(&self, lock: &LockFact) -> u64 {
+        let trouble = self.transcripts.get(&lock.path).or_else(|| self.stores.get(&lock.path));
+        let Some(trouble) = trouble else { return 0 };
+        let before = |created: DateTime<Utc>| trouble.times.iter().filter(|at| *at < created).count() as u64;
+        trouble.incidents.saturating_sub(lock.created_at.map_or(0, before))
     }
 
     /// Whether anything that was logged is about this lock, or the session behind it.

@@ -81,6 +81,7 @@ fn gateway_of(gateway: &Gateway) -> Finding {
             let up = gateway.up.map_or_else(String::new, |up| format!(", up {}", duration(up)));
             Finding::good(format!("running (pid {pid}{up}): {how}"))
         }
+        (GatewayState::Starting, _) => Finding::good(format!("starting: {how}")),
         (GatewayState::Running, None) => Finding::good(format!("running: {how}")),
         (GatewayState::Down, _) => Finding::good(format!("down: {how}")),
         (GatewayState::Unknown, _) => Finding::warning(format!("unknown: {how}")).with_remedy(

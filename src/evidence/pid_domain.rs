@@ -122,7 +122,8 @@ impl Census {
         Self { processes: all_pids().into_iter().filter_map(Resident::read).collect() }
     }
 
-    fn in_nested_namespaces(&self, pid: u32) -> impl Iterator<Item = u32> + '_ {
+    /// Those that carry this number in a PID namespace of their own.
+    pub fn in_nested_namespaces(&self, pid: u32) -> impl Iterator<Item = u32> + '_ {
         self.processes
             .iter()
             .filter(move |process| process.nested_pid == Some(pid))

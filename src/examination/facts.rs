@@ -13,12 +13,13 @@ use crate::evidence::transcript::{self, Transcript};
 use crate::install::Install;
 use crate::install::gateway::GatewayState;
 use crate::install::sessions::SessionStore;
-use crate::openclaw::lock_kind;
+use crate::openclaw::lock_kind::{self, Management};
 use crate::openclaw::names::STORE;
 use crate::openclaw::version::Era as Eras;
 use crate::survey::claims::{RunningSession, SurveyedLease};
 use crate::survey::{Survey, SurveyedLock, SurveyedRoot};
 use crate::verdict::self_heal::{self, SelfHeal};
+use crate::verdict::severity::{self, Effect};
 use crate::verdict::{Reason, Verdict};
 use crate::words::millis;
 
@@ -29,11 +30,40 @@ pub enum Sample {
     Skip,
 }
 
+/// Locks, leases and gateways; no store or transcript is read, no gateway asked.
+pub fn lock_facts(survey: &Survey) -> Facts {
+    let install_of = |root: usize| survey.roots[root].install.as_ref();
+    let installs = || survey.roots.iter().filter_map(|root| root.install.as_ref());
+    let deleted = |root: &SurveyedRoot| {
+        let pid = root.install.as_ref().and_then(|install| install.gateway.pid);
+        deleted::held_by(pid, &root.path)
+    };
+    Facts {
+        scanned: true,
+        locks: survey.locks.iter().map(|lock| lock_fact(lock, install_of(lock.root))).collect(),
+        leases: leases(survey.leases.iter(), survey.running.iter(), install_of),
+        gateways: installs()
+            .map(|install| gateway::fact(&install.gateway, install.config.gateway_port, Sample::Skip))
+            .collect(),
+        deleted: survey.roots.iter().flat_map(deleted).collect(),
+        era: era(installs()),
+        version: version(installs()),
+        ..Facts::default()
+    }
+}
+
 /// Everything outside the logs.
 pub fn facts(survey: &Survey, sample: Sample) -> Facts {
-    let mut facts = Facts { scanned: true, ..Facts::default() };
+    let mut facts = lock_facts(survey);
+    if sample == Sample::Take {
+        facts.gateways.clear();
+    }
     for root in &survey.roots {
-        add_root(&mut facts, root, sample);
+        if let (Some(install), Sample::Take) = (&root.install, sample) {
+            let fact = gateway::fact(&install.gateway, install.config.gateway_port, sample);
+            facts.gateways.push(fact);
+        }
+        add_stores(&mut facts, root);
     }
     facts.sessions.extend(survey.running.iter().map(|session| SessionFact {
         key: session.key.clone(),
@@ -43,24 +73,13 @@ pub fn facts(survey: &Survey, sample: Sample) -> Facts {
         limit_ms: run_limit(&survey.roots[session.root]),
         ..SessionFact::default()
     }));
-    facts.locks = survey
-        .locks
-        .iter()
-        .map(|lock| with_transcript(lock_fact(lock, survey.roots[lock.root].install.as_ref()), lock))
-        .collect();
-    facts.leases =
-        leases(survey.leases.iter(), survey.running.iter(), |root| survey.roots[root].install.as_ref());
-    let installs = || survey.roots.iter().filter_map(|root| root.install.as_ref());
-    facts.era = era(installs());
-    facts.version = version(installs());
+    let locks = std::mem::take(&mut facts.locks);
+    facts.locks =
+        locks.into_iter().zip(&survey.locks).map(|(fact, lock)| with_transcript(fact, lock)).collect();
     facts
 }
 
-fn add_root(facts: &mut Facts, root: &SurveyedRoot, sample: Sample) {
-    if let Some(install) = &root.install {
-        facts.gateways.push(gateway::fact(&install.gateway, install.config.gateway_port, sample));
-        facts.deleted.extend(deleted::held_by(install.gateway.pid, &root.path));
-    }
+fn add_stores(facts: &mut Facts, root: &SurveyedRoot) {
     let from = facts.sessions.len();
     for (directory, store) in &root.stores {
         add_store(facts, directory, store);
@@ -187,12 +206,31 @@ pub fn lock_fact(lock: &SurveyedLock, install: Option<&Install>) -> LockFact {
         age_ms: evidence.age.map(millis),
         limit_ms: evidence.limit.as_ref().map(|limit| millis(limit.after)),
         max_hold_ms: payload.and_then(|payload| payload.max_hold_ms),
+        effect: effect(lock, install),
         frees_itself: match heal {
             SelfHeal::Frees(_) => Some(true),
             SelfHeal::Blocks(_) | SelfHeal::FreesAfter(..) => Some(false),
             SelfHeal::Ignored(_) | SelfHeal::Depends(_) => None,
         },
         ..LockFact::default()
+    }
+}
+
+/// What a judged lock does to the people who write to its session, as long as no message failed on it.
+pub fn effect(lock: &SurveyedLock, install: Option<&Install>) -> Effect {
+    let judgement = &lock.judgement;
+    match (lock.kind, judgement.verdict) {
+        // The next start takes it over; that one was refused is known by its finding.
+        (lock_kind::LockKind::Gateway, Verdict::Stale | Verdict::Leaked) => Effect::HealsItself,
+        // Other parts of OpenClaw have rules of their own for what was left behind.
+        (kind, Verdict::Stale | Verdict::Leaked) if kind.management() == Management::ReportOnly => {
+            Effect::Threatens
+        }
+        _ => {
+            let version = install.and_then(|install| install.version.as_ref());
+            let heal = self_heal::predict(&lock.evidence, judgement.verdict, &judgement.reasons, version);
+            severity::of_lock(judgement.verdict, &heal, 0)
+        }
     }
 }
 

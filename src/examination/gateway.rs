@@ -22,6 +22,7 @@ pub fn fact(gateway: &gateway::Gateway, configured_port: Option<u16>, sample: Sa
     let mut fact = GatewayFact {
         state: match gateway.state {
             gateway::GatewayState::Running => GatewayState::Running,
+            gateway::GatewayState::Starting => GatewayState::Starting,
             gateway::GatewayState::Down => GatewayState::Down,
             gateway::GatewayState::Unknown => GatewayState::Unknown,
         },

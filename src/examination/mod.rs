@@ -1,20 +1,24 @@
 //! Gathers what a diagnosis needs, from the outside: judged locks, session stores, the gateway's load, the logs.
 //! Impure; what it all means is for [`crate::diagnosis`].
 
+pub mod consult;
 pub mod deleted;
 pub mod facts;
 pub mod forks;
 pub mod gateway;
 pub mod logs;
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Local, TimeDelta, Utc};
 
-use crate::diagnosis::input::{Facts, GatewayState};
+use crate::diagnosis::input::{Facts, GatewayState, LockFact};
 use crate::diagnosis::{Diagnosis, Model};
 use crate::evidence::RunTimedOut;
 use crate::gatewaylog::{Merged, Reading, Source, SourceSummary, Stream};
 use crate::redact::Redactor;
 use crate::survey::{Survey, SurveyedLock};
+use crate::verdict::severity::{Effect, Severity};
 
 /// What was read, and what it says.
 #[derive(Debug)]
@@ -24,6 +28,67 @@ pub struct Examination {
     /// `Down` only if every gateway is known to be.
     pub gateway: GatewayState,
     pub looked: Looked,
+    /// What was seen outside the logs.
+    pub facts: Facts,
+    /// What each of its locks does to people, messages that failed on it included.
+    pub effects: Vec<Effect>,
+}
+
+impl Examination {
+    /// How serious each lock of the facts is, in their order; `None`: in good order. What is known of its session
+    /// counts as well: a lock that is held may keep messages waiting. `redactor`: as the findings were redacted.
+    pub fn severities(&self, redactor: Redactor) -> Vec<Option<Severity>> {
+        let mut told: HashMap<&str, Severity> = HashMap::new();
+        for finding in &self.diagnosis.findings {
+            for name in [&finding.lock, &finding.session_id].into_iter().flatten() {
+                let severity = told.entry(name).or_insert(finding.severity);
+                *severity = finding.severity.max(*severity);
+            }
+        }
+        let of_lock = |(lock, effect): (&LockFact, &Effect)| {
+            use crate::diagnosis::input::Verdict::{Freed, Held, Initialising, Settling};
+            let sound = matches!(lock.verdict, Held | Freed | Initialising | Settling);
+            let by_path = told.get(&*redactor.path(&lock.path)).copied();
+            // What a run does to its session is no fault of a lock that is in use.
+            let by_session = lock.session_id.as_deref().and_then(|id| told.get(id)).copied();
+            let by_session = by_session.filter(|severity| !sound || *severity > Severity::Info);
+            by_path.max(by_session).max((!sound).then(|| effect.severity()))
+        };
+        self.facts.locks.iter().zip(&self.effects).map(of_lock).collect()
+    }
+}
+
+impl Examination {
+    /// Findings of this severity, and locks of it that no finding names.
+    pub fn things_at(&self, severity: Severity, redactor: Redactor) -> u64 {
+        let findings = &self.diagnosis.findings;
+        let unnamed = |lock: &LockFact| {
+            let path = redactor.path(&lock.path);
+            !findings.iter().any(|finding| finding.lock.as_deref() == Some(&*path))
+        };
+        let locks = self.facts.locks.iter().zip(self.severities(redactor));
+        let locks = locks.filter(|(lock, of_lock)| *of_lock == Some(severity) && unnamed(lock)).count();
+        let findings = findings.iter().filter(|finding| finding.severity == severity).count();
+        (findings + locks) as u64
+    }
+
+    /// The worst that is known.
+    pub fn worst(&self, redactor: Redactor) -> Option<Severity> {
+        self.diagnosis.worst().max(self.severities(redactor).into_iter().flatten().max())
+    }
+
+    /// Locks of sessions and stores of which nothing here can tell whether they are in use.
+    pub fn unjudged(&self) -> usize {
+        use crate::diagnosis::input::{
+            Era,
+            LockKind::{Session, Store},
+            Verdict::{Foreign, Indeterminate},
+        };
+        let open = |lock: &&LockFact| {
+            matches!(lock.kind, Session | Store) && matches!(lock.verdict, Foreign | Indeterminate)
+        };
+        if self.facts.era == Era::Sqlite { 0 } else { self.facts.locks.iter().filter(open).count() }
+    }
 }
 
 /// How much of the installs was looked at.
@@ -37,7 +102,7 @@ pub enum Looked {
 }
 
 /// The log of some sources, read into a model.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct LogModel {
     pub model: Model,
     pub sources: Vec<SourceSummary>,
@@ -69,12 +134,20 @@ pub fn read_logs(sources: &[Source], facts: &Facts, reading: &Reading) -> LogMod
 }
 
 /// Diagnoses what the logs and the facts tell together.
-pub fn examine(log: LogModel, facts: &Facts, now: DateTime<Utc>, redactor: Redactor) -> Examination {
+pub fn examine(log: LogModel, facts: Facts, now: DateTime<Utc>, redactor: Redactor) -> Examination {
     let mut states: Vec<GatewayState> = facts.gateways.iter().map(|gateway| gateway.state).collect();
     states.dedup();
     let gateway = if let [state] = states[..] { state } else { GatewayState::Unknown };
     let looked = if facts.scanned { Looked::Whole } else { Looked::LogsAlone };
-    Examination { diagnosis: log.model.diagnose(facts, now, redactor), sources: log.sources, gateway, looked }
+    let effect = |lock: &LockFact| lock.effect.having_failed(log.model.failed_on(lock));
+    Examination {
+        diagnosis: log.model.diagnose(&facts, now, redactor),
+        effects: facts.locks.iter().map(effect).collect(),
+        sources: log.sources,
+        gateway,
+        looked,
+        facts,
+    }
 }
 
 /// A reading that begins at `since`, by the local clock (undated stamps are local).

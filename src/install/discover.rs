@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::config::{Environment, expand_home, home};
-use super::gateway::running_gateways;
+use super::gateway::openclaw_processes;
 use crate::evidence::view::SystemView;
 
 /// A state directory, and why it was looked at.
@@ -29,7 +29,7 @@ pub fn discover(environment: &Environment, view: &SystemView) -> Discovery {
     if let Some(home) = home(environment) {
         places.extend(below_home(&home));
     }
-    for gateway in running_gateways(view.census()) {
+    for gateway in openclaw_processes(view.census()) {
         let found_by = format!("the environment of {} (pid {})", gateway.process.comm, gateway.process.pid);
         places.extend(
             gateway.state_dirs().into_iter().map(|path| StateDir { path, found_by: found_by.clone() }),

@@ -20,19 +20,25 @@ use crate::evidence::process::{Owner, Process, look_up, read_proc};
 use crate::evidence::view::SystemView;
 use crate::evidence::{Content, Payload, StartTicks};
 use crate::openclaw::lock_kind::{LockKind, Place, recognise};
+use crate::peek::held;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GatewayState {
     Running,
+    /// Its process is there, and has not taken its lock yet.
+    Starting,
     Down,
     Unknown,
 }
 
 impl GatewayState {
+    pub const ALL: [Self; 4] = [Self::Running, Self::Starting, Self::Down, Self::Unknown];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
+            Self::Starting => "starting",
             Self::Down => "down",
             Self::Unknown => "unknown",
         }
@@ -65,9 +71,15 @@ impl Gateway {
         Self { state, pid: None, up: None, port: None, how, numbering: Numbering::Other }
     }
 
-    fn of_process(process: &Process, now: &Now, numbering: Numbering, how: &'static str) -> Self {
+    fn of_process(
+        state: GatewayState,
+        process: &Process,
+        now: &Now,
+        numbering: Numbering,
+        how: &'static str,
+    ) -> Self {
         let up = now.since(process.started_at(now.booted_at()));
-        Self { state: GatewayState::Running, pid: Some(process.pid), up, port: None, how, numbering }
+        Self { state, pid: Some(process.pid), up, port: None, how, numbering }
     }
 
     /// Its process is visible in our PID namespace, so pids in its locks count here.
@@ -87,16 +99,23 @@ pub struct RunningGateway {
 impl RunningGateway {
     /// Whether its own view of the file system has `root` as its state directory; a container's paths are
     /// not ours.
-    fn uses(&self, root: &Directory) -> bool {
+    pub fn uses(&self, root: &Directory) -> bool {
         let seen_by_it = |dir: &Path| format!("/proc/{}/root{}", self.process.pid, dir.display());
         self.state_dirs()
             .iter()
             .any(|dir| same_directory(Path::new(&seen_by_it(dir)), root) || same_directory(dir, root))
     }
 
-    /// A command that works on a session by itself, without a gateway.
-    fn is_agent_run(&self) -> bool {
-        self.process.comm.ends_with("-agent")
+    /// Its name says that it is a gateway, or may be one; `openclaw-doctor` and the other commands are none.
+    fn is_gateway(&self, era: LockEra) -> bool {
+        let comm = self.process.comm.as_str();
+        // Cut to 15 bytes by the kernel.
+        let named = PROGRAMS.iter().any(|name| {
+            comm.strip_prefix(name).is_some_and(|rest| rest.starts_with("-gatewa"))
+                // Gateways of 2026.5 call themselves no more than this, as do the commands that start newer ones.
+                || era == LockEra::Shared && comm == *name
+        });
+        named || started_plainly(comm, self.process.pid)
     }
 
     /// State directories this gateway may use, the explicit one first.
@@ -111,17 +130,54 @@ impl RunningGateway {
     }
 }
 
-/// Every OpenClaw process of the census.
-pub fn running_gateways(census: &Census) -> Vec<RunningGateway> {
+const PROGRAMS: [&str; 3] = ["openclaw", "clawdbot", "moltbot"];
+
+/// Where gateways keep their locks: it tells what a process without one can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LockEra {
+    /// In a temporary directory (to 2026.7.35).
+    Shared,
+    /// Below the state directory, always (from 2026.8.1).
+    Own,
+}
+
+/// Whether some process holds the state directory's own coordinator, which a gateway does for as long as it lives. The
+/// file beside the lock is permanent: it stays when gateways come and go.
+fn coordinator(root: &Directory) -> (LockEra, Coordinator) {
+    let asked = uids(root).into_iter().filter_map(|uid| {
+        let file = format!("tmp/openclaw-{uid}/{STATE_LOCK}.sqlite");
+        let [holds] = held::below(&root.path, Path::new(&file), [held::DATABASE])?;
+        Some(holds.is_empty())
+    });
+    match asked.reduce(|all, free| all && free) {
+        None => (LockEra::Shared, Coordinator::Unknown),
+        Some(true) => (LockEra::Own, Coordinator::Free),
+        Some(false) => (LockEra::Own, Coordinator::Held),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coordinator {
+    Free,
+    Held,
+    Unknown,
+}
+
+/// The lock that a gateway has open for as long as it runs, from 2026.8.1 on.
+pub const STATE_LOCK: &str = "gateway.state.lock";
+
+/// Before it sets its title a gateway is a plain `node` (its main thread `MainThread` in newer Node).
+fn started_plainly(comm: &str, pid: u32) -> bool {
+    matches!(comm, "node" | "MainThread" | "nodejs")
+        && read_proc(pid, "cmdline").is_some_and(|line| is_gateway_command(&line))
+}
+
+/// Every OpenClaw process of the census, whatever it does.
+pub fn openclaw_processes(census: &Census) -> Vec<RunningGateway> {
     let found = census.processes.iter().filter_map(|resident| {
         let comm = resident.comm.as_str();
-        let named = ["openclaw", "clawdbot", "moltbot"].iter().any(|name| comm.starts_with(name));
-        // Before it sets its title a gateway is a plain `node` (its main thread `MainThread` in newer Node).
-        let started_plainly = || {
-            matches!(comm, "node" | "MainThread" | "nodejs")
-                && read_proc(resident.pid, "cmdline").is_some_and(|line| is_gateway_command(&line))
-        };
-        if !named && !started_plainly() {
+        let named = PROGRAMS.iter().any(|name| comm.starts_with(name));
+        if !named && !started_plainly(comm, resident.pid) {
             return None;
         }
         let Owner::Alive(process) = look_up(resident.pid) else { return None };
@@ -133,13 +189,13 @@ pub fn running_gateways(census: &Census) -> Vec<RunningGateway> {
 
 fn is_gateway_command(cmdline: &str) -> bool {
     let mut arguments = cmdline.split('\0');
-    let package = arguments.any(|a| ["openclaw", "clawdbot", "moltbot"].iter().any(|name| a.contains(name)));
+    let package = arguments.any(|a| PROGRAMS.iter().any(|name| a.contains(name)));
     package && cmdline.split('\0').any(|argument| argument == "gateway")
 }
 
 /// Looks for the gateway of the state directory `root`, whose configuration is at `config_path`.
 pub fn detect(root: &Directory, config_path: &Path, view: &mut SystemView) -> Gateway {
-    let mut lock_left_behind = false;
+    let (mut lock_left_behind, mut cannot_ask) = (false, false);
     for (directory, name) in gateway_locks(root) {
         let Ok(Look::Pinned(lock)) = PinnedLock::look(&directory, &name) else { continue };
         let Content::Parsed(payload) = lock.content() else { continue };
@@ -147,37 +203,55 @@ pub fn detect(root: &Directory, config_path: &Path, view: &mut SystemView) -> Ga
             continue;
         }
         match lock.probe_writer(&mut view.leases) {
-            Writer::Open => {
-                let owner = view.processes.owner(payload.pid);
-                let same = owner.process().filter(|process| {
-                    view.namespaces.start_ticks == StartTicks::Shifted
-                        || payload.start_ticks.is_none_or(|ticks| ticks == process.start_ticks)
-                });
-                let mut gateway = match same {
-                    Some(process) => {
-                        Gateway::of_process(process, &view.now, Numbering::Ours, "it holds its own lock")
-                    }
-                    None => Gateway::without_process(
-                        GatewayState::Running,
-                        "it holds its own lock, from another PID namespace",
-                    ),
-                };
-                gateway.port = payload.gateway.as_ref().and_then(|of| of.port);
-                return gateway;
-            }
+            // Another command that keeps gateways out: it is no gateway.
+            Writer::Open if payload.gateway.as_ref().is_some_and(|of| of.role.is_some()) => {}
+            Writer::Open => return holder(&payload, view),
             Writer::NoneOpen => lock_left_behind = true,
-            Writer::Unknown(_) => {}
+            Writer::Unknown(_) => cannot_ask = true,
         }
     }
-    from_proc(root, view, lock_left_behind)
+    from_proc(root, view, lock_left_behind, cannot_ask)
 }
 
-fn from_proc(root: &Directory, view: &mut SystemView, lock_left_behind: bool) -> Gateway {
-    let mut running = running_gateways(view.census());
-    running.retain(|gateway| !gateway.is_agent_run());
+/// The gateway that has this lock open.
+fn holder(payload: &Payload, view: &mut SystemView) -> Gateway {
+    let port = payload.gateway.as_ref().and_then(|of| of.port);
+    let same = |process: &Process, shifted: bool| {
+        shifted || payload.start_ticks.is_none_or(|ticks| ticks == process.start_ticks)
+    };
+    let shifted = view.namespaces.start_ticks == StartTicks::Shifted;
+    let owner = view.processes.owner(payload.pid);
+    if let Some(process) = owner.process().filter(|process| same(process, shifted)) {
+        let how = "it holds its own lock";
+        let running = GatewayState::Running;
+        return Gateway { port, ..Gateway::of_process(running, process, &view.now, Numbering::Ours, how) };
+    }
+    let how = "it holds its own lock, from another PID namespace";
+    let nested = view.census().in_nested_namespaces(payload.pid).find_map(|pid| match look_up(pid) {
+        Owner::Alive(process) if payload.start_ticks.is_some() && same(&process, false) => Some(process),
+        _ => None,
+    });
+    let gateway = match nested {
+        Some(process) => {
+            Gateway::of_process(GatewayState::Running, &process, &view.now, Numbering::Other, how)
+        }
+        None => Gateway::without_process(GatewayState::Running, how),
+    };
+    Gateway { port, ..gateway }
+}
+
+fn from_proc(root: &Directory, view: &mut SystemView, lock_left_behind: bool, cannot_ask: bool) -> Gateway {
+    let (era, coordinator) = coordinator(root);
+    let mut running = openclaw_processes(view.census());
+    running.retain(|gateway| gateway.is_gateway(era));
     if let Some(gateway) = running.iter().find(|gateway| gateway.uses(root)) {
-        let how = "a process of OpenClaw uses this state directory";
-        return Gateway::of_process(&gateway.process, &view.now, gateway.numbering, how);
+        let (state, how) = match era {
+            LockEra::Own if !cannot_ask => {
+                (GatewayState::Starting, "its process is there, and has not taken its lock yet")
+            }
+            _ => (GatewayState::Running, "a process of OpenClaw uses this state directory"),
+        };
+        return Gateway::of_process(state, &gateway.process, &view.now, gateway.numbering, how);
     }
     if running.iter().any(|gateway| gateway.environment.is_none()) {
         return Gateway::without_process(
@@ -185,7 +259,9 @@ fn from_proc(root: &Directory, view: &mut SystemView, lock_left_behind: bool) ->
             "an OpenClaw process runs, but its state directory cannot be read",
         );
     }
-    if !view.namespaces.in_initial_pid_namespace || !view.namespaces.proc_is_complete {
+    // The kernel answers for the coordinator wherever its holder runs.
+    let answered = coordinator == Coordinator::Free && !cannot_ask;
+    if !answered && !(view.namespaces.in_initial_pid_namespace && view.namespaces.proc_is_complete) {
         return Gateway::without_process(GatewayState::Unknown, "not every process can be seen from here");
     }
     let how = if lock_left_behind { "its lock is left over" } else { "no process of OpenClaw uses it" };
@@ -258,7 +334,7 @@ pub fn open_shared(path: &Path, uid: u32) -> Result<Directory, Errno> {
 }
 
 /// The users whose gateway may run on `root`: its owner, and ourselves.
-fn uids(root: &Directory) -> Vec<u32> {
+pub fn uids(root: &Directory) -> Vec<u32> {
     let ours = rustix::process::geteuid().as_raw();
     if ours == root.uid { vec![ours] } else { vec![root.uid, ours] }
 }

@@ -72,6 +72,11 @@ fn trouble(claim: &Claim, verdict: &LeaseVerdict, now: DateTime<Utc>) -> Option<
         ClaimKind::AgentDatabase | ClaimKind::MemoryLock => format!("what {whose} had taken"),
     };
     Some(match (verdict.verdict, verdict.clears) {
+        (Verdict::Overdue, Clears::At(at)) => format!(
+            "{refused} before {} (in {}), unless its owner comes back: {lease} has not been renewed for two beats",
+            at.to_rfc3339_opts(SecondsFormat::Secs, true),
+            span(at - now)
+        ),
         (Verdict::Overdue, _) => format!(
             "{} is not safe: its owner, {whose}, lives but no longer renews its lease, and another may take over",
             sentence_case(guarded(claim))
@@ -103,6 +108,7 @@ fn sentence_case(text: &str) -> String {
 
 fn because(claim: &Claim, verdict: &LeaseVerdict, facts: OwnerFacts, now: DateTime<Utc>) -> Vec<String> {
     let pid = claim.owner.pid.map_or_else(|| "its pid".to_owned(), |pid| format!("pid {pid}"));
+    let gateway = claim.kind == ClaimKind::Lease(LeaseScope::GatewayOwner);
     let mut lines: Vec<String> = verdict
         .reasons
         .iter()
@@ -113,6 +119,12 @@ fn because(claim: &Claim, verdict: &LeaseVerdict, facts: OwnerFacts, now: DateTi
             Reason::NoWriter if facts.gateway_lock_held == Tri::Yes => {
                 "gateway.state.lock is held by another owner than this lease's".to_owned()
             }
+            Reason::NoWriter if !gateway => format!(
+                "its owner has missed two beats{}, and no process that could be it has the database open",
+                claim
+                    .heartbeat_at
+                    .map_or(String::new(), |at| format!(" (the last was {} ago)", span(now - at)))
+            ),
             Reason::NoWriter => {
                 "nobody has gateway.state.lock open, and a live gateway always has".to_owned()
             }

@@ -18,6 +18,19 @@ const GATEWAY_START: TimeDelta = TimeDelta::seconds(60);
 /// OpenClaw takes a memory lock from a dead owner only after this long (`SHORT_TERM_LOCK_STALE_MS`).
 const MEMORY_LOCK_STALE: TimeDelta = TimeDelta::seconds(60);
 
+/// OpenClaw renews a lease every third of its term, and at least this often (9.6 `openclaw-state-lease-store`).
+const LONGEST_BEAT: TimeDelta = TimeDelta::seconds(30);
+const BEAT_SLACK: TimeDelta = TimeDelta::seconds(5);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beats {
+    /// It has none, or its clock is not ours.
+    None,
+    Renewed,
+    /// Two in a row.
+    Missed,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tri {
     Yes,
@@ -58,6 +71,8 @@ pub struct OwnerFacts {
     pub gateway_lock_held: Tri,
     /// The `ownerId` in `gateway.state.lock` is the lease's owner.
     pub gateway_lock_is_owners: Tri,
+    /// Some process that may be the owner has the database open: not the gateway, unless it hangs.
+    pub database_open: Tri,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -231,11 +246,18 @@ impl Claim<'_> {
         self.expires_at.is_some_and(|at| at <= now)
     }
 
-    /// Renewed so recently that its owner must have lived then: OpenClaw renews at least every third of the term.
-    fn renewed(&self, now: DateTime<Utc>) -> bool {
-        let (Some(beat), Some(end)) = (self.heartbeat_at, self.expires_at) else { return false };
+    /// Whether its owner keeps renewing it: OpenClaw does every third of the term, and at least every 30 s.
+    fn beats(&self, now: DateTime<Utc>) -> Beats {
+        let (Some(beat), Some(end)) = (self.heartbeat_at, self.expires_at) else { return Beats::None };
         let (age, term) = (now - beat, end - beat);
-        age >= TimeDelta::zero() && age <= term / 2
+        let patience = (term / 3).min(LONGEST_BEAT) * 2 + BEAT_SLACK;
+        if age < TimeDelta::zero() {
+            Beats::None
+        } else if age <= patience {
+            Beats::Renewed
+        } else {
+            Beats::Missed
+        }
     }
 
     fn is_gateway(&self) -> bool {
@@ -253,12 +275,16 @@ pub fn judge_lease(lease: &Lease, facts: &OwnerFacts, now: DateTime<Utc>) -> Lea
 
 pub fn judge(claim: &Claim, facts: &OwnerFacts, now: DateTime<Utc>) -> LeaseVerdict {
     let facts = *facts;
-    let expired = claim.expired(now);
+    let (expired, beats) = (claim.expired(now), claim.beats(now));
     let (verdict, mut reasons) = match life(claim, facts, now) {
         Life::Dead(reason) => (Verdict::Stale, vec![reason]),
         _ if expired => (Verdict::Overdue, vec![]),
         Life::Alive => (Verdict::Held, vec![]),
-        _ if claim.renewed(now) => (Verdict::Held, vec![]),
+        _ if beats == Beats::Renewed => (Verdict::Held, vec![]),
+        _ if beats == Beats::Missed && facts.database_open == Tri::No => {
+            (Verdict::Stale, vec![Reason::NoWriter])
+        }
+        _ if beats == Beats::Missed && facts.database_open == Tri::Yes => (Verdict::Overdue, vec![]),
         Life::Elsewhere => (Verdict::Foreign, vec![]),
         Life::Unknown => (Verdict::Indeterminate, vec![]),
     };
@@ -270,7 +296,7 @@ pub fn judge(claim: &Claim, facts: &OwnerFacts, now: DateTime<Utc>) -> LeaseVerd
     let action = match verdict {
         Verdict::Stale if blocks => Action::Report,
         // A live owner that no longer renews has lost its lease without noticing: its event loop is blocked.
-        Verdict::Overdue if alive(claim, facts, now) => Action::Report,
+        Verdict::Overdue if alive(claim, facts, now) || !expired => Action::Report,
         _ => Action::None,
     };
     LeaseVerdict { verdict, reasons, action, clears }

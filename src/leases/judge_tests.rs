@@ -45,6 +45,7 @@ fn a_healthy_gateway_on_this_host() {
         same_pid_domain: Tri::Yes,
         gateway_lock_held: Tri::Yes,
         gateway_lock_is_owners: Tri::Yes,
+        database_open: Tri::Yes,
     };
     let lease = gateway_lease(-12);
     assert_eq!(judged(&lease, facts), (Verdict::Held, vec![], Action::None, Clears::At(at(288))));
@@ -112,6 +113,17 @@ fn a_lease_that_names_nobody_is_judged_by_its_heartbeat() {
     let (verdict, reasons, action, clears) = judged(&plain(-301), nothing);
     assert_eq!((verdict, action, clears), (Verdict::Overdue, Action::None, Clears::AtNextUse));
     assert_eq!(reasons, [Reason::Expired]);
+
+    // Two beats of 30 s, and not half of the term.
+    let closed = OwnerFacts { database_open: Tri::No, ..nothing };
+    assert_eq!(judged(&plain(-64), closed).0, Verdict::Held);
+    let (verdict, reasons, action, clears) = judged(&plain(-66), closed);
+    assert_eq!((verdict, action, clears), (Verdict::Stale, Action::Report, Clears::At(at(234))));
+    assert_eq!(reasons, [Reason::NoWriter]);
+    // Somebody has the database open who may be its owner, and hangs.
+    let open = OwnerFacts { database_open: Tri::Yes, ..nothing };
+    let (verdict, reasons, action, _) = judged(&plain(-66), open);
+    assert_eq!((verdict, reasons, action), (Verdict::Overdue, vec![], Action::Report));
 }
 
 #[test]
@@ -157,8 +169,17 @@ prop_compose! {
         same_pid_domain in tri(),
         gateway_lock_held in tri(),
         gateway_lock_is_owners in tri(),
+        database_open in tri(),
     ) -> OwnerFacts {
-        OwnerFacts { pid, start_time, same_host, same_pid_domain, gateway_lock_held, gateway_lock_is_owners }
+        OwnerFacts {
+            pid,
+            start_time,
+            same_host,
+            same_pid_domain,
+            gateway_lock_held,
+            gateway_lock_is_owners,
+            database_open,
+        }
     }
 }
 

@@ -4,20 +4,25 @@
 //! [`era`] tells file-era installs from SQLite-era ones. Deciding what to do, and printing, is not done here.
 
 pub mod agent_db;
+pub mod boots;
 pub mod era;
 pub mod explain;
+pub mod holders;
 pub mod judge;
 pub mod owner;
+pub mod queues;
 pub mod scope;
 pub mod state_db;
 pub mod survey;
 
 pub use agent_db::{AgentDb, SessionNode, SessionStatus, SessionWindow, Sessions};
+pub use boots::Boot;
 pub use era::{Era, Origin, origin};
 pub use judge::{
     Action, ClaimKind, LeaseVerdict, OwnerFacts, PidState, Reason, StartTime, Tri, Verdict, judge_lease,
 };
 pub use owner::LeaseOwner;
+pub use queues::Queues;
 pub use scope::LeaseScope;
 pub use state_db::{AgentDatabaseLease, Lease, MemoryLock, Migration, Section, StateDb};
 pub use survey::{Survey, survey};

@@ -41,6 +41,12 @@ impl LeaseOwner {
         }
     }
 
+    /// `pid:start:uuid` in the queue of inbound messages; `x` where the start is not known.
+    pub(crate) fn of_claim(raw: &str) -> Self {
+        let start = raw.split(':').nth(1).and_then(|start| start.parse().ok());
+        Self { pid: leading_pid(raw), host: None, started_at: start, raw: raw.to_owned() }
+    }
+
     pub(crate) fn of_memory_lock(value: &Value) -> Self {
         let raw = value.get("owner").and_then(Value::as_str).unwrap_or_default();
         Self {

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
+use super::boots::{self, Boot};
 use super::owner::LeaseOwner;
+use super::queues::{self, Queues};
 use super::scope::LeaseScope;
 use crate::peek::error::{ReadError, Result};
 use crate::peek::place::Place;
@@ -26,13 +28,16 @@ pub struct StateDb {
     pub leases: Section<Lease>,
     pub agent_database_leases: Section<AgentDatabaseLease>,
     pub memory_locks: Section<MemoryLock>,
+    pub boots: Section<Boot>,
+    pub queues: Queues,
 }
 
 /// The rows of one table, or why there are none: one table that lockdoctor does not know must not hide the rest.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum Section<T> {
     Rows(Vec<T>),
     /// This version of OpenClaw has no such table.
+    #[default]
     Absent,
     /// A sentence.
     Unreadable(String),
@@ -135,6 +140,8 @@ fn look(snapshot: &mut Snapshot) -> Result<StateDb> {
         leases: section(leases(snapshot, &schema))?,
         agent_database_leases: section(agent_database_leases(snapshot, &schema))?,
         memory_locks: section(memory_locks(snapshot, &schema))?,
+        boots: section(boots::read(snapshot, &schema))?,
+        queues: queues::read(snapshot, &schema)?,
     })
 }
 

@@ -48,6 +48,8 @@ pub struct OfGateway {
     pub port: Option<u16>,
     /// `ownerId`, from 2026.8.1 on: equal to the owner of the gateway's lease.
     pub owner_id: Option<String>,
+    /// `role`, from 2026.8.1 on: what took the lock where that is no gateway.
+    pub role: Option<String>,
 }
 
 /// How the payload was serialised: evidence of the OpenClaw version that wrote it.
@@ -115,6 +117,7 @@ pub fn parse(bytes: &[u8]) -> Content {
         state_dir: text_of("stateDir"),
         port: fields.get("port").and_then(positive_integer).and_then(|n| u16::try_from(n).ok()),
         owner_id: text_of("ownerId"),
+        role: text_of("role").filter(|role| role != "gateway"),
     };
     Content::Parsed(Payload {
         pid: pid as u32,

@@ -16,16 +16,18 @@ pub(crate) mod btree;
 mod budget;
 mod definition;
 pub mod error;
+pub mod held;
 #[cfg(test)]
 mod oracle_tests;
-pub mod os_lock;
 mod page;
 pub(crate) mod place;
 pub(crate) mod record;
 pub(crate) mod snapshot;
 pub(crate) mod table;
 mod wal;
+mod wal_index;
 mod witness;
 
 pub use error::ReadError;
 pub use snapshot::Sizes;
+pub use wal_index::WalState;

@@ -115,7 +115,7 @@ pub fn headline(serious: &[&Finding], examination: &Examination) -> String {
             "The gateway is down: no message is answered. Nothing else is wrong.".to_owned()
         }
         (GatewayState::Down, false) => format!("The gateway is down: no message is answered. {found}"),
-        (GatewayState::Running | GatewayState::Unknown, _) => found,
+        (GatewayState::Running | GatewayState::Starting | GatewayState::Unknown, _) => found,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::install::Install;
 use crate::redact::Redactor;
 use crate::report::lock_words::owner;
 use crate::survey::{Survey, SurveyedLock};
-use crate::verdict::{Reason, Verdict};
+use crate::verdict::Reason;
 use crate::words::{count, millis, rfc3339};
 
 /// The whole page as a model.
@@ -23,8 +23,9 @@ pub fn model(
     let diagnosis = &examination.diagnosis;
     let serious: Vec<&Finding> =
         diagnosis.findings.iter().filter(|finding| finding.severity > Severity::Info).collect();
-    let locks =
-        survey.map_or_else(Vec::new, |survey| survey.locks.iter().map(|l| lock(l, redactor)).collect());
+    let severities = examination.severities(redactor);
+    let judged = survey.iter().flat_map(|survey| &survey.locks).zip(severities);
+    let locks: Vec<page::Lock> = judged.map(|(each, severity)| lock(each, severity, redactor)).collect();
     let environment = environment(survey, examination, redactor);
     let findings: Vec<_> = diagnosis.findings.iter().map(|f| finding(f, &diagnosis.timeline.rows)).collect();
     let sentence = match findings.iter().find(|finding| finding.severity > page::Severity::Info) {
@@ -208,17 +209,12 @@ fn lane(lane: &LaneReport) -> page::Lane {
     }
 }
 
-fn lock(lock: &SurveyedLock, redactor: Redactor) -> page::Lock {
+fn lock(lock: &SurveyedLock, severity: Option<Severity>, redactor: Redactor) -> page::Lock {
     let judgement = &lock.judgement;
     page::Lock {
         verdict: judgement.verdict.as_str().to_owned(),
         reasons: judgement.reasons.iter().copied().map(Reason::as_str).map(str::to_owned).collect(),
-        severity: match judgement.verdict {
-            Verdict::Stale | Verdict::Leaked | Verdict::StuckGuard => Some(page::Severity::Critical),
-            Verdict::Overdue => Some(page::Severity::Warning),
-            Verdict::Refused | Verdict::Foreign | Verdict::Indeterminate => Some(page::Severity::Info),
-            _ => None,
-        },
+        severity: severity.map(self::severity),
         path: redactor.path(&lock.path().to_string_lossy()).into_owned(),
         session: lock.session_key.as_deref().map(|key| redactor.key(key).into_owned()),
         owner: Some(owner(&lock.evidence)),

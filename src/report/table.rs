@@ -157,6 +157,7 @@ fn openclaw(install: &Install) -> String {
 fn gateway(gateway: &Gateway) -> String {
     let state = match gateway.state {
         GatewayState::Running => "gateway running",
+        GatewayState::Starting => "gateway starting",
         GatewayState::Down => "gateway down",
         GatewayState::Unknown => return format!("gateway unknown: {}", gateway.how),
     };

@@ -5,20 +5,23 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use super::{Problem, ProblemSeverity, Survey, SurveyedLock};
+use super::{Problem, ProblemSeverity, Survey, SurveyedLock, holders};
 use crate::evidence::StartTicks;
 use crate::evidence::pid_domain::PidDomain;
 use crate::evidence::view::SystemView;
 use crate::evidence::{Owner, Writer};
 use crate::install::Install;
 use crate::leases::explain::{Explanation, explain};
+use crate::leases::holders::{Holder, HolderProcess, Log};
 use crate::leases::judge::{Claim, ClaimKind, judge};
 use crate::leases::state_db::{self, Section};
 use crate::leases::{self, agent_db};
 use crate::leases::{
-    Action, LeaseOwner, LeaseScope, LeaseVerdict, OwnerFacts, PidState, Sessions, StartTime, Tri,
+    Action, Boot, LeaseOwner, LeaseScope, LeaseVerdict, OwnerFacts, PidState, Queues, Sessions, StartTime,
+    Tri,
 };
 use crate::openclaw::lock_kind::LockKind;
+use crate::openclaw::version::Era;
 use crate::peek::ReadError;
 
 /// One row that claims something for a process.
@@ -44,7 +47,9 @@ impl SurveyedLease {
     }
 
     pub fn keeps_gateways_out(&self) -> bool {
-        matches!(self.kind, ClaimKind::Lease(LeaseScope::GatewayOwner | LeaseScope::StartupMigrations))
+        use LeaseScope::{AgentDatabaseMaintenance, GatewayOwner, PluginLifecycle, StartupMigrations};
+        let ClaimKind::Lease(scope) = &self.kind else { return false };
+        matches!(scope, GatewayOwner | StartupMigrations | AgentDatabaseMaintenance | PluginLifecycle)
     }
 }
 
@@ -63,7 +68,21 @@ pub struct RunningSession {
 pub struct Leases {
     pub leases: Vec<SurveyedLease>,
     pub running: Vec<RunningSession>,
+    pub workings: Option<Workings>,
     pub problems: Vec<Problem>,
+}
+
+/// How an install of 2026.8 or later works, beside its leases: its starts, its queues, and who holds what.
+#[derive(Debug)]
+pub struct Workings {
+    /// Index into [`Survey::roots`].
+    pub root: usize,
+    pub boots: Vec<Boot>,
+    pub queues: Queues,
+    pub holders: Vec<Holder>,
+    pub logs: Vec<Log>,
+    /// The host name of the gateway that has the owner's lease.
+    pub host: Option<String>,
 }
 
 /// Judges every lease of `install`, as it stood in `databases`, and adds it to `survey`.
@@ -85,6 +104,7 @@ pub(super) fn add(
     }
     survey.leases.extend(found.leases);
     survey.running.extend(found.running);
+    survey.workings.extend(found.workings);
     survey.problems.extend(found.problems);
 }
 
@@ -102,6 +122,7 @@ fn judge_all(
     view: &mut SystemView,
 ) -> Leases {
     let mut found = Leases::default();
+    let logs = holders::logs(&databases, &install.root.path, view);
     for (agent, database) in databases.agents {
         let nodes = database.as_ref().map(|database| database.nodes.rows()).unwrap_or_default();
         found.running.extend(nodes.iter().map(|node| RunningSession {
@@ -153,8 +174,9 @@ fn judge_all(
             .iter()
             .map(|row| (format!("plugin_state_entries/{}", row.key), None, Claim::from(row))),
     );
+    let others = logs.first().map_or(Tri::Unknown, |log| opened_by_others(log, install));
     for (row, agent, claim) in rows {
-        let lease = judged(root, &state.path, &row, agent, &claim, install, gateway_lock, view);
+        let lease = judged(root, &state.path, &row, agent, &claim, install, gateway_lock, others, view);
         found.leases.push(lease);
     }
     let unknown =
@@ -167,7 +189,29 @@ fn judge_all(
         }),
     );
     found.problems.extend(state.migration.unfinished().map(|what| Problem::detail(&state.path, what)));
+    let owner = state.leases.rows().iter().find(|lease| lease.scope == LeaseScope::GatewayOwner);
+    let host = owner.and_then(|lease| lease.owner.host.clone());
+    if install.era == Era::Sqlite {
+        let boots = state.boots.rows().to_vec();
+        let holders = holders::look(install, view);
+        found.workings = Some(Workings { root, boots, queues: state.queues, holders, logs, host });
+    }
     found
+}
+
+/// Whether somebody else than a gateway that works has the database open. A gateway renews its own leases, so that one
+/// which is not renewed is none of them.
+fn opened_by_others(log: &Log, install: &Install) -> Tri {
+    let is_other = |process: &Option<HolderProcess>| {
+        process
+            .as_ref()
+            .is_none_or(|process| Some(process.pid) != install.gateway.pid || process.is_stopped())
+    };
+    match &log.open {
+        None => Tri::Unknown,
+        Some(open) if open.iter().any(is_other) => Tri::Yes,
+        Some(_) => Tri::No,
+    }
 }
 
 fn unknown<T>(section: &Section<T>) -> Option<String> {
@@ -235,12 +279,14 @@ fn judged(
     claim: &Claim<'_>,
     install: &Install,
     gateway_lock: &GatewayLock,
+    database_open: Tri,
     view: &mut SystemView,
 ) -> SurveyedLease {
     let process = claim.owner.pid.map_or(Owner::None, |pid| view.processes.owner(pid));
     let facts = OwnerFacts {
         gateway_lock_held: gateway_lock.held,
         gateway_lock_is_owners: gateway_lock.is_of(claim.owner),
+        database_open,
         ..owner_facts(claim.owner, &process, install, view)
     };
     let verdict = judge(claim, &facts, view.now.wall);

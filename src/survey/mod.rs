@@ -3,6 +3,7 @@
 
 pub mod claims;
 pub mod gather;
+pub mod holders;
 pub mod scope;
 pub mod standing;
 pub mod walk;
@@ -42,6 +43,8 @@ pub struct Survey {
     pub leases: Vec<claims::SurveyedLease>,
     /// What those databases call running.
     pub running: Vec<claims::RunningSession>,
+    /// Of those installs that have them.
+    pub workings: Vec<claims::Workings>,
     pub problems: Vec<Problem>,
     /// Directories (device, inode) that were listed: two agents, or two roots, may share one (`session.store`).
     listed: HashSet<(u64, u64)>,
@@ -148,6 +151,7 @@ pub fn first_look(scope: &Scope, view: &mut SystemView) -> Survey {
         locks: Vec::new(),
         leases: Vec::new(),
         running: Vec::new(),
+        workings: Vec::new(),
         problems: Vec::new(),
         listed: HashSet::new(),
     };

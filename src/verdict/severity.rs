@@ -29,7 +29,7 @@ impl Severity {
 }
 
 /// What a fact does to people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// Nothing can answer: the gateway is down, refused to start, or answers nobody, and is meant to run.
     NobodyIsAnswered,
@@ -50,6 +50,7 @@ pub enum Effect {
     /// OpenClaw, or the next message, puts it right without anybody.
     HealsItself,
     /// Nobody feels it.
+    #[default]
     Untidy,
 }
 
@@ -64,17 +65,24 @@ impl Effect {
             Self::Slow | Self::HealsItself | Self::Untidy => Severity::Info,
         }
     }
+
+    /// The same once so many messages failed on it.
+    pub const fn having_failed(self, messages: u64) -> Self {
+        match self {
+            Self::NextMessageFails if messages > 0 => Self::MessagesFail,
+            effect => effect,
+        }
+    }
 }
 
 /// What a lock does to its session. `failed`: messages that failed on it since it stands.
 pub fn of_lock(verdict: Verdict, next_message: &SelfHeal, failed: u64) -> Effect {
-    let fails = if failed > 0 { Effect::MessagesFail } else { Effect::NextMessageFails };
-    match verdict {
-        Verdict::StuckGuard => fails,
+    let effect = match verdict {
+        Verdict::StuckGuard => Effect::NextMessageFails,
         Verdict::Overdue => Effect::WaitsPastLimit,
         Verdict::Stale | Verdict::Leaked | Verdict::Refused => match next_message {
             SelfHeal::Frees(_) | SelfHeal::Ignored(_) => Effect::HealsItself,
-            SelfHeal::FreesAfter(..) | SelfHeal::Blocks(_) | SelfHeal::Depends(_) => fails,
+            SelfHeal::FreesAfter(..) | SelfHeal::Blocks(_) | SelfHeal::Depends(_) => Effect::NextMessageFails,
         },
         Verdict::Held
         | Verdict::Freed
@@ -82,7 +90,8 @@ pub fn of_lock(verdict: Verdict, next_message: &SelfHeal, failed: u64) -> Effect
         | Verdict::Settling
         | Verdict::Foreign
         | Verdict::Indeterminate => Effect::Untidy,
-    }
+    };
+    effect.having_failed(failed)
 }
 
 #[cfg(test)]

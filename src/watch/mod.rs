@@ -3,42 +3,22 @@
 //! One thread and one loop wait for everything: names that come and go (inotify), the close of a lock by its
 //! holder, the end of an owner (pidfd), the next deadline (a timer on the boot clock), signals, and readers of
 //! the status page. Nothing is polled where the kernel can tell.
+//!
+//! Its rooms, from the ground up: [`wakeups`] (what wakes the loop), [`directories`] (events in, changes of locks
+//! out), [`locks`] (what each known lock is going through), [`sources`] (logs and databases), [`findings`] (what
+//! people have to know), [`notify`] and [`serve`] (how they learn of it), and [`daemon`], the loop that leads them.
 
-mod acts;
-mod changes;
 mod daemon;
-mod databases;
-pub mod findings;
-mod ground;
-mod hints;
-mod holds;
-mod http;
-mod inotify;
-mod lock_findings;
+mod directories;
+mod findings;
+mod ids;
+mod locks;
 pub mod log;
-mod logs;
-mod looks;
-mod metrics;
+pub mod notify;
 pub mod options;
-mod owners;
-mod page;
-mod poller;
-mod polling;
-mod process_stats;
-mod release;
-mod reload;
-mod root;
-mod roots;
 mod serve;
-mod service;
-mod signals;
-mod spot;
-mod status;
-mod table;
-pub mod tell;
-mod timer;
-mod told;
-mod weigh;
+mod sources;
+mod wakeups;
 
 pub use daemon::{Daemon, Ended, Reread};
 pub use options::Options;

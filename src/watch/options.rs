@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::tell::command::CommandLine;
-use super::tell::restart::RestartPolicy;
+use super::notify::command::CommandLine;
+use super::notify::restart::RestartPolicy;
+use crate::evidence::RunTimedOut;
+use crate::examination::facts::transcript_changed_since;
+use crate::openclaw::lock_kind::Management;
 use crate::reclaim::breaker::Breaker;
 use crate::redact::Redactor;
+use crate::survey::SurveyedLock;
 use crate::verdict::{Settle, Verdict};
 
 /// How the daemon runs. A reload replaces it as a whole.
@@ -49,6 +53,33 @@ pub enum Mandate {
     /// Look and tell.
     Watch,
     Reclaim(Policy),
+}
+
+impl Mandate {
+    /// The settle times after which the daemon acts; `None` if it may not.
+    pub(crate) fn settle(self) -> Option<Settle> {
+        match self {
+            Self::Watch => None,
+            Self::Reclaim(policy) => Some(policy.settle),
+        }
+    }
+
+    /// The settle time after which this lock of a run that ended at its time limit is taken; `None` if it may not.
+    pub(crate) fn settle_of_abandoned(self, lock: &SurveyedLock, shown: Verdict) -> Option<Duration> {
+        let Self::Reclaim(policy) = self else { return None };
+        let RunTimedOut::Yes { at } = lock.evidence.run_timed_out else { return None };
+        let may = shown == Verdict::Overdue && policy.allows(shown) && !transcript_changed_since(lock, at);
+        may.then_some(policy.settle.leaked)
+    }
+
+    /// Whether the daemon will reclaim this lock by itself.
+    pub(crate) fn covers(self, lock: &SurveyedLock) -> bool {
+        let Self::Reclaim(policy) = self else { return false };
+        let verdict = lock.judgement.verdict;
+        lock.kind.management() == Management::Managed
+            && policy.allows(verdict)
+            && (verdict != Verdict::Overdue || self.settle_of_abandoned(lock, verdict).is_some())
+    }
 }
 
 /// What may be reclaimed, and how patiently: the same as for `reclaim`.

@@ -14,7 +14,7 @@ use crate::support::reclaim::{
     act, comes_to_the_swap, command_within, dead_lock, events, gateway, journal, quarantine, quarantined,
     reclaim, tombstone,
 };
-use crate::support::strace::{Call, Traced, trace};
+use crate::support::strace::{Call, Traced, aimed, trace};
 use crate::support::{TestEnv, hold, own_pid, payload, set_age, skipped, start_ticks};
 use serde_json::Value;
 
@@ -137,11 +137,11 @@ fn killed_at_every(stride: usize, prepare: impl Fn() -> Scene, mut check: impl F
         let call = &plan[index];
         let scene = prepare();
         let killed = scene.trace(&[call.inject("signal=KILL")]);
+        // Wherever it was killed, or not at all: what is left must be sound.
         check(&scene, &format!("killed at {}", call.line));
         if killed.killed && steps(&killed).len() == index + 1 {
             index += stride;
         } else {
-            // strace counts from the start of the process, and what else goes on on the machine shifts that.
             missed += 1;
             assert!(missed < 100, "never killed at {}", call.line);
             plan = steps(&prepare().trace(&[]));
@@ -315,18 +315,14 @@ fn trace_meeting(env: &TestEnv, lock: &Path) -> Traced {
 
 /// Leaves lockdoctor killed between the two swaps: our tombstone has the name, the live lock is aside.
 fn killed_between_the_swaps() -> (Install, PathBuf, Met) {
-    for _ in 0..50 {
+    aimed("a kill between the swaps", || {
         let right_after_the_swap = &calls_after_the_swap()[0];
         let (env, lock) = Install::with_lock();
         let kill = right_after_the_swap.inject("signal=KILL");
-        if let Some(mut met) = Met::at_the_swap(&env, &lock, &[kill]) {
-            met.child.wait().expect("strace");
-            if tombstone(&lock).is_some() {
-                return (env, lock, met);
-            }
-        }
-    }
-    panic!("never killed between the swaps");
+        let mut met = Met::at_the_swap(&env, &lock, &[kill])?;
+        met.child.wait().expect("strace");
+        tombstone(&lock).is_some().then_some((env, lock, met))
+    })
 }
 
 #[test]
@@ -403,13 +399,14 @@ fn a_recovery_can_be_killed_at_any_step() {
         return;
     }
     let tombstone_in_place = || {
-        let (install, lock) = Install::with_lock();
-        let swap = trace(&install, &RECLAIM, &[]).calls;
-        let after = swap.iter().position(|call| call.name == "renameat2" && call.nth == 2).expect("swap") + 1;
-        let (install, lock_again) = Install::with_lock();
-        trace(&install, &RECLAIM, &[swap[after].inject("signal=KILL")]);
-        drop(lock);
-        Scene { install, lock: lock_again, arguments: RECLAIM.map(str::to_owned).to_vec() }
+        aimed("a kill right after the swap", || {
+            let dry = Scene::to_reclaim().trace(&[]).calls;
+            let swap = dry.iter().position(|call| call.name == "renameat2" && call.nth == 2).expect("swap");
+            let scene = Scene::to_reclaim();
+            let killed = scene.trace(&[dry[swap + 1].inject("signal=KILL")]).killed;
+            let swapped = tombstone(&scene.lock).is_some() && events(&scene.install.state()) == ["intent"];
+            (killed && swapped).then_some(scene)
+        })
     };
     let steps = killed_at_every(4, tombstone_in_place, |scene, context| {
         let (env, lock) = (&scene.install, &scene.lock);

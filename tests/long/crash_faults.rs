@@ -10,10 +10,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::support::reclaim::{
-    Mounted, Results, act, command_within, dead_lock, events, gateway, held_before_the_swap, journal,
-    quarantined, reclaim, run, tombstone,
+    Mounted, Results, act, comes_to_the_swap, command_within, dead_lock, events, gateway,
+    held_before_the_swap, journal, quarantined, reclaim, run, tombstone,
 };
-use crate::support::strace::{self, Call, Traced, trace};
+use crate::support::strace::{self, Call, Traced, aimed, trace};
 use crate::support::{Run, TestEnv, hold, is_root, own_pid, payload, set_age, skipped, start_ticks};
 use serde_json::Value;
 
@@ -131,18 +131,26 @@ fn any_call_may_fail() {
     eprintln!("{faults} faults at {} calls; the answers:\n{answers:#?}", plan.len());
 }
 
+/// A reclaim whose disk is full when it records the end of its first act.
+fn full_at_the_first_end(names: &[&str]) -> (Traced, TestEnv, File, Vec<PathBuf>) {
+    let ends = |call: &&Call| call.line.contains("reclaimed\\\"");
+    aimed("a full disk at the first end", || {
+        let (dry, _gateway, _) = install(names);
+        let end = trace(&dry, &RECLAIM, &[]).calls.iter().find(ends).expect("an end").inject("error=ENOSPC");
+        let (env, gateway, locks) = install(names);
+        let full = trace(&env, &RECLAIM, &[end]);
+        let hit = full.calls.iter().find(ends).is_some_and(|call| call.line.contains("(INJECTED)"));
+        hit.then_some((full, env, gateway, locks))
+    })
+}
+
 #[test]
 fn a_full_disk_after_the_swap_is_no_failure_and_the_record_follows() {
     if cannot_trace() {
         return;
     }
-    let (dry, _gateway, _) = install(&["a", "b"]);
-    let traced = trace(&dry, &RECLAIM, &[]);
-    // Five lines: a lock's intent and end, then the next's.
-    let end = traced.calls.iter().find(|call| call.line.contains("reclaimed\\\""));
-    let end = end.unwrap_or_else(|| panic!("{traced:#?}"));
-    let (env, _gateway, locks) = install(&["a", "b"]);
-    let full = trace(&env, &RECLAIM, &[end.inject("error=ENOSPC")]);
+    // Four lines: a lock's intent and end, then the next's.
+    let (full, env, _gateway, locks) = full_at_the_first_end(&["a", "b"]);
     let json: Value = serde_json::from_str(&full.stdout).expect("JSON");
     let results: Vec<&str> =
         json["locks"].as_array().expect("locks").iter().filter_map(|lock| lock["result"].as_str()).collect();
@@ -151,11 +159,7 @@ fn a_full_disk_after_the_swap_is_no_failure_and_the_record_follows() {
     assert_eq!(events(&env.state()), ["intent", "reclaimed", "intent", "reclaimed"], "owed, and paid first");
 
     // Where nothing comes after, the next lockdoctor finds out.
-    let (dry, _gateway, _) = install(&["a"]);
-    let traced = trace(&dry, &RECLAIM, &[]);
-    let end = traced.calls.iter().find(|call| call.line.contains("reclaimed\\\"")).expect("end");
-    let (env, _gateway, locks) = install(&["a"]);
-    let full = trace(&env, &RECLAIM, &[end.inject("error=ENOSPC")]);
+    let (full, env, _gateway, locks) = full_at_the_first_end(&["a"]);
     assert_eq!(said(&full).expect("JSON").0, "reclaimed");
     assert!(tombstone(&locks[0]).is_some());
     assert_eq!(events(&env.state()), ["intent"]);
@@ -215,28 +219,27 @@ fn a_live_lock_that_could_not_be_put_back_is_put_back_by_the_next() {
     if cannot_trace() {
         return;
     }
-    let (env, _gateway, locks) = install(&["a"]);
+    let (env, _gateway, locks, owner) = aimed("a delay after the last look at the name", || {
+        let (dry, _gateway, _) = install(&["a"]);
+        let calls = trace(&dry, &RECLAIM, &[]).calls;
+        let swap = calls.iter().position(|call| call.name == "renameat2" && call.nth == 2).expect("swap");
+        let delay = format!("-e{}", calls[swap - 1].inject("delay_exit=400000"));
+        let (env, gateway, locks) = install(&["a"]);
+        // Held up there; then the swap back fails.
+        let words = ["strace", "-fo/dev/null", &delay, "-einject=renameat2:error=EIO:when=3"];
+        let mut command = command_within(&env, &words, &RECLAIM);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("strace");
+        if !comes_to_the_swap(&env, &mut child) {
+            return None;
+        }
+        fs::remove_file(&locks[0]).expect("a waiter removes the dead lock");
+        let owner = hold(&locks[0], &payload(own_pid(), Some(start_ticks(own_pid()))));
+        let output = child.wait_with_output().expect("strace");
+        let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let error = json["locks"][0]["error"].as_str().unwrap_or_default();
+        error.contains("putting a live lock back").then_some((env, gateway, locks, owner))
+    });
     let lock = &locks[0];
-    let (dry, _dry_gateway, _) = install(&["a"]);
-    let calls = trace(&dry, &RECLAIM, &[]).calls;
-    let swap = calls.iter().position(|call| call.name == "renameat2" && call.nth == 2).expect("swap");
-    let words = [
-        "strace".to_owned(),
-        "-fo/dev/null".to_owned(),
-        // Held up after the last look at the name; then the swap back fails.
-        format!("-e{}", calls[swap - 1].inject("delay_exit=400000")),
-        "-einject=renameat2:error=EIO:when=3".to_owned(),
-    ];
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let mut command = command_within(&env, &words, &RECLAIM);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("strace");
-    held_before_the_swap(&env);
-    fs::remove_file(lock).expect("a waiter removes the dead lock");
-    let owner = hold(lock, &payload(own_pid(), Some(start_ticks(own_pid()))));
-    let output = child.wait_with_output().expect("strace");
-    let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let error = json["locks"][0]["error"].as_str().unwrap_or_else(|| panic!("{json:#}"));
-    assert!(error.contains("putting a live lock back"), "{error}");
     let inode = owner.metadata().expect("held").ino();
     assert!(tombstone(lock).is_some(), "our tombstone has the name");
     assert_eq!(events(&env.state()).last().expect("entries"), "intent", "no end yet");

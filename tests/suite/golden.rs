@@ -43,6 +43,10 @@ impl Stage {
         let output = command.env("TMPDIR", self.directory().join("tmp")).output().expect("lockdoctor");
         let mut json: Value =
             serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+        // Worst first, then the oldest; some are as old as others to the millisecond.
+        if let Some(details) = json.get_mut("details").and_then(Value::as_array_mut) {
+            details.sort_by_key(ToString::to_string);
+        }
         json["exit_status"] = output.status.code().into();
         json
     }
@@ -60,9 +64,7 @@ impl Drop for Stage {
 /// What a gateway of 2026.5.22 writes when a message fails at `lock`.
 fn log_of(lock: &str) -> String {
     let at = (chrono::Utc::now() - chrono::TimeDelta::minutes(3)).format("%Y-%m-%dT%H:%M:%S%.3fZ");
-    let error = format!(
-        "Error: session file locked (timeout 60000ms): pid=99 alive=false ageMs=120000 stale=no {lock}"
-    );
+    let error = format!("Error: session file locked (timeout 60000ms): pid=99 {lock}");
     ["main", "session:agent:nina:main"]
         .map(|lane| {
             format!("{at} [diagnostic] lane task error: lane={lane} durationMs=60014 error=\"{error}\"\n")

@@ -49,13 +49,13 @@ fn a_container_that_holds_its_lock_is_seen_to_hold_it() {
     let mut container = container_holding(&lock);
     env.scan().exits(0).says(&lock, "held");
     // Another user may not ask the kernel, and pid 1 is somebody else here.
-    let unasked = env.scan_as_nobody().exits(0);
+    let unasked = env.scan_as_nobody().exits(2);
     unasked.says(&lock, "foreign");
     assert_eq!(unasked.lock(&lock)["action"], "none");
 
     container.tell("let go");
     assert_eq!(container.line(), "closed");
-    let leaked = env.scan().exits(1);
+    let leaked = env.scan().exits(0);
     leaked.says(&lock, "leaked no-writer");
     assert_eq!(leaked.lock(&lock)["evidence"]["pid_domain"], "foreign");
 
@@ -80,7 +80,7 @@ fn from_within_a_container_numbers_of_the_host_prove_nothing() {
     scan.says(&dead, "stale no-writer");
 
     let as_nobody: Vec<&str> = NEW_PID_NAMESPACE.into_iter().chain(AS_NOBODY).collect();
-    let unasked = env.scan_within(&as_nobody).exits(0);
+    let unasked = env.scan_within(&as_nobody).exits(2);
     unasked.says(&held, "foreign").says(&dead, "foreign").says(&first, "foreign");
 }
 
@@ -97,7 +97,7 @@ fn hidepid_makes_nobody_dead() {
         let mount = format!("mount -t proc -o hidepid={hidepid} proc /proc && exec \"$@\"");
         let wrapper: Vec<&str> =
             ["unshare", "--mount", "sh", "-c", mount.as_str(), "sh"].into_iter().chain(AS_NOBODY).collect();
-        let scan = env.scan_within(&wrapper).exits(0);
+        let scan = env.scan_within(&wrapper).exits(2);
         for lock in [&held, &dead] {
             let seen = scan.lock(lock);
             let verdict = seen["verdict"].as_str().expect("verdict");

@@ -42,7 +42,7 @@ fn what_its_owner_has_open_is_held() {
     assert_eq!((&seen["agent"], &seen["session_id"]), (&Value::from("main"), &Value::from("a")));
     drop(open);
     // The same file, the same live process: now it has let go without removing it.
-    env.scan().exits(1).says(&lock, "leaked no-writer");
+    env.scan().exits(0).says(&lock, "leaked no-writer");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn an_unfinished_lock_gets_thirty_seconds() {
     set_age(&old, 31 * Duration::from_secs(1));
     fs::write(&future, "").expect("lock");
     set_age(&fresh, 28 * Duration::from_secs(1));
-    let scan = env.scan().exits(1);
+    let scan = env.scan().exits(0);
     scan.says(&fresh, "initialising").says(&creating, "initialising").says(&half, "initialising");
     scan.says(&old, "stale malformed no-writer");
     assert_eq!(scan.lock(&fresh)["action"], "wait");
@@ -149,7 +149,7 @@ fn a_tombstone_is_freed_and_a_guard_is_watched() {
     fs::write(&guarded, payload(dead_pid(), Some(1))).expect("lock");
     let guard = guarded.with_extension("lock.reclaim");
     fs::create_dir(&guard).expect("guard");
-    let scan = env.scan().exits(1);
+    let scan = env.scan().exits(0);
     scan.says(&tomb, "freed").says(&guard, "initialising");
     assert_eq!(scan.lock(&guarded)["evidence"]["guard"], "present");
     set_age(&guard, MINUTE);

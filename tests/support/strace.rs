@@ -71,6 +71,12 @@ pub fn trace(env: &TestEnv, arguments: &[&str], expressions: &[String]) -> Trace
     traced
 }
 
+/// Tries an aimed act until it hits: a call is known by the how-manieth of its name it is, counted from the start of the
+/// process, and whatever else goes on on the machine shifts that.
+pub fn aimed<T>(what: &str, mut shot: impl FnMut() -> Option<T>) -> T {
+    (0..50).find_map(|_| shot()).unwrap_or_else(|| panic!("{what}: never hit in 50 attempts"))
+}
+
 pub fn works() -> bool {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-o", "/dev/null", "true"]).stdout(Stdio::null()).stderr(Stdio::null());

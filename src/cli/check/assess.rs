@@ -6,11 +6,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::range::{Range, Threshold};
+use crate::examination::Examination;
 use crate::openclaw::lock_kind::{LockKind, Management};
 use crate::openclaw::version::Era;
 use crate::redact::Redactor;
 use crate::survey::{NOTHING_YET, ProblemSeverity, Survey, SurveyedLock};
 use crate::verdict::self_heal::{SelfHeal, predict};
+use crate::verdict::severity::{Effect, Severity};
 use crate::verdict::{Reason, Verdict};
 use crate::words::{self, count, duration};
 
@@ -37,6 +39,8 @@ impl Status {
 /// What is counted. The order is that of the performance data, and of the phrases in the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metric {
+    Critical,
+    Warning,
     Blocked,
     StuckGuards,
     Stale,
@@ -50,7 +54,9 @@ pub enum Metric {
 }
 
 impl Metric {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
+        Self::Critical,
+        Self::Warning,
         Self::Blocked,
         Self::StuckGuards,
         Self::Stale,
@@ -65,6 +71,8 @@ impl Metric {
 
     pub fn label(self) -> &'static str {
         match self {
+            Self::Critical => "critical",
+            Self::Warning => "warning",
             Self::Blocked => "blocked",
             Self::StuckGuards => "stuck_guards",
             Self::Stale => "stale",
@@ -90,25 +98,20 @@ impl Metric {
     }
 
     fn default_warning(self) -> Option<Range> {
-        match self {
-            Self::Stale | Self::Leaked | Self::Overdue | Self::Other => Some(Range::none_allowed()),
-            _ => None,
-        }
+        (self == Self::Warning).then(Range::none_allowed)
     }
 
     fn default_critical(self) -> Option<Range> {
-        match self {
-            Self::Blocked | Self::StuckGuards => Some(Range::none_allowed()),
-            Self::Overtime => Some(Range::up_to(900)),
-            _ => None,
-        }
+        (self == Self::Critical).then(Range::none_allowed)
     }
 
     /// What the line says of an alerting value.
     fn phrase(self, value: u64) -> String {
         let number = value as usize;
         match self {
-            Self::Blocked => format!("{} blocked", count(number, "session")),
+            Self::Critical => format!("{value} critical"),
+            Self::Warning => count(number, "warning"),
+            Self::Blocked => format!("{} blocked", count(number, "chat")),
             Self::StuckGuards => count(number, "stuck guard"),
             Self::Stale => count(number, "stale lock"),
             Self::Leaked => count(number, "leaked lock"),
@@ -170,6 +173,7 @@ impl Report {
 
     pub(super) fn of(
         survey: &Survey,
+        examination: &Examination,
         warning: &[Threshold],
         critical: &[Threshold],
         redaction: Redactor,
@@ -178,22 +182,20 @@ impl Report {
             .into_iter()
             .map(|metric| Measured {
                 metric,
-                value: measure(metric, survey),
+                value: measure(metric, survey, examination, redaction),
                 warning: typed(warning, metric).or_else(|| metric.default_warning()),
                 critical: typed(critical, metric).or_else(|| metric.default_critical()),
             })
             .collect();
         let incomplete: Vec<_> =
             survey.problems.iter().filter(|p| p.severity == ProblemSeverity::Incomplete).collect();
-        let unseen = if incomplete.is_empty() { Status::Ok } else { Status::Unknown };
+        let unseen = !incomplete.is_empty() || examination.unjudged() > 0;
+        let unseen = if unseen { Status::Unknown } else { Status::Ok };
         let status = measured.iter().map(Measured::status).max().unwrap_or(Status::Ok).max(unseen);
 
-        let mut phrases: Vec<String> = measured
-            .iter()
-            .filter(|m| m.status() != Status::Ok && !told_by_another(m.metric, &measured))
-            .map(|m| m.metric.phrase(m.value))
-            .collect();
-        let mut sick = sick(survey, redaction);
+        let mut phrases: Vec<String> =
+            measured.iter().filter(|m| m.status() != Status::Ok).map(|m| m.metric.phrase(m.value)).collect();
+        let mut sick = sick(survey, examination, redaction);
         if let (Some(worst), Some(first)) = (sick.first(), phrases.first_mut()) {
             let _ = write!(first, " ({})", worst.1);
         }
@@ -248,14 +250,17 @@ fn typed(thresholds: &[Threshold], metric: Metric) -> Option<Range> {
     thresholds.iter().rev().find(|threshold| threshold.metric == metric).map(|t| t.range.clone())
 }
 
-fn measure(metric: Metric, survey: &Survey) -> u64 {
+fn measure(metric: Metric, survey: &Survey, examination: &Examination, redaction: Redactor) -> u64 {
     let number = |wanted: &dyn Fn(&SurveyedLock) -> bool| {
         survey.locks.iter().filter(|lock| wanted(lock)).count() as u64
     };
     let managed =
         |lock: &SurveyedLock, verdict: Verdict| is_managed(lock) && lock.judgement.verdict == verdict;
+    let fails = |effect: &&Effect| matches!(effect, Effect::NextMessageFails | Effect::MessagesFail);
     match metric {
-        Metric::Blocked => number(&|lock| blocks(lock, survey)),
+        Metric::Critical => examination.things_at(Severity::Critical, redaction),
+        Metric::Warning => examination.things_at(Severity::Warning, redaction),
+        Metric::Blocked => examination.effects.iter().filter(fails).count() as u64,
         Metric::StuckGuards => number(&|lock| lock.judgement.verdict == Verdict::StuckGuard),
         Metric::Stale => number(&|lock| managed(lock, Verdict::Stale)),
         Metric::Leaked => number(&|lock| managed(lock, Verdict::Leaked)),
@@ -292,34 +297,9 @@ fn overtime(lock: &SurveyedLock) -> Option<Duration> {
     lock.evidence.age?.checked_sub(lock.evidence.limit.as_ref()?.after)
 }
 
-/// A message to this session fails now, and goes on failing until somebody acts.
-fn blocks(lock: &SurveyedLock, survey: &Survey) -> bool {
-    match lock.judgement.verdict {
-        Verdict::StuckGuard => true,
-        Verdict::Stale | Verdict::Leaked if is_managed(lock) => {
-            !matches!(self_heal(lock, survey), SelfHeal::Frees(_) | SelfHeal::Ignored(_))
-        }
-        _ => false,
-    }
-}
-
 fn self_heal(lock: &SurveyedLock, survey: &Survey) -> SelfHeal {
     let version = survey.roots[lock.root].install.as_ref().and_then(|install| install.version.as_ref());
     predict(&lock.evidence, lock.judgement.verdict, &lock.judgement.reasons, version)
-}
-
-/// A count that another phrase already carries: a blocked session's lock is stale, leaked or a guard, and
-/// an overtime is that of an overdue lock.
-fn told_by_another(metric: Metric, measured: &[Measured]) -> bool {
-    let alerting = |wanted: Metric| measured.iter().find(|m| m.metric == wanted && m.status() != Status::Ok);
-    let value = |wanted: Metric| measured.iter().find(|m| m.metric == wanted).map_or(0, |m| m.value);
-    match metric {
-        Metric::StuckGuards => alerting(Metric::Blocked).is_some(),
-        Metric::Stale | Metric::Leaked => alerting(Metric::Blocked).is_some_and(|blocked| {
-            blocked.value >= value(Metric::Stale) + value(Metric::Leaked) + value(Metric::StuckGuards)
-        }),
-        _ => false,
-    }
 }
 
 /// What the line says besides alerts.
@@ -339,15 +319,15 @@ fn background(measured: &[Measured], survey: &Survey) -> Vec<String> {
     phrases
 }
 
-/// Locks that need attention, the worst first: a name of a few words, and a line of its own.
-fn sick(survey: &Survey, redaction: Redactor) -> Vec<(String, String)> {
-    let mut locks: Vec<&SurveyedLock> =
-        survey.locks.iter().filter(|lock| lock.judgement.needs_attention()).collect();
-    locks.sort_by_key(|lock| {
-        let urgency = (blocks(lock, survey), is_managed(lock), lock.judgement.verdict, lock.evidence.age);
-        std::cmp::Reverse(urgency)
+/// Locks at `warning` or above, the worst first: a name of a few words, and a line of its own.
+fn sick(survey: &Survey, examination: &Examination, redaction: Redactor) -> Vec<(String, String)> {
+    let severities = examination.severities(redaction);
+    let mut locks: Vec<(&SurveyedLock, Option<Severity>)> = survey.locks.iter().zip(severities).collect();
+    locks.retain(|(_, severity)| *severity > Some(Severity::Info));
+    locks.sort_by_key(|(lock, severity)| {
+        std::cmp::Reverse((*severity, is_managed(lock), lock.judgement.verdict, lock.evidence.age))
     });
-    let described = locks.into_iter().map(|lock| {
+    let described = locks.into_iter().map(|(lock, _)| {
         let name = name(lock, redaction);
         let line = format!("{}: {}. {}", name, state(lock), self_heal(lock, survey).sentence());
         (format!("{name}: {}", state(lock)), line)

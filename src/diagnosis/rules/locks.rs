@@ -49,29 +49,40 @@ fn judge(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
         return fossil(view, lock);
     }
     let finding = match lock.verdict {
+        Verdict::Stale | Verdict::Leaked if lock.kind == LockKind::Other => of_another_part(lock),
         Verdict::Stale => stale(view, lock),
         Verdict::Leaked => leaked(view, lock),
         Verdict::Overdue => overdue(view, lock),
         Verdict::Held => held(view, lock)?,
-        Verdict::StuckGuard => stuck_guard(view),
+        Verdict::StuckGuard => stuck_guard(view, lock),
         _ => return None,
     };
     Some(finding.about_lock(lock).with_lock_evidence(view, lock))
 }
 
+/// No session's, and nothing that lockdoctor acts on.
+fn of_another_part(lock: &LockFact) -> Finding {
+    let code = if lock.verdict == Verdict::Leaked { Code::LeakedLock } else { Code::StaleLock };
+    let text = format!(
+        "A lock of another part of OpenClaw was left behind ({}); lockdoctor only reports it.",
+        reasons(lock)
+    );
+    Finding::new(code, lock.effect, text).advise("lockdoctor explain LOCK")
+}
+
 fn stale(view: &View<'_>, lock: &LockFact) -> Finding {
-    let failures = trouble_of(view, &lock.path).map_or(0, |trouble| trouble.incidents);
+    let failures = view.model.failed_on(lock);
     let why = reasons(lock);
-    let (severity, effect) = match (failures, lock.frees_itself) {
-        (1.., _) => (Effect::MessagesFail, format!("It has already failed {}.", count(failures, "message"))),
-        (0, Some(true)) => (
-            Effect::Untidy,
-            "OpenClaw frees it by itself at the next message: untidy, not a blockage.".to_owned(),
-        ),
-        _ => (Effect::Threatens, format!("Every message to this {} will fail until it is gone.", what(lock))),
+    let effect = lock.effect.having_failed(failures);
+    let text = match (effect, failures) {
+        (Effect::HealsItself, _) => {
+            "OpenClaw frees it by itself at the next message: untidy, not a blockage.".to_owned()
+        }
+        (_, 1..) => format!("It has already failed {}.", count(failures, "message")),
+        _ => format!("Every message to this {} will fail until it is gone.", what(lock)),
     };
-    let mut finding =
-        Finding::new(Code::StaleLock, severity, format!("The lock has no owner ({why}). {effect}"));
+    let mut finding = Finding::new(Code::StaleLock, effect, format!("The lock has no owner ({why}). {text}"));
+    finding.messages_failed = failures;
     finding.removing_lock_helps = Some(true);
     let down = view.facts.gateways.iter().all(|gateway| gateway.state == GatewayState::Down)
         && !view.facts.gateways.is_empty();
@@ -92,7 +103,9 @@ fn leaked(view: &View<'_>, lock: &LockFact) -> Finding {
         }
         None => "Its owner lives and no longer has the file open: the lock was leaked.".to_owned(),
     };
-    let mut finding = Finding::new(Code::LeakedLock, Effect::MessagesFail, cause);
+    let failures = view.model.failed_on(lock);
+    let mut finding = Finding::new(Code::LeakedLock, lock.effect.having_failed(failures), cause);
+    finding.messages_failed = failures;
     finding.removing_lock_helps = Some(true);
     finding.advise("lockdoctor reclaim --yes").advise(format!(
         "If it comes back after each timed-out run: upgrade; until then `{}` clears it too.",
@@ -116,7 +129,7 @@ fn overdue(view: &View<'_>, lock: &LockFact) -> Finding {
     let limit = lock.limit_ms.map(|limit| format!(", its limit is {}", human(limit))).unwrap_or_default();
     let finding = Finding::new(
         Code::OverdueLock,
-        Effect::Threatens,
+        lock.effect.having_failed(view.model.failed_on(lock)),
         format!(
             "The lock is held {age}{limit}; its owner{} lives and has it open. Age is no evidence that it is free.",
             owner(lock)
@@ -175,8 +188,9 @@ fn held(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
     )
 }
 
-fn stuck_guard(view: &View<'_>) -> Finding {
-    Finding::new(Code::StuckGuard, Effect::MessagesFail, "A left-over `.reclaim` guard blocks everyone who wants this lock; whoever made it died in the middle of a clean-up.")
+fn stuck_guard(view: &View<'_>, lock: &LockFact) -> Finding {
+    let effect = lock.effect.having_failed(view.model.failed_on(lock));
+    Finding::new(Code::StuckGuard, effect, "A left-over `.reclaim` guard blocks everyone who wants this lock; whoever made it died in the middle of a clean-up.")
         .advise(view.restart())
         .advise("lockdoctor explain LOCK")
 }

@@ -154,6 +154,7 @@ fn facts(case: &Case) -> Facts {
                 session_id: Some(id.into()),
                 session_key: Some(key),
                 verdict,
+                effect: super::effect(verdict),
                 reasons: if reason.is_empty() { Vec::new() } else { vec![reason.into()] },
                 owner_pid: Some(4711),
                 owner_command: Some(format!("{program}-gateway")),

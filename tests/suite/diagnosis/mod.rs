@@ -5,10 +5,11 @@ mod model;
 mod secrets;
 
 use chrono::{DateTime, FixedOffset, Utc};
-use lockdoctor::diagnosis::input::Facts;
+use lockdoctor::diagnosis::input::{Facts, Verdict};
 use lockdoctor::diagnosis::{Diagnosis, Model};
 use lockdoctor::gatewaylog::{Merged, Reading, Source, Stream};
 use lockdoctor::redact::Redactor;
+use lockdoctor::verdict::severity::Effect;
 use std::path::{Path, PathBuf};
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -58,4 +59,13 @@ fn capture(version: &str, scenario: &str, kind: &str) -> Vec<PathBuf> {
 
 fn codes(diagnosis: &Diagnosis) -> Vec<&'static str> {
     diagnosis.findings.iter().map(|finding| finding.code.as_str()).collect()
+}
+
+/// What a lock of this verdict does where OpenClaw does not free it by itself.
+fn effect(verdict: Verdict) -> Effect {
+    match verdict {
+        Verdict::Stale | Verdict::Leaked | Verdict::StuckGuard => Effect::NextMessageFails,
+        Verdict::Overdue => Effect::WaitsPastLimit,
+        _ => Effect::Untidy,
+    }
 }

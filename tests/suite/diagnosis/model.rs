@@ -1,12 +1,13 @@
 //! Rules one by one, on lines written for them; and the shape of the output.
 
-use super::{at, capture, codes, diagnose, model_of, model_of_text, now};
+use super::{at, capture, codes, diagnose, effect, model_of, model_of_text, now};
 use lockdoctor::diagnosis::Severity;
 use lockdoctor::diagnosis::input::{
     DeletedLock, Facts, GatewayFact, GatewayState, LeaseEffect, LeaseFact, LoadSample, LockFact, LockKind,
     SessionFact, Verdict,
 };
 use lockdoctor::redact::Redactor;
+use lockdoctor::verdict::severity::Effect;
 use std::fmt::Write as _;
 
 const SID: &str = "3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42";
@@ -27,6 +28,7 @@ fn lock(verdict: Verdict, created: &str) -> LockFact {
         session_id: Some(SID.into()),
         session_key: Some("agent:main:main".into()),
         verdict,
+        effect: effect(verdict),
         owner_pid: Some(4711),
         owner_alive: Some(true),
         created_at: Some(at(created)),
@@ -450,7 +452,7 @@ fn two_locks_of_one_gateway_are_one_finding() {
 #[test]
 fn what_openclaw_frees_by_itself_is_untidy_and_not_a_blockage() {
     let itself = LockFact {
-        frees_itself: Some(true),
+        effect: Effect::HealsItself,
         reasons: vec!["dead-pid".into()],
         ..lock(Verdict::Stale, "2026-11-22T13:50:00Z")
     };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use lockdoctor::leases::{SessionStatus, Sessions, StateDb, survey};
-use lockdoctor::peek::os_lock::{self, OsLock};
+use lockdoctor::peek::held;
 use serde_json::Value;
 
 pub(crate) struct Driver {
@@ -67,12 +67,21 @@ impl Driver {
             .collect()
     }
 
-    pub(crate) fn gateway_lock(&self) -> OsLock {
+    /// Who has the shared database open.
+    pub(crate) fn opened_by(&self) -> Vec<Option<u32>> {
+        let shm = Path::new("state/openclaw.sqlite-shm");
+        let holds = held::below(&self.state, shm, [held::WAL_OPEN]).into_iter().flatten().flatten();
+        holds.map(|hold| hold.pid).collect()
+    }
+
+    /// Who holds the gateway's own coordinator, as far as the kernel names them.
+    pub(crate) fn gateway_lock(&self) -> Vec<Option<u32>> {
         let tmp = fs::read_dir(self.state.join("tmp")).expect("there").flatten();
         let uid =
             tmp.map(|entry| entry.file_name()).find(|name| name.to_string_lossy().starts_with("openclaw"));
         let name = Path::new("tmp").join(uid.expect("a lock directory")).join("gateway.state.lock.sqlite");
-        os_lock::coordinator(&self.state, &name)
+        let [holds] = held::below(&self.state, &name, [held::DATABASE]).expect("asked");
+        holds.into_iter().map(|hold| hold.pid).collect()
     }
 }
 

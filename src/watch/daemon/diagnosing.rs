@@ -1,0 +1,114 @@
+//! What the logs and the databases tell, made up anew when something was heard, at the safety scan, and when
+//! somebody asks and the last time is a while ago: never by a clock alone.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tracing::{info, warn};
+
+use super::Daemon;
+use crate::diagnosis;
+use crate::diagnosis::input::Facts;
+use crate::examination::facts::{Sample, era, leases, lock_fact, version};
+use crate::examination::gateway;
+use crate::survey::SurveyedLock;
+use crate::watch::findings::heard::{self, OF_LOCKS};
+use crate::watch::findings::{Finding, Remedy, Severity};
+use crate::watch::ids::RootId;
+use crate::watch::notify::What;
+use crate::watch::wakeups::Due;
+
+/// What somebody who asks may be shown without another look.
+const FRESH: Duration = Duration::from_secs(10);
+
+impl Daemon {
+    pub(super) fn plan_diagnosis(&mut self) {
+        self.wakeups.deadlines.set_by(Due::Diagnosis, self.board.made_up.next(self.view.now.boot));
+    }
+
+    /// Before somebody is answered.
+    pub(super) fn freshen(&mut self) {
+        if !self.board.made_up.was_done(FRESH, self.view.now.boot) {
+            self.diagnose();
+        }
+    }
+
+    pub(super) fn diagnose(&mut self) {
+        let now = self.view.now;
+        let redaction = self.options.redaction;
+        self.board.made_up.done(now.boot);
+        self.sources.logs.memory.forget(now.boot);
+        let model = self.sources.logs.memory.model();
+        let found = model.findings(&self.facts(), now.wall, redaction);
+        self.sources.logs.lanes = model.lane_reports(redaction);
+        let window = TimeDelta::from_std(self.sources.logs.memory.window()).unwrap_or(TimeDelta::MAX);
+        let recent =
+            |finding: &diagnosis::Finding| finding.last_seen.is_none_or(|at| now.wall - at <= window);
+        let findings: Vec<Finding> = found
+            .into_iter()
+            .filter(|finding| !OF_LOCKS.contains(&finding.code) && recent(finding))
+            .map(|finding| {
+                let lock = finding.session_id.as_deref().and_then(|id| self.lock_of(id));
+                heard::finding(
+                    finding,
+                    lock.map(|lock| (lock, self.install(RootId::of(lock)))),
+                    redaction,
+                    now,
+                )
+            })
+            .collect();
+        let change = self.board.heard(findings);
+        for finding in change.gone {
+            info!(code = finding.code.as_str(), about = finding.about, "resolved");
+        }
+        for finding in change.new {
+            self.newly_heard(&finding);
+        }
+        self.say_status();
+    }
+
+    fn newly_heard(&mut self, finding: &Finding) {
+        self.serving.metrics.raised(finding.code);
+        if finding.severity == Severity::Info {
+            return;
+        }
+        warn!(code = finding.code.as_str(), about = finding.about, "{}", finding.explanation);
+        // What happened before the start was told, or missed, then.
+        if finding.last_seen >= self.sources.logs.started {
+            self.notify.tell(What::Finding, finding, None, self.view.now, &mut self.wakeups);
+        }
+        if finding.remedy == Remedy::GatewayRestart {
+            self.consider_restart();
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        let roots = || self.directories.roots().filter_map(|root| root.install());
+        let model = self.sources.logs.memory.model();
+        // Of thousands of locks a few are of interest, and no more are copied.
+        let matters =
+            |lock: &&SurveyedLock| model.mentions(lock.session_id.as_deref(), &lock.path().to_string_lossy());
+        let locks = self.locks.table.iter().filter_map(|(_, lock)| lock.look()).filter(matters);
+        let gateways =
+            roots().map(|install| gateway::fact(&install.gateway, install.config.gateway_port, Sample::Skip));
+        let databases = &self.sources.databases;
+        let install_of = |number: usize| {
+            let root = self.directories.root_ids().into_iter().find(|root| root.number() == number);
+            root.and_then(|root| self.install(root))
+        };
+        Facts {
+            locks: locks.map(|lock| lock_fact(lock, self.install(RootId::of(lock)))).collect(),
+            scanned: true,
+            gateways: gateways.collect(),
+            leases: leases(databases.leases(), databases.running(), install_of),
+            version: version(roots()),
+            era: era(roots()),
+            ..Facts::default()
+        }
+    }
+
+    fn lock_of(&self, session_id: &str) -> Option<&SurveyedLock> {
+        let mut locks = self.locks.table.iter().filter_map(|(_, lock)| lock.look());
+        locks.find(|lock| lock.session_id.as_deref() == Some(session_id))
+    }
+}

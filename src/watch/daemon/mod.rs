@@ -1,0 +1,280 @@
+//! The loop, and what it holds.
+
+mod arrivals;
+mod databases;
+mod diagnosing;
+mod logs;
+mod observing;
+mod reclaimers;
+mod reclaiming;
+mod reload;
+mod roots;
+mod serving;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tracing::info;
+
+use super::directories::{Change, Directories, root};
+use super::findings::Board;
+use super::ids::RootId;
+use super::locks::Locks;
+use super::locks::known::Stage;
+use super::notify::Notify;
+use super::options::{Options, Run};
+use super::serve::Serving;
+use super::sources::Sources;
+use super::wakeups::poller::{Interest, Patience, Source};
+use super::wakeups::polling::Polling;
+use super::wakeups::signals::Asked;
+use super::wakeups::{Due, Wakeups};
+use crate::clock::Now;
+use crate::evidence::view::SystemView;
+use crate::exit::Exit;
+use crate::survey::raise_descriptor_limit;
+use crate::words::count;
+use reclaimers::Reclaimers;
+
+/// How long it works on what is due before it looks whether something has happened: signals and clients do not
+/// wait for ten thousand locks.
+const TURN: Duration = Duration::from_millis(20);
+
+/// Why the loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    Stopped,
+    /// `--once`: everything was judged.
+    Settled(Exit),
+}
+
+/// Reads the configuration again.
+pub type Reread = Box<dyn FnMut() -> anyhow::Result<Options>>;
+
+pub struct Daemon {
+    options: Options,
+    reread: Reread,
+    wakeups: Wakeups,
+    directories: Directories,
+    locks: Locks,
+    sources: Sources,
+    board: Board,
+    view: SystemView,
+    reclaimers: Reclaimers,
+    notify: Notify,
+    serving: Serving,
+}
+
+impl std::fmt::Debug for Daemon {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Daemon").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Daemon {
+    pub fn new(options: Options, reread: Reread) -> anyhow::Result<Self> {
+        raise_descriptor_limit();
+        crate::sys::return_free_memory();
+        let view = SystemView::open();
+        let polling = Polling::new(options.poll).context("cannot make an eventfd")?;
+        let directories = Directories::new(root::wanted(&options.what, &view), polling)
+            .context("cannot start inotify (see sysctl fs.inotify.max_user_instances)")?;
+        let wakeups = Wakeups::new()?;
+        wakeups.poller.add(&directories, Source::Directories, Interest::Read)?;
+        wakeups.poller.add(&directories.polling, Source::Polling, Interest::Read)?;
+        let notify = Notify::new(options.tell.clone());
+        let serving = Serving::new(options.listen.as_ref(), &notify.deliveries, &wakeups.poller, view.now)?;
+        Ok(Self {
+            sources: Sources::new(options.logs.window, view.now),
+            options,
+            reread,
+            wakeups,
+            directories,
+            locks: Locks::default(),
+            board: Board::default(),
+            view,
+            reclaimers: Reclaimers::default(),
+            notify,
+            serving,
+        })
+    }
+
+    /// Runs until it is stopped; with `--once`, until everything has settled.
+    pub fn run(mut self) -> anyhow::Result<Ended> {
+        for root in self.directories.root_ids() {
+            self.wakeups.deadlines.set(Due::Root(root), self.view.now.boot);
+        }
+        loop {
+            let more_is_due = self.do_what_is_due();
+            if !more_is_due && !self.serving.watching {
+                self.begin_watching();
+                if !self.say_what_is_awaited() && self.options.run == Run::Once {
+                    return Ok(Ended::Settled(Exit::Trouble));
+                }
+            }
+            if let Some(exit) = self.settled() {
+                return Ok(Ended::Settled(exit));
+            }
+            self.reclaimers.forget_failures();
+            let backlog = self.sources.logs.has_backlog();
+            let patience = if backlog || more_is_due { Patience::None } else { Patience::Endless };
+            let woken_by = self.wakeups.wait(patience)?;
+            self.view.refresh();
+            // Logs come last: whatever else has happened is dealt with first.
+            if backlog && !more_is_due && woken_by.is_empty() {
+                self.read_logs_on();
+            }
+            for source in woken_by {
+                if source == Source::Signals && self.signalled() {
+                    self.wakeups.service.stopping();
+                    info!("stopped");
+                    return Ok(Ended::Stopped);
+                }
+                self.handle(source)?;
+            }
+        }
+    }
+
+    /// Everything that was there at the start has been looked at.
+    fn begin_watching(&mut self) {
+        let now = self.view.now.boot;
+        self.wakeups.deadlines.set(Due::SafetyScan, now + self.options.safety_scan);
+        self.wakeups.feed_watchdog(now);
+        self.follow_logs();
+        let (watched, polled) = self.directories.counts();
+        info!(directories = watched + polled, polled, locks = self.locks.table.len(), "watching");
+        if let Some(address) = self.serving.address() {
+            info!(%address, "listening");
+        }
+        self.serving.watching = true;
+        self.wakeups.service.ready();
+        self.say_status();
+    }
+
+    fn handle(&mut self, source: Source) -> anyhow::Result<()> {
+        match source {
+            Source::Directories => {
+                let notices = self.directories.inotify.read().context("inotify cannot be read")?;
+                let mut changes = Vec::new();
+                for notice in notices {
+                    self.directories.digest(notice, &mut changes);
+                }
+                self.apply(changes);
+            }
+            Source::FileWrites => self.take_file_writes()?,
+            Source::Polling => {
+                let mut changes = Vec::new();
+                self.directories.polled(&mut changes);
+                self.apply(changes);
+            }
+            Source::Timer => self.wakeups.timer_expired(),
+            Source::ClockStep => {
+                self.wakeups.clock_stepped()?;
+                self.serving.metrics.clock_steps.inc();
+                info!("the wall clock was set; ages go on by the boot clock");
+            }
+            Source::Process(pid) => self.process_ended(pid),
+            Source::Child(id) => {
+                self.notify.command_ended(id, self.view.now.boot, &mut self.wakeups);
+            }
+            Source::Listener => self.accept(),
+            Source::Connection(id) => self.serve(id),
+            Source::Signals => {}
+        }
+        Ok(())
+    }
+
+    /// Whether it is to stop.
+    fn signalled(&mut self) -> bool {
+        let asked = self.wakeups.signals.take();
+        for each in &asked {
+            match each {
+                Asked::Stop => {}
+                Asked::Reload => self.reload(),
+                Asked::SayStatus => info!("{}", self.status_line()),
+            }
+        }
+        asked.contains(&Asked::Stop)
+    }
+
+    /// `true`: its turn is over, and more is due.
+    fn do_what_is_due(&mut self) -> bool {
+        let began = self.view.now.boot;
+        while let Some(due) = self.wakeups.deadlines.take_due(self.view.now.boot) {
+            match due {
+                Due::Look(id) => self.look(id),
+                Due::Removed(wd) => self.judge_removed(wd),
+                Due::Root(root) => self.tend_root_in_turn(root),
+                Due::SafetyScan => self.safety_scan(),
+                Due::Watchdog => self.wakeups.feed_watchdog(self.view.now.boot),
+                Due::CommandLimit => self.notify.enforce_limits(self.view.now.boot, &mut self.wakeups),
+                Due::Restart => self.consider_restart(),
+                Due::Logs => self.read_written_logs(),
+                Due::LogNames => self.look_for_logs(),
+                Due::Databases(root) => self.look_at_databases(root),
+                Due::Diagnosis => self.diagnose(),
+                Due::Connection(id) => self.serving.cut_off(id),
+            }
+            // Looks take time; deadlines that pass meanwhile are due too.
+            self.view.now = Now::read();
+            if self.view.now.boot >= began + TURN {
+                return self.wakeups.deadlines.next().is_some_and(|next| next <= self.view.now.boot);
+            }
+        }
+        false
+    }
+
+    fn safety_scan(&mut self) {
+        for root in self.directories.root_ids() {
+            self.tend_root(root, root::Trigger::SafetyScan);
+        }
+        self.board.forget_deletions(self.view.now.boot);
+        // Where inotify does not see every write, this is how it is noticed.
+        self.log_names_changed();
+        self.plan_diagnosis();
+        let named = self.named_processes();
+        self.wakeups.processes.keep(|pid| named.contains(&pid));
+        self.wakeups.deadlines.set(Due::SafetyScan, self.view.now.boot + self.options.safety_scan);
+    }
+
+    /// Every process whose end is waited for.
+    fn named_processes(&self) -> HashSet<u32> {
+        let owners = self.locks.table.iter().filter_map(|(_, lock)| lock.watched_process);
+        let gateways = self.directories.roots().filter_map(root::Root::gateway_pid);
+        owners.chain(gateways).chain(self.sources.databases.owners()).collect()
+    }
+
+    /// `--once` ends when nothing waits for its second look any more.
+    fn settled(&self) -> Option<Exit> {
+        if self.options.run != Run::Once || !self.serving.watching {
+            return None;
+        }
+        let waiting = self.locks.table.iter().any(|(id, lock)| match lock.stage() {
+            Stage::Awaited | Stage::Vanishing(_) => true,
+            Stage::Settling { .. } => self.wakeups.deadlines.is_set(Due::Look(id)),
+            Stage::Seen(_) | Stage::SetBack { .. } => false,
+        });
+        let attention = self.board.pressing() > 0;
+        (!waiting).then_some(if attention { Exit::Findings } else { Exit::Clean })
+    }
+
+    fn say_status(&mut self) {
+        let line = self.status_line();
+        self.wakeups.service.status(line);
+    }
+
+    fn status_line(&self) -> String {
+        format!("{}, {}", count(self.locks.table.len(), "lock"), count(self.board.pressing(), "finding"))
+    }
+
+    fn apply(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            self.apply_one(change);
+        }
+    }
+
+    fn install(&self, root: RootId) -> Option<&crate::install::Install> {
+        self.directories.install(root)
+    }
+}

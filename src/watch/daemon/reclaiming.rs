@@ -1,0 +1,176 @@
+//! The act, and what is told about it. When a lock may be reclaimed is decided in `observing`; how it is done, and
+//! what keeps it from being done too often, is the business of [`crate::reclaim`].
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::Daemon;
+use crate::reclaim::{Failure, Outcome};
+use crate::survey::SurveyedLock;
+use crate::verdict::{Reason, StaleProof};
+use crate::watch::findings::of_locks::{self, Context, shown_key};
+use crate::watch::findings::{Act, Finding, Raised, Remedy, code_of};
+use crate::watch::ids::{LockId, RootId};
+use crate::watch::locks::known::{self, Birth};
+use crate::watch::locks::patience::Suspicion;
+use crate::watch::locks::release::Release;
+use crate::watch::notify::What;
+use crate::watch::options::Mandate;
+use crate::watch::wakeups::Due;
+use crate::words::millis;
+
+/// A proof, and since when the lock has looked that way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Licence {
+    pub(super) proof: StaleProof,
+    pub(super) suspicion: Suspicion,
+}
+
+impl Daemon {
+    pub(super) fn act(&mut self, id: LockId, licence: Licence) {
+        let now = self.view.now;
+        let Mandate::Reclaim(policy) = self.options.mandate else { return };
+        let Some(lock) = self.locks.table.get_mut(id) else { return };
+        if !policy.allows(licence.proof.verdict()) {
+            return;
+        }
+        if let Some(retry_at) = lock.setback().map(|setback| setback.retry_at).filter(|at| *at > now.boot) {
+            return self.wakeups.deadlines.set(Due::Look(id), retry_at);
+        }
+        let Some(look) = lock.look_mut() else { return };
+        let Some(pin) = look.pin.take() else { return };
+        let install = self.directories.install(RootId::of(look));
+        let leases = &mut self.view.leases;
+        let outcome = self.reclaimers.reclaim(look, (*pin, licence.proof), install, policy.breaker, leases);
+        let after = crate::clock::Now::read().boot.saturating_sub(licence.suspicion.since);
+        self.serving.metrics.reclaim(&look.judgement.reasons, &outcome, after);
+        let act = Act {
+            at: now.wall,
+            lock: look.path(),
+            agent: look.agent.clone(),
+            session_key: shown_key(look, self.options.redaction),
+            verdict: look.judgement.verdict.as_str(),
+            reasons: look.judgement.reasons.iter().copied().map(Reason::as_str).collect(),
+            result: outcome.as_str(),
+            quarantine_id: match &outcome {
+                Outcome::Reclaimed { quarantine_id } => Some(quarantine_id.clone()),
+                _ => None,
+            },
+            why: match &outcome {
+                Outcome::Failed(failure) => Some(failure.to_string()),
+                _ => None,
+            },
+            after_ms: millis(after),
+        };
+        self.conclude_act(id, outcome, &act, licence.suspicion);
+        self.board.remember(act);
+    }
+
+    fn conclude_act(&mut self, id: LockId, outcome: Outcome, act: &Act, suspicion: Suspicion) {
+        let now = self.view.now.boot;
+        let path = act.lock.display();
+        match outcome {
+            Outcome::Reclaimed { quarantine_id } => {
+                let reasons = act.reasons.join(",");
+                info!(%path, verdict = act.verdict, reasons, quarantine_id, after_ms = act.after_ms, "reclaimed");
+                self.tell_of_act(id, act);
+                let Some(lock) = self.locks.table.get(id) else { return };
+                let (directory, name, kind) = (lock.directory, lock.name.clone(), lock.kind);
+                self.released(id, Release::Reclaimed);
+                // The tombstone has the name now.
+                let tombstone = self.locks.table.insert(directory, name, kind, Birth::Seen, now);
+                self.wakeups.deadlines.set(Due::Look(tombstone), now);
+            }
+            Outcome::Vanished | Outcome::Changed => {
+                info!(%path, result = act.result, "not reclaimed: it is not the lock that was judged any more");
+                if let Some(lock) = self.locks.table.get_mut(id) {
+                    lock.clear();
+                }
+                self.wakeups.deadlines.set(Due::Look(id), now);
+            }
+            Outcome::Failed(failure) => self.set_back(id, &failure, act, suspicion),
+        }
+    }
+
+    fn set_back(&mut self, id: LockId, failure: &Failure, act: &Act, suspicion: Suspicion) {
+        let Some(lock) = self.locks.table.get_mut(id) else { return };
+        let reason = lock.set_back(failure.to_string(), suspicion, self.view.now.boot);
+        if let Some(setback) = lock.setback() {
+            self.wakeups.deadlines.set(Due::Look(id), setback.retry_at);
+        }
+        if reason == known::Reason::New {
+            warn!(path = %act.lock.display(), why = %failure, "cannot be reclaimed");
+        }
+        self.tell_of_act(id, act);
+    }
+
+    /// The finding that led to the act is told with what came of it.
+    fn tell_of_act(&mut self, id: LockId, act: &Act) {
+        let Some(look) = self.locks.table.get(id).and_then(known::KnownLock::look) else { return };
+        let Some(code) = code_of(look.kind, look.judgement.verdict) else { return };
+        let mut finding = of_locks::finding(code, look, &self.context(Some(RootId::of(look))));
+        finding.evidence.extend(act.why.as_ref().map(|why| format!("could not be reclaimed: {why}")));
+        let what = if act.why.is_some() { What::Finding } else { What::Reclaimed };
+        self.notify.tell(what, &finding, Some(act), self.view.now, &mut self.wakeups);
+        if act.why.is_some() {
+            self.board.raise(finding);
+        }
+    }
+
+    /// Brings the findings about a lock up to its verdict.
+    pub(super) fn update_findings(&mut self, look: &SurveyedLock, changed: bool) {
+        let path = look.path();
+        let judgement = &look.judgement;
+        let code = judgement.needs_attention().then(|| code_of(look.kind, judgement.verdict)).flatten();
+        if changed {
+            for finding in self.board.resolve_lock(&path, code) {
+                info!(path = %path.display(), code = finding.code.as_str(), "resolved");
+            }
+        }
+        if let Some(code) = code {
+            let finding = of_locks::finding(code, look, &self.context(Some(RootId::of(look))));
+            self.raise(finding, Some(look));
+        }
+    }
+
+    /// A finding stands. It is told when it is new, unless the daemon is about to deal with it.
+    pub(super) fn raise(&mut self, finding: Finding, lock: Option<&SurveyedLock>) {
+        let in_hand = lock.is_some_and(|lock| self.options.mandate.covers(lock));
+        let (code, remedy) = (finding.code, finding.remedy);
+        if self.board.raise(finding.clone()) == Raised::Known {
+            return;
+        }
+        self.serving.metrics.raised(code);
+        if !in_hand {
+            self.notify.tell(What::Finding, &finding, None, self.view.now, &mut self.wakeups);
+        }
+        if remedy == Remedy::GatewayRestart {
+            self.consider_restart();
+        }
+    }
+
+    pub(super) fn context(&self, root: Option<RootId>) -> Context<'_> {
+        Context {
+            install: root.and_then(|root| self.directories.install(root)),
+            heard: self.sources.logs.memory.model(),
+            mandate: self.options.mandate,
+            redaction: self.options.redaction,
+            now: self.view.now,
+        }
+    }
+
+    /// Restarts the gateway if the oldest finding that only a restart ends has stood for long enough.
+    pub(super) fn consider_restart(&mut self) {
+        let standing = self.board.open().filter(|finding| finding.remedy == Remedy::GatewayRestart);
+        let Some(finding) = standing.min_by_key(|finding| finding.since).cloned() else { return };
+        let up = finding.root.and_then(|root| self.gateway_uptime(root));
+        self.notify.consider_restart(&finding, up, self.view.now, &mut self.wakeups);
+    }
+
+    fn gateway_uptime(&mut self, root: RootId) -> Option<Duration> {
+        let standing = self.directories.root_mut(root)?.standing.as_mut()?;
+        standing.look_for_gateway(&mut self.view);
+        standing.install()?.gateway.up
+    }
+}

@@ -1,0 +1,274 @@
+//! What people have to know of: findings that are open, and what was done lately. No I/O, no clock: times are
+//! passed in.
+
+pub(crate) mod heard;
+pub(crate) mod of_locks;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+pub(crate) use crate::diagnosis::{Code, Severity};
+use crate::openclaw::lock_kind::LockKind;
+use crate::verdict::Verdict;
+use crate::watch::ids::RootId;
+use crate::watch::wakeups::deadlines::Pace;
+use crate::words::rfc3339;
+
+/// Between two diagnoses, however much is logged.
+const BETWEEN: Duration = Duration::from_secs(2);
+/// The lines of one event come within this.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How many past acts the status shows.
+const REMEMBERED: usize = 50;
+/// A person who looks once a day is to see it.
+const DELETIONS_STAND: Duration = Duration::from_secs(24 * 3600);
+
+/// What a verdict on a lock of `kind` is called as a finding.
+pub(crate) fn code_of(kind: LockKind, verdict: Verdict) -> Option<Code> {
+    Some(match verdict {
+        Verdict::Stale | Verdict::Leaked if kind == LockKind::Gateway => Code::GatewayLock,
+        Verdict::Stale => Code::StaleLock,
+        Verdict::Leaked => Code::LeakedLock,
+        Verdict::Overdue => Code::OverdueLock,
+        Verdict::StuckGuard => Code::StuckGuard,
+        _ => return None,
+    })
+}
+
+/// Where a finding comes from, and so what ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A lock that was looked at: the next look, or its end.
+    Lock,
+    /// Logs and databases: the next diagnosis that does not name it.
+    Heard,
+}
+
+/// What would end it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// The lock is reclaimed, by us or by OpenClaw.
+    Reclaim,
+    /// Only the gateway's restart: a live run holds the lock past its limit.
+    GatewayRestart,
+    /// A person has to look.
+    Person,
+}
+
+/// One finding, with the keys of `lockdoctor/diagnosis/v1`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Finding {
+    pub code: Code,
+    pub severity: Severity,
+    pub agent: Option<String>,
+    pub session_id: Option<String>,
+    /// Redacted, unless asked otherwise.
+    pub session_key: Option<String>,
+    pub lane: Option<String>,
+    pub lock: Option<PathBuf>,
+    #[serde(serialize_with = "as_rfc3339")]
+    pub first_seen: DateTime<Utc>,
+    #[serde(serialize_with = "as_rfc3339")]
+    pub last_seen: DateTime<Utc>,
+    pub count: u64,
+    pub explanation: String,
+    pub evidence: Vec<String>,
+    pub advice: Vec<String>,
+    pub removing_lock_helps: Option<bool>,
+    /// Tells it from others of its code.
+    #[serde(skip)]
+    pub about: String,
+    #[serde(skip)]
+    pub origin: Origin,
+    /// `first_seen` on the boot clock.
+    #[serde(skip)]
+    pub since: Duration,
+    #[serde(skip)]
+    pub remedy: Remedy,
+    #[serde(skip)]
+    pub(crate) root: Option<RootId>,
+}
+
+fn as_rfc3339<S: serde::Serializer>(at: &DateTime<Utc>, out: S) -> Result<S::Ok, S::Error> {
+    out.serialize_str(&rfc3339(*at))
+}
+
+/// Names a finding for as long as it is open.
+pub(crate) type Key = (Code, String);
+
+impl Finding {
+    pub(crate) fn key(&self) -> Key {
+        (self.code, self.about.clone())
+    }
+}
+
+/// Whether a finding is news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Raised {
+    New,
+    Known,
+}
+
+/// What came of an attempt to reclaim a lock.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Act {
+    #[serde(serialize_with = "as_rfc3339")]
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) lock: PathBuf,
+    pub(crate) agent: Option<String>,
+    pub(crate) session_key: Option<String>,
+    pub(crate) verdict: &'static str,
+    pub(crate) reasons: Vec<&'static str>,
+    pub(crate) result: &'static str,
+    pub(crate) quarantine_id: Option<String>,
+    pub(crate) why: Option<String>,
+    /// From the look that first showed it to be stale.
+    pub(crate) after_ms: u64,
+}
+
+/// What is different after a diagnosis.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) new: Vec<Finding>,
+    pub(crate) gone: Vec<Finding>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Board {
+    open: BTreeMap<Key, Finding>,
+    acts: VecDeque<Act>,
+    /// When what logs and databases tell was made up last.
+    pub(crate) made_up: Pace,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self { open: BTreeMap::new(), acts: VecDeque::new(), made_up: Pace::new(PAUSE, BETWEEN) }
+    }
+}
+
+impl Board {
+    pub(crate) fn raise(&mut self, finding: Finding) -> Raised {
+        let key = finding.key();
+        if let Some(known) = self.open.get_mut(&key) {
+            let Finding { first_seen, since, count, .. } = *known;
+            *known = Finding { first_seen, since, count: count + 1, ..finding };
+            Raised::Known
+        } else {
+            self.open.insert(key, finding);
+            Raised::New
+        }
+    }
+
+    /// A lock that was deleted while it was held: nothing that is seen later ends that, so time does.
+    pub(crate) fn forget_deletions(&mut self, now: Duration) {
+        let over = |_: &Key, finding: &mut Finding| {
+            finding.code == Code::LockDeletedWhileHeld
+                && finding.origin == Origin::Lock
+                && now >= finding.since + DELETIONS_STAND
+        };
+        self.open.extract_if(.., over).for_each(drop);
+    }
+
+    /// Everything that was open about the lock at `path`, but for `except`.
+    pub(crate) fn resolve_lock(&mut self, path: &Path, except: Option<Code>) -> Vec<Finding> {
+        // Nobody can undo a deletion; see `forget_deletions`.
+        let ends = |_: &Key, finding: &mut Finding| {
+            finding.origin == Origin::Lock
+                && finding.lock.as_deref() == Some(path)
+                && Some(finding.code) != except
+                && finding.code != Code::LockDeletedWhileHeld
+        };
+        self.open.extract_if(.., ends).map(|(_, finding)| finding).collect()
+    }
+
+    /// What logs and databases tell now, in place of what they told before.
+    pub(crate) fn heard(&mut self, findings: Vec<Finding>) -> Change {
+        let mut before: BTreeMap<Key, Finding> =
+            self.open.extract_if(.., |_, finding| finding.origin == Origin::Heard).collect();
+        let mut new = Vec::new();
+        for finding in findings {
+            let key = finding.key();
+            // The first of a kind is the most serious.
+            if self.open.contains_key(&key) {
+                continue;
+            }
+            let since = before.remove(&key).map(|known| known.since);
+            if since.is_none() {
+                new.push(finding.clone());
+            }
+            self.open.insert(key, Finding { since: since.unwrap_or(finding.since), ..finding });
+        }
+        Change { new, gone: before.into_values().collect() }
+    }
+
+    pub(crate) fn remember(&mut self, act: Act) {
+        if self.acts.len() == REMEMBERED {
+            self.acts.pop_back();
+        }
+        self.acts.push_front(act);
+    }
+
+    /// Findings that call for something.
+    pub(crate) fn pressing(&self) -> usize {
+        self.open.values().filter(|finding| finding.severity > Severity::Info).count()
+    }
+
+    pub(crate) fn open(&self) -> impl Iterator<Item = &Finding> {
+        self.open.values()
+    }
+
+    /// The latest first.
+    pub(crate) fn acts(&self) -> impl Iterator<Item = &Act> {
+        self.acts.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(code: Code, origin: Origin, about: &str, since: Duration) -> Finding {
+        Finding {
+            code,
+            severity: Severity::Critical,
+            agent: None,
+            session_id: None,
+            session_key: None,
+            lane: None,
+            lock: Some(PathBuf::from(about)),
+            first_seen: DateTime::UNIX_EPOCH,
+            last_seen: DateTime::UNIX_EPOCH,
+            count: 1,
+            explanation: String::new(),
+            evidence: Vec::new(),
+            advice: Vec::new(),
+            removing_lock_helps: None,
+            about: about.to_owned(),
+            origin,
+            since,
+            remedy: Remedy::Person,
+            root: None,
+        }
+    }
+
+    #[test]
+    fn a_deletion_stands_for_a_day_whatever_becomes_of_the_name() {
+        let (early, late) = (Duration::ZERO, DELETIONS_STAND / 2);
+        let mut board = Board::default();
+        board.raise(finding(Code::LockDeletedWhileHeld, Origin::Lock, "/early", early));
+        board.raise(finding(Code::LockDeletedWhileHeld, Origin::Lock, "/late", late));
+        board.raise(finding(Code::StaleLock, Origin::Lock, "/stale", early));
+        assert_eq!(board.resolve_lock(Path::new("/early"), None).len(), 0);
+
+        board.forget_deletions(DELETIONS_STAND.saturating_sub(Duration::from_secs(1)));
+        assert_eq!(board.open().count(), 3);
+        board.forget_deletions(DELETIONS_STAND);
+        let left: Vec<&str> = board.open().map(|finding| finding.about.as_str()).collect();
+        assert_eq!(left, ["/late", "/stale"]);
+    }
+}

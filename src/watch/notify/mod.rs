@@ -1,0 +1,191 @@
+//! Telling somebody: a command, a web hook, the command that restarts the gateway. None of them can hold the
+//! loop up: commands are children whose end wakes it, the web hook has a thread of its own.
+
+pub mod command;
+pub(crate) mod delivery;
+pub mod restart;
+mod said;
+mod webhook;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use serde::Serialize;
+use tracing::{info, warn};
+
+use super::findings::{Act, Finding, Key};
+use super::options::Telling;
+use super::wakeups::{Due, Wakeups};
+use crate::clock::Now;
+use crate::words::rfc3339;
+use command::{Children, CommandLine, Ended, Job};
+use delivery::{Channel, Deliveries, Delivery, Sent};
+use restart::{Decision, History};
+use said::Said;
+use webhook::Webhook;
+
+const EVENT_SCHEMA: &str = "lockdoctor/event/v1";
+/// Commands that run at the same time, and that wait for their turn.
+const AT_ONCE: usize = 4;
+const WAITING: usize = 64;
+
+/// What a command reads on its standard input, and a web hook gets as its body.
+#[derive(Debug, Serialize)]
+struct Message<'a> {
+    schema: &'static str,
+    event: What,
+    at: String,
+    finding: &'a Finding,
+    act: Option<&'a Act>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum What {
+    Finding,
+    Reclaimed,
+}
+
+#[derive(Debug)]
+pub(crate) struct Notify {
+    options: Telling,
+    pub(crate) children: Children,
+    pub(crate) restarts: History,
+    pub(crate) said: Said,
+    pub(crate) deliveries: Deliveries,
+    webhook: Option<Webhook>,
+    /// When each finding was told last, on the boot clock.
+    told: BTreeMap<Key, Duration>,
+    waiting: VecDeque<(Job, CommandLine, Vec<u8>)>,
+}
+
+impl Notify {
+    pub(crate) fn new(options: Telling) -> Self {
+        let deliveries = Deliveries::new();
+        Self {
+            webhook: start_webhook(&options, &deliveries),
+            options,
+            children: Children::default(),
+            restarts: History::default(),
+            said: Said::default(),
+            deliveries,
+            told: BTreeMap::new(),
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Goes on with other options; what is under way ends as it began.
+    pub(crate) fn adopt(&mut self, options: Telling) {
+        if options != self.options {
+            self.webhook = start_webhook(&options, &self.deliveries);
+            self.options = options;
+            self.told.clear();
+        }
+    }
+
+    /// Tells of `finding`, unless it was told a short while ago or is being told right now.
+    pub(crate) fn tell(
+        &mut self,
+        what: What,
+        finding: &Finding,
+        act: Option<&Act>,
+        now: Now,
+        wakeups: &mut Wakeups,
+    ) {
+        if self.options.command.is_none() && self.webhook.is_none() {
+            return;
+        }
+        let key = finding.key();
+        let cool = self.told.get(&key).is_none_or(|at| now.boot >= *at + self.options.cool_down);
+        if !cool || self.children.is_running(&Job::Finding(key.clone())) {
+            return;
+        }
+        self.told.retain(|_, at| now.boot < *at + self.options.cool_down);
+        self.told.insert(key.clone(), now.boot);
+        let Some(body) = body(what, finding, act, now) else { return };
+        if let Some(webhook) = &self.webhook
+            && !webhook.send(body.clone())
+        {
+            warn!("the web hook cannot keep up; a message is dropped");
+            self.deliveries.count(Delivery { channel: Channel::Webhook, result: Sent::Dropped });
+        }
+        if let Some(command) = self.options.command.clone() {
+            if self.waiting.len() >= WAITING {
+                warn!("commands cannot keep up; a message is dropped");
+                self.deliveries.count(Delivery { channel: Channel::Command, result: Sent::Dropped });
+            } else {
+                self.waiting.push_back((Job::Finding(key), command, body));
+            }
+        }
+        self.start_waiting(now.boot, wakeups);
+    }
+
+    /// Restarts the gateway if a finding stands that only a restart ends, and the policy permits it now. `up`: how
+    /// long the gateway of that finding's root has run.
+    pub(crate) fn consider_restart(
+        &mut self,
+        finding: &Finding,
+        up: Option<Duration>,
+        now: Now,
+        wakeups: &mut Wakeups,
+    ) {
+        let Some((command, policy)) = self.options.restart.clone() else { return };
+        match self.restarts.decide(&policy, finding.since, up.unwrap_or_default(), now.boot) {
+            Decision::Now => {
+                warn!(%command, about = finding.about, "restarting the gateway");
+                self.restarts.restarted(now.boot);
+                let body = body(What::Finding, finding, None, now).unwrap_or_default();
+                self.waiting.push_front((Job::Restart, command, body));
+                self.start_waiting(now.boot, wakeups);
+            }
+            Decision::At(at) if at < Duration::MAX => wakeups.deadlines.set(Due::Restart, at),
+            Decision::At(_) => {}
+        }
+    }
+
+    fn start_waiting(&mut self, now: Duration, wakeups: &mut Wakeups) {
+        while self.children.len() < AT_ONCE {
+            let Some((job, command, body)) = self.waiting.pop_front() else { break };
+            let until = now + self.options.time_limit;
+            if let Err(error) = self.children.start(job.clone(), &command, &body, until, &wakeups.poller) {
+                warn!(command = %command, %error, "the command could not be started");
+                self.deliveries.count(job.delivery(Sent::Failed));
+            }
+        }
+        if let Some(at) = self.children.next_limit() {
+            wakeups.deadlines.set(Due::CommandLimit, at);
+        }
+    }
+
+    /// A command has ended, or was ended; the next in line starts.
+    pub(crate) fn command_ended(&mut self, id: u32, now: Duration, wakeups: &mut Wakeups) {
+        if let Some(Ended { job, result, took }) = self.children.ended(id) {
+            if result == Sent::Ok {
+                info!(job = %job, took_ms = took.as_millis() as u64, "command ended");
+            } else {
+                warn!(job = %job, result = result.as_str(), "command failed");
+            }
+            self.deliveries.count(job.delivery(result));
+        }
+        self.start_waiting(now, wakeups);
+    }
+
+    /// Ends commands that have run too long.
+    pub(crate) fn enforce_limits(&mut self, now: Duration, wakeups: &mut Wakeups) {
+        self.children.enforce_limits(now);
+        if let Some(at) = self.children.next_limit() {
+            wakeups.deadlines.set(Due::CommandLimit, at);
+        }
+    }
+}
+
+fn body(what: What, finding: &Finding, act: Option<&Act>, now: Now) -> Option<Vec<u8>> {
+    let message = Message { schema: EVENT_SCHEMA, event: what, at: rfc3339(now.wall), finding, act };
+    let mut body = serde_json::to_vec(&message).ok()?;
+    body.push(b'\n');
+    Some(body)
+}
+
+fn start_webhook(options: &Telling, deliveries: &Deliveries) -> Option<Webhook> {
+    options.webhook.as_ref().map(|url| Webhook::start(url.clone(), deliveries.clone()))
+}

@@ -1,0 +1,30 @@
+//! Everything that time alone makes due.
+
+use super::inotify::Wd;
+use crate::watch::ids::{LockId, RootId};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Due {
+    Look(LockId),
+    /// A lock was unlinked while its owner had it open: has the owner let go since?
+    Removed(Wd),
+    /// A root has to be looked at as a whole.
+    Root(RootId),
+    SafetyScan,
+    /// The service manager wants to hear that the loop turns.
+    Watchdog,
+    /// A client is too slow.
+    Connection(u32),
+    /// A command that we started runs too long.
+    CommandLimit,
+    /// A gateway restart that was put off.
+    Restart,
+    /// Logs were written.
+    Logs,
+    /// Logs have come, or gone.
+    LogNames,
+    /// The databases of a root may have changed.
+    Databases(RootId),
+    /// What the logs and the databases tell is to be made up anew.
+    Diagnosis,
+}
