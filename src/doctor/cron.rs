@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::cron_line::{deletes_locks, scripts, shown};
-use super::identity::{Identity, name_of, uid_with_name};
+use super::identity::{Identity, uid_with_name};
 use super::{Finding, Surroundings};
-use crate::install::config::Environment;
+use crate::evidence::identity::name_of;
+use crate::install::environment::Environment;
 
 /// Crontabs of users, by distribution: Debian, Red Hat and Arch, SUSE, Alpine.
 const USER_TABS: &[&str] =

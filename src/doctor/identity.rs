@@ -1,5 +1,6 @@
 //! Who lockdoctor runs as, and what that user may do: capabilities(7).
 
+use crate::evidence::identity::name_of;
 use crate::evidence::process::read_proc;
 
 /// Bits of `CapEff` (`linux/capability.h`).
@@ -35,13 +36,4 @@ pub(super) fn uid_with_name(uid: u32) -> String {
 /// What `sudo -u` takes.
 pub(super) fn uid_for_sudo(uid: u32) -> String {
     name_of(uid).unwrap_or_else(|| format!("'#{uid}'"))
-}
-
-pub(super) fn name_of(uid: u32) -> Option<String> {
-    let users = std::fs::read_to_string("/etc/passwd").ok()?;
-    users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
-    })
 }

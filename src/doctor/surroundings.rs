@@ -1,16 +1,16 @@
 //! What every check looks at, gathered once: the installs, their sessions directories, who we are.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use rustix::io::Errno;
 
 use super::identity::Identity;
-use crate::evidence::directory::Directory;
+use crate::evidence::directory::{Directory, Unreached};
 use crate::evidence::view::SystemView;
-use crate::install::Install;
-use crate::install::config::Environment;
 use crate::install::discover::{StateDir, discover};
+use crate::install::environment::Environment;
+use crate::install::{Install, Sessions};
 use crate::survey::scope::{Part, Target};
 use crate::survey::{Scope, ScopeError};
 use crate::words::shell_word;
@@ -134,16 +134,6 @@ fn sessions_of(install: &Install) -> Vec<Seen<Rc<Directory>>> {
         Ok(agents) => agents,
         Err(error) => return vec![Seen { path: install.root.path.join("agents"), opened: Err(error) }],
     };
-    let mut found = Vec::new();
-    for moved in install.moved_sessions(&agents) {
-        let opened = Directory::open_root(&moved.path).map(Rc::new);
-        found.push(Seen { path: moved.path, opened });
-    }
-    for agent in agents {
-        let relative = Path::new("agents").join(&agent).join("sessions");
-        let opened = install.root.open_beneath(&relative).map(Rc::new);
-        found.push(Seen { path: install.root.path.join(relative), opened });
-    }
-    found.retain(|seen| !matches!(seen.opened, Err(Errno::NOENT | Errno::NOTDIR)));
-    found
+    let seen = |seen: Sessions| Seen { path: seen.path, opened: seen.opened.map_err(Unreached::errno) };
+    install.sessions(&agents).into_iter().map(seen).collect()
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::surroundings::Place;
 use super::{Finding, Surroundings};
 use crate::install::Install;
-use crate::install::config::Environment;
+use crate::install::environment::Environment;
 use crate::words::shell_word;
 
 pub(super) fn same(around: &mut Surroundings) -> Vec<Finding> {

@@ -3,7 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -11,8 +11,41 @@ use rustix::fs::{FileType, Mode, OFlags, RawDir, ResolveFlags, SeekFrom};
 use rustix::io::Errno;
 
 use super::filesystem::FsClass;
+use super::identity::ActingAs;
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// How a directory was come by, and so whose word it is that it belongs to an install.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Somebody named it, or it lies below what somebody named.
+    Named,
+    /// A configuration leads there.
+    Configured,
+    /// A symbolic link below a state directory leads there: looked at, never acted on.
+    Linked,
+}
+
+/// Why a directory that a configuration or a link leads to is not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unreached {
+    #[error(transparent)]
+    System(#[from] Errno),
+    #[error(
+        "belongs to uid {uid}, not to the owner of the state directory that leads there; name it as a PATH"
+    )]
+    ForeignOwner { uid: u32 },
+}
+
+impl Unreached {
+    /// As the kernel would have put it.
+    pub fn errno(self) -> Errno {
+        match self {
+            Self::System(error) => error,
+            Self::ForeignOwner { .. } => Errno::PERM,
+        }
+    }
+}
 
 /// An open directory with the facts that the safety rules need.
 #[derive(Debug)]
@@ -27,6 +60,7 @@ pub struct Directory {
     /// Whom this process acts as.
     pub euid: u32,
     pub filesystem: FsClass,
+    pub reach: Reach,
 }
 
 impl Directory {
@@ -43,6 +77,37 @@ impl Directory {
         Self::from_fd(fd, self.path.join(relative), Some(self))
     }
 
+    /// Opens `path`, to which a configuration or a link leads, as the owner of the state directory `root`, and only if
+    /// it belongs to that owner: with root's rights anybody's configuration would lead us anywhere.
+    pub fn open_led_to(path: &Path, reach: Reach, root: &Self) -> Result<Self, Unreached> {
+        let seen_from = container_root(&root.path).map(|base| Self::open_root(&base)).transpose()?;
+        let inside = seen_from.as_ref().map_or(path, |base| path.strip_prefix(&base.path).unwrap_or(path));
+        let inside = inside.strip_prefix("/").unwrap_or(inside).to_owned();
+        let fd = {
+            let _acting = ActingAs::owner_of(root)?;
+            match &seen_from {
+                // In a container's own view of the file system its absolute paths and links lead where it says.
+                Some(base) => {
+                    rustix::fs::openat2(base, &inside, DIRECTORY, Mode::empty(), ResolveFlags::IN_ROOT)?
+                }
+                None => rustix::fs::open(path, DIRECTORY, Mode::empty())?,
+            }
+        };
+        let real = match &seen_from {
+            Some(base) => base.path.join(inside),
+            None => std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))
+                .unwrap_or_else(|_| path.to_owned()),
+        };
+        let path = if reach == Reach::Linked || seen_from.is_some() { real } else { path.to_owned() };
+        let directory = Self { reach, ..Self::from_fd(fd, path, None)? };
+        let ours = directory.euid != 0 && directory.uid == directory.euid;
+        if directory.uid == root.uid || ours {
+            Ok(directory)
+        } else {
+            Err(Unreached::ForeignOwner { uid: directory.uid })
+        }
+    }
+
     fn from_fd(fd: OwnedFd, path: PathBuf, above: Option<&Self>) -> Result<Self, Errno> {
         let stat = rustix::fs::fstat(&fd)?;
         let known = above.filter(|above| above.dev == stat.st_dev);
@@ -56,6 +121,7 @@ impl Directory {
             mode: stat.st_mode,
             euid: above.map_or_else(|| rustix::process::geteuid().as_raw(), |above| above.euid),
             filesystem,
+            reach: above.map_or(Reach::Named, |above| above.reach),
             fd,
         })
     }
@@ -95,6 +161,16 @@ impl AsFd for Directory {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// `/proc/PID/root`, if `path` lies below it: a container's view of the file system.
+pub fn container_root(path: &Path) -> Option<PathBuf> {
+    let mut parts = path.strip_prefix("/proc").ok()?.components();
+    let (Some(Component::Normal(pid)), Some(Component::Normal(root))) = (parts.next(), parts.next()) else {
+        return None;
+    };
+    let is_pid = !pid.is_empty() && pid.as_bytes().iter().all(u8::is_ascii_digit);
+    (is_pid && root == "root").then(|| Path::new("/proc").join(pid).join("root"))
 }
 
 fn open_beneath(root: BorrowedFd<'_>, relative: &Path) -> Result<OwnedFd, Errno> {

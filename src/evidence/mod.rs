@@ -3,6 +3,7 @@
 
 pub mod directory;
 pub mod filesystem;
+pub mod identity;
 pub mod lease;
 pub mod lockfile;
 pub mod owner_display;
@@ -116,6 +117,8 @@ pub enum StartTicks {
 /// Whether the OpenClaw of this install still looks at locks of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Relevance {
+    /// A symbolic link below the state directory leads to it: shown, never acted on.
+    BehindLink,
     #[default]
     Current,
     /// A session or store lock where sessions live in SQLite: nothing looks at it any more.

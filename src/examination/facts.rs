@@ -8,11 +8,10 @@ use super::{deleted, forks, gateway};
 use crate::diagnosis::input::{
     Era, Facts, LeaseEffect, LeaseFact, LockFact, LockKind, SessionFact, StoreFact, Verdict as FactVerdict,
 };
-use crate::evidence::directory::Directory;
 use crate::evidence::transcript::{self, Transcript};
-use crate::install::Install;
 use crate::install::gateway::GatewayState;
 use crate::install::sessions::SessionStore;
+use crate::install::{Install, Sessions};
 use crate::openclaw::lock_kind::{self, Management};
 use crate::openclaw::names::STORE;
 use crate::openclaw::version::Era as Eras;
@@ -85,9 +84,10 @@ fn add_stores(facts: &mut Facts, root: &SurveyedRoot) {
         add_store(facts, directory, store);
     }
     // A survey reads a store where a lock asks for it; lines of the log name sessions that have none.
-    for directory in sessions_directories(root) {
+    for Sessions { store, opened, .. } in sessions_directories(root) {
+        let Ok(directory) = opened else { continue };
         if !root.stores.contains_key(&directory.path)
-            && let Ok(Some(store)) = SessionStore::read(&directory, STORE)
+            && let Ok(Some(store)) = SessionStore::read(&directory, &store)
         {
             add_store(facts, &directory.path, &store);
         }
@@ -102,11 +102,9 @@ fn run_limit(root: &SurveyedRoot) -> Option<u64> {
     Some(millis(install.config.timeouts.run(install.version.as_ref()).value))
 }
 
-fn sessions_directories(root: &SurveyedRoot) -> Vec<Directory> {
+fn sessions_directories(root: &SurveyedRoot) -> Vec<Sessions> {
     let Some(install) = &root.install else { return Vec::new() };
-    let agents = install.agents().unwrap_or_default();
-    let below = |agent: String| Path::new("agents").join(agent).join("sessions");
-    agents.into_iter().filter_map(|agent| install.root.open_beneath(&below(agent)).ok()).collect()
+    install.sessions(&install.agents().unwrap_or_default())
 }
 
 fn add_store(facts: &mut Facts, directory: &Path, store: &SessionStore) {

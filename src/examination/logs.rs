@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::gatewaylog::{Journal, KNOWN_UNITS, Manager, Owners, Places, Source};
 use crate::install::Install;
-use crate::install::config::{Environment, home};
+use crate::install::environment::{Environment, home};
 use crate::survey::Survey;
 
 /// The logs that gateways of these installs write.

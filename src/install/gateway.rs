@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use serde::Serialize;
 
-use super::config::{Environment, home};
+use super::environment::{Environment, home};
 use crate::clock::Now;
 use crate::evidence::directory::Directory;
 use crate::evidence::lease::Writer;
@@ -123,7 +123,7 @@ impl RunningGateway {
         let Some(environment) = &self.environment else { return Vec::new() };
         let explicit = ["OPENCLAW_STATE_DIR", "CLAWDBOT_STATE_DIR"];
         if let Some(dir) = explicit.iter().find_map(|name| environment.get(name)) {
-            return vec![super::config::expand_home(dir, environment)];
+            return vec![super::environment::expand_home(dir, environment)];
         }
         let Some(home) = home(environment) else { return Vec::new() };
         crate::openclaw::names::STATE_DIRECTORIES.iter().map(|name| home.join(name)).collect()

@@ -1,27 +1,36 @@
 //! One state directory: its configuration, version and era, its agents and where their sessions lie.
 
 pub mod config;
+mod directories;
 pub mod discover;
+pub mod environment;
+pub mod file;
 pub mod gateway;
 pub mod sessions;
 pub mod trace;
 
 use std::cell::OnceCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use rustix::io::Errno;
-use serde_json::Value;
-
-use self::config::{Config, Environment, Links, expand_home, read_json5};
+use self::config::Config;
+use self::environment::{Environment, expand_home};
+use self::file::{Trust, read_bounded};
 use self::gateway::Gateway;
+use rustix::io::Errno;
+use serde::Deserialize;
+
 use crate::evidence::directory::Directory;
 use crate::evidence::view::SystemView;
 use crate::leases;
-use crate::openclaw::names::{CONFIGURATIONS, STORE};
+use crate::openclaw::names::CONFIGURATIONS;
 use crate::openclaw::version::{Era, Version};
+
+pub use self::directories::{MovedSessions, Sessions};
+
+const MAX_JOBS_BYTES: u64 = 4 * 1024 * 1024;
 
 /// An install of OpenClaw, as far as it can be seen.
 #[derive(Debug)]
@@ -46,12 +55,20 @@ impl Install {
     pub fn open_with_databases(path: &Path, view: &mut SystemView) -> Result<(Self, leases::Survey), Errno> {
         let root = Rc::new(Directory::open_root(path)?);
         let own = Environment::of_this_process();
-        let (config_path, links) = config_path(&root, &own);
-        let gateway = gateway::detect(&root, &config_path, view);
+        let (named, usual) = (named_config(&root, &own), usual_config(&root));
+        let gateway = gateway::detect(&root, named.as_ref().unwrap_or(&usual), view);
         // The gateway's own variables decide where it runs with others than this shell.
         let of_gateway = gateway.pid.and_then(Environment::of_process);
-        let environment = of_gateway.unwrap_or_else(|| own.as_owner_of(&root.path));
-        let config = Config::read(&config_path, links, &environment);
+        let led_to = of_gateway.as_ref().and_then(|environment| named_config(&root, environment));
+        let trust = if named.is_some() { Trust::Named } else { Trust::Below(&root) };
+        let config_path = named.or(led_to).unwrap_or(usual);
+        let environment = of_gateway.unwrap_or_else(|| own.presumed(&root));
+        let (environment, unread) = match environment.clone().with_dotenv(&root) {
+            Ok(environment) => (environment, None),
+            Err(why) => (environment, Some(format!(".env {why}; its variables are not known"))),
+        };
+        let mut config = Config::read(&config_path, trust, &environment);
+        config.problems.extend(unread);
         let databases = leases::survey(&root.path, leases::Sessions::Running);
         let leases::Origin { era, app_version } = leases::origin(&root.path, &databases);
         let of_databases = app_version.and_then(|text| text.parse::<Version>().ok());
@@ -61,45 +78,6 @@ impl Install {
         let era = era_of(era, version.as_ref());
         let cron_timeouts = OnceCell::new();
         Ok((Self { root, config, config_path, gateway, version, era, cron_timeouts }, databases))
-    }
-
-    /// The names of the agents, sorted.
-    pub fn agents(&self) -> Result<Vec<String>, Errno> {
-        match self.root.open_beneath(Path::new("agents")) {
-            Ok(agents) => {
-                let names = agents.subdirectories()?;
-                Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
-            }
-            Err(Errno::NOENT) => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The sessions directories that `session.store` names, where they lie elsewhere.
-    pub fn moved_sessions(&self, agents: &[String]) -> Vec<MovedSessions> {
-        let Some(pattern) = &self.config.session_store else { return Vec::new() };
-        let pattern = self.root.path.join(pattern);
-        let text = pattern.to_string_lossy();
-        let mut stores = Vec::new();
-        if let Some((before, _)) = text.split_once("{agentId}") {
-            let mut ids: BTreeSet<String> = agents.iter().cloned().collect();
-            // An agent may have left nothing but its sessions.
-            ids.extend(before.ends_with('/').then(|| names_in(Path::new(before))).into_iter().flatten());
-            stores
-                .extend(ids.into_iter().map(|id| (PathBuf::from(text.replace("{agentId}", &id)), Some(id))));
-        } else {
-            stores.push((pattern.clone(), None));
-        }
-        let usual = |agent: &Option<String>| {
-            agent.as_ref().map(|id| self.root.path.join("agents").join(id).join("sessions"))
-        };
-        let moved = stores.into_iter().filter_map(|(store, agent)| {
-            let path = store.parent()?.to_owned();
-            let store = store.file_name()?.to_string_lossy().into_owned();
-            let is_usual = usual(&agent).is_some_and(|usual| usual == path) && store == STORE;
-            (!is_usual).then_some(MovedSessions { path, store, agent })
-        });
-        moved.collect()
     }
 
     /// The time limit of the cron job whose session `key` is (`payload.timeoutSeconds` in `cron/jobs.json`).
@@ -112,47 +90,50 @@ impl Install {
     fn read_cron_timeouts(&self) -> HashMap<String, Duration> {
         let default = self.root.path.join("cron").join("jobs.json");
         let path = self.config.cron_store.clone().unwrap_or(default);
-        let store = read_json5(&path, Links::Refuse).ok().flatten().unwrap_or_default();
-        let timeout_of = |job: &Value| {
-            let id = job.get("id")?.as_str()?.to_owned();
-            let seconds = job.get("payload")?.get("timeoutSeconds")?.as_f64().filter(|s| *s > 0.0)?;
-            Some((id, Duration::try_from_secs_f64(seconds).ok()?))
+        let bytes = read_bounded(&path, Trust::Below(&self.root), MAX_JOBS_BYTES).ok().flatten();
+        let jobs: Jobs = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let timeout_of = |job: Job| {
+            let seconds = job.payload?.timeout_seconds.filter(|seconds| *seconds > 0.0)?;
+            Some((job.id?, Duration::try_from_secs_f64(seconds).ok()?))
         };
-        let jobs = store.get("jobs").and_then(Value::as_array);
-        jobs.into_iter().flatten().filter_map(timeout_of).collect()
+        jobs.jobs.into_iter().filter_map(timeout_of).collect()
     }
 }
 
-/// A sessions directory outside of its usual place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MovedSessions {
-    pub path: PathBuf,
-    /// The name of the session store in it.
-    pub store: String,
-    /// `None`: every agent keeps its sessions there.
-    pub agent: Option<String>,
+/// `cron/jobs.json`, of which nothing else is kept.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Jobs {
+    jobs: Vec<Job>,
 }
 
-fn names_in(directory: &Path) -> Vec<String> {
-    let names = Directory::open_root(directory).and_then(|directory| directory.subdirectories());
-    names.unwrap_or_default().into_iter().filter_map(|name| name.into_string().ok()).collect()
+#[derive(Debug, Deserialize)]
+struct Job {
+    id: Option<String>,
+    payload: Option<Payload>,
 }
 
-/// As OpenClaw finds it: the variable, else the first name that exists, else the current name.
-fn config_path(root: &Directory, environment: &Environment) -> (PathBuf, Links) {
-    let named =
-        ["OPENCLAW_CONFIG_PATH", "CLAWDBOT_CONFIG_PATH"].iter().find_map(|name| environment.get(name));
-    if let Some(named) = named {
-        let path = expand_home(named, environment);
-        // It belongs to the install that the environment means, not to every one on the machine.
-        if path.parent().is_some_and(|parent| parent == root.path) || explicit_state_dir_is(root, environment)
-        {
-            return (path, Links::Follow);
-        }
-    }
-    let existing =
-        CONFIGURATIONS.iter().map(|name| root.path.join(name)).find(|path| path.symlink_metadata().is_ok());
-    (existing.unwrap_or_else(|| root.path.join(CONFIGURATIONS[0])), Links::Refuse)
+#[derive(Debug, Deserialize)]
+struct Payload {
+    #[serde(rename = "timeoutSeconds")]
+    timeout_seconds: Option<f64>,
+}
+
+/// The configuration that a variable names.
+fn named_config(root: &Directory, environment: &Environment) -> Option<PathBuf> {
+    let named = ["OPENCLAW_CONFIG_PATH", "CLAWDBOT_CONFIG_PATH"];
+    let path = expand_home(named.iter().find_map(|name| environment.get(name))?, environment);
+    // It belongs to the install that the environment means, not to every one on the machine.
+    let ours =
+        path.parent().is_some_and(|parent| parent == root.path) || explicit_state_dir_is(root, environment);
+    ours.then_some(path)
+}
+
+/// The first name that exists, else the current name.
+fn usual_config(root: &Directory) -> PathBuf {
+    let names = CONFIGURATIONS.iter().map(|name| root.path.join(name));
+    let existing = names.clone().find(|path| path.symlink_metadata().is_ok());
+    existing.unwrap_or_else(|| root.path.join(CONFIGURATIONS[0]))
 }
 
 fn explicit_state_dir_is(root: &Directory, environment: &Environment) -> bool {

@@ -212,6 +212,10 @@ pub fn recognise(place: Place, name: &[u8]) -> Option<LockKind> {
             matches!(name, b".openclaw-runtime-deps.lock" | b".openclaw-runtime-mirror.lock")
                 .then_some(LockKind::RuntimeDeps)
         }
+        // Extractors, helpers and the memory plugin keep sessions of their own.
+        Place::PluginStore if name.ends_with(b".jsonl.lock") && name.len() > b".jsonl.lock".len() => {
+            Some(LockKind::Session)
+        }
         Place::PluginStore => plugin_store(name),
         Place::GatewayTmp => is_gateway_lock(name).then_some(LockKind::Gateway),
         Place::StateLocks => None,

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use rustix::fs::{AtFlags, StatxFlags};
 
 use super::store::Store;
-use crate::evidence::directory::Directory;
+use crate::evidence::directory::{Directory, Reach};
 use crate::install::Install;
 
 /// The home for locks in `directory`.
@@ -44,14 +44,9 @@ pub fn worked_in(install: Option<&Install>, path: &Path) -> Vec<Rc<Directory>> {
 /// Every home of an install in which a lockdoctor has worked.
 pub fn of_install(install: &Install) -> Vec<Rc<Directory>> {
     let mut homes = vec![Rc::clone(&install.root)];
-    let agents = install.agents().unwrap_or_default();
-    for agent in &agents {
-        let sessions = Path::new("agents").join(agent).join("sessions");
-        homes.extend(install.root.open_beneath(&sessions).ok().map(Rc::new));
-    }
-    for moved in install.moved_sessions(&agents) {
-        homes.extend(Directory::open_root(&moved.path).ok().map(Rc::new));
-    }
+    let sessions = install.sessions(&install.agents().unwrap_or_default());
+    let opened = sessions.into_iter().filter_map(|seen| seen.opened.ok());
+    homes.extend(opened.filter(|directory| directory.reach != Reach::Linked));
     let mut seen = HashSet::new();
     homes.retain(|home| Store::exists(home) && seen.insert((home.dev, home.ino)));
     homes

@@ -9,7 +9,6 @@
 pub mod breaker;
 mod failure;
 pub mod homes;
-mod identity;
 pub mod journal;
 mod past;
 pub mod quarantine;
@@ -31,12 +30,12 @@ use rustix::io::Errno;
 
 use crate::evidence::Writer;
 use crate::evidence::directory::Directory;
+use crate::evidence::identity::ActingAs;
 use crate::evidence::lease::Leases;
 use crate::evidence::lockfile::{PinnedLock, Presence};
 use crate::verdict::{StaleProof, Verdict};
 use breaker::Breaker;
 pub use failure::Failure;
-use identity::ActingAs;
 use journal::{Entry, Event, Subject};
 use past::Memory;
 use store::{STORE, Store, StoreError, Turn};

@@ -26,8 +26,8 @@ pub fn explain(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor) ->
     let because = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
     let _ = writeln!(out, "{colour}{} {}{colour:#}{because}", symbol(verdict), verdict.as_str());
     let _ = writeln!(out, "\n{}", judgement.sentence());
-    if let Some(note) = judgement.note {
-        let _ = writeln!(out, "{}.", capitalised(note));
+    if let Some(note) = lock.note() {
+        let _ = writeln!(out, "{}.", capitalised(&note));
     }
     let _ = writeln!(out, "\n{DIM}Evidence{DIM:#}");
     for (name, value) in evidence_rows(lock, root, redaction) {

@@ -1,5 +1,6 @@
 //! The stable JSON of `scan` and `reclaim` (`schemas/`). Keys are only ever added.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -79,7 +80,7 @@ pub struct Lock {
 enum JsonEvidence {
     File {
         rule: &'static str,
-        note: Option<&'static str>,
+        note: Option<Cow<'static, str>>,
         suspected: Option<&'static str>,
         shape: &'static str,
         content: &'static str,
@@ -271,7 +272,7 @@ fn evidence_of(lock: &SurveyedLock, root: &SurveyedRoot) -> JsonEvidence {
     let heal = self_heal::predict(&lock.evidence, judgement.verdict, &judgement.reasons, version);
     JsonEvidence::File {
         rule: judgement.rule.as_str(),
-        note: judgement.note,
+        note: lock.note(),
         suspected: judgement.suspected.map(Verdict::as_str),
         shape: shape(lock.evidence.shape),
         content: match content {

@@ -206,7 +206,7 @@ fn naming(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor, width: 
     lines.push(format!("{DIM}{relative}{DIM:#}"));
     let limit = lock.evidence.limit.as_ref().filter(|_| lock.judgement.verdict == Verdict::Overdue);
     let limit = limit.map(|limit| format!("limit {}: {}", duration(limit.after), limit.source));
-    for sentence in limit.into_iter().chain(lock.judgement.note.map(str::to_owned)) {
+    for sentence in limit.into_iter().chain(lock.note().map(|note| note.into_owned())) {
         lines.extend(words::wrapped(&sentence, width.saturating_sub(4)));
     }
     lines

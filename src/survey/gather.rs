@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::{Guarded, SCAN_SETTLE, SurveyedLock, TranscriptListed};
-use crate::evidence::directory::Directory;
+use crate::evidence::directory::{Directory, Reach};
 use crate::evidence::lockfile::{FileFacts, Look, PinnedLock, Shape};
 use crate::evidence::view::SystemView;
 use crate::evidence::{
@@ -195,6 +195,7 @@ fn evidence(
             (LockKind::Session | LockKind::Store, Some(install)) if install.era == Era::Sqlite => {
                 Relevance::Fossil
             }
+            _ if directory.reach == Reach::Linked => Relevance::BehindLink,
             _ => Relevance::Current,
         },
         content,

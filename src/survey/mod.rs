@@ -8,6 +8,7 @@ pub mod scope;
 pub mod standing;
 pub mod walk;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -16,13 +17,14 @@ use std::time::Duration;
 
 use crate::clock::Now;
 use crate::evidence::directory::Directory;
-use crate::evidence::lockfile::{FileFacts, PinnedLock, Presence};
+use crate::evidence::identity;
+use crate::evidence::lockfile::{FileFacts, PinnedLock, Presence, Refusal, Shape};
 use crate::evidence::view::SystemView;
-use crate::evidence::{Evidence, Writer};
+use crate::evidence::{Evidence, Relevance, Writer};
 use crate::install::Install;
 use crate::install::sessions::SessionStore;
 use crate::install::trace::Trace;
-use crate::openclaw::lock_kind::LockKind;
+use crate::openclaw::lock_kind::{LockKind, Management};
 use crate::verdict::{Judgement, Rule, Settle, Sighting, StaleProof, Verdict, judge};
 
 pub use gather::settle_of;
@@ -102,6 +104,25 @@ impl SurveyedLock {
         self.directory.path.join(&self.name)
     }
 
+    /// What is missing or refused, how to get it, and whose file it is where that is the reason.
+    pub fn note(&self) -> Option<Cow<'static, str>> {
+        let note = self.judgement.note?;
+        let uid = self.facts.map(|facts| facts.uid);
+        let whose = match (self.evidence.shape, uid) {
+            (Shape::Refused(Refusal::UnexpectedUid | Refusal::Unreadable), Some(uid)) => uid,
+            _ => return Some(note.into()),
+        };
+        let remedy = if whose == 0 { "run lockdoctor as root" } else { "run lockdoctor as that user" };
+        Some(format!("it belongs to {}; {note}; {remedy}", identity::user(whose)).into())
+    }
+
+    /// A lock that fails messages if it is stale, and nobody can say whether it is.
+    pub fn is_unjudged(&self) -> bool {
+        self.kind.management() == Management::Managed
+            && self.evidence.relevance != Relevance::Fossil
+            && matches!(self.judgement.verdict, Verdict::Foreign | Verdict::Indeterminate)
+    }
+
     /// Judges a held lock again after something about its limit became known.
     pub fn judge_held_again(&mut self) {
         if matches!(self.judgement.verdict, Verdict::Held | Verdict::Overdue) {
@@ -116,6 +137,17 @@ impl SurveyedLock {
 }
 
 impl Survey {
+    /// What had to be looked at and could not be, locks that cannot be judged among it. While there is any, nothing
+    /// is healthy.
+    pub fn unseen(&self) -> Vec<Problem> {
+        let missed = self.problems.iter().filter(|problem| problem.severity == ProblemSeverity::Incomplete);
+        let unjudged = self.locks.iter().filter(|lock| lock.is_unjudged()).map(|lock| {
+            let why = lock.note().unwrap_or_else(|| lock.judgement.sentence().into());
+            Problem::unseen(&lock.path(), format!("cannot be judged: {why}"))
+        });
+        missed.cloned().chain(unjudged).collect()
+    }
+
     fn lists(&self, directory: &Directory, name: &OsStr) -> bool {
         let there = |lock: &SurveyedLock| {
             lock.name == name && (lock.directory.dev, lock.directory.ino) == (directory.dev, directory.ino)
@@ -152,7 +184,7 @@ pub fn first_look(scope: &Scope, view: &mut SystemView) -> Survey {
         leases: Vec::new(),
         running: Vec::new(),
         workings: Vec::new(),
-        problems: Vec::new(),
+        problems: scope.unseen.clone(),
         listed: HashSet::new(),
     };
     for target in &scope.targets {

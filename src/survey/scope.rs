@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Problem;
 use crate::evidence::view::SystemView;
-use crate::install::config::Environment;
-use crate::install::discover::{StateDir, discover};
+use crate::install::discover::{Contained, Discovery, StateDir, discover, identity};
+use crate::install::environment::Environment;
 use crate::install::trace::{self, Trace};
 use crate::openclaw::lock_kind::Place;
 use crate::words;
@@ -13,6 +14,10 @@ use crate::words;
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
     pub targets: Vec<Target>,
+    /// State directories that only another user's process led to, and that user.
+    pub of_others: Vec<(PathBuf, u32)>,
+    /// What belongs to it and cannot be looked at.
+    pub unseen: Vec<Problem>,
 }
 
 /// One thing to walk.
@@ -114,8 +119,8 @@ impl Target {
 pub enum ScopeError {
     #[error("{}: {what}", words::path(.path))]
     Path { path: PathBuf, what: String },
-    #[error("no OpenClaw install found; looked at:\n{}\nName one with --state-dir DIR, or try `lockdoctor demo`.", places(.looked_at))]
-    NothingFound { looked_at: Vec<StateDir> },
+    #[error("no OpenClaw install found; looked at:\n{}\n{}", places(.looked_at), what_to_name(.contained))]
+    NothingFound { looked_at: Vec<StateDir>, contained: Vec<Contained> },
 }
 
 fn places(looked_at: &[StateDir]) -> String {
@@ -126,19 +131,52 @@ fn places(looked_at: &[StateDir]) -> String {
     if lines.is_empty() { "  nothing: HOME is not set".to_owned() } else { lines.join("\n") }
 }
 
+fn what_to_name(contained: &[Contained]) -> String {
+    match contained {
+        [] => "Name one with --state-dir DIR, or try `lockdoctor demo`.".to_owned(),
+        contained => {
+            let hints = contained.iter().map(|gateway| {
+                let path = words::shell_word(&gateway.path.to_string_lossy());
+                format!(
+                    "A gateway runs in a container (pid {}); its install:\n    --state-dir {path}",
+                    gateway.pid
+                )
+            });
+            hints.collect::<Vec<_>>().join("\n")
+        }
+    }
+}
+
+impl Problem {
+    /// Of an install that a gateway in a container uses.
+    fn of_container(gateway: &Contained) -> Self {
+        let path = words::shell_word(&gateway.path.to_string_lossy());
+        let what = format!(
+            "a gateway runs in a container (pid {}), and its install is not looked at; add --state-dir {path}",
+            gateway.pid
+        );
+        Self::unseen(&gateway.path, what)
+    }
+}
+
 impl Scope {
     /// The scope of `[PATH…]` and `--state-dir`; with neither, the installs are found as OpenClaw finds them.
     pub fn resolve(paths: &[PathBuf], state_dirs: &[PathBuf], view: &SystemView) -> Result<Self, ScopeError> {
         if paths.is_empty() && state_dirs.is_empty() {
             let discovery = discover(&Environment::of_this_process(), view);
             if discovery.found.is_empty() {
-                return Err(ScopeError::NothingFound { looked_at: discovery.looked_at });
+                let Discovery { looked_at, contained, .. } = discovery;
+                return Err(ScopeError::NothingFound { looked_at, contained });
             }
+            let of_others =
+                discovery.found.iter().filter_map(|found| Some((found.path.clone(), found.of_user?)));
+            let of_others = of_others.collect();
+            let unseen = discovery.contained.iter().map(Problem::of_container).collect();
             let targets = discovery
                 .found
                 .into_iter()
                 .map(|found| Target::State { path: found.path, only: Part::Whole });
-            return Ok(Self { targets: targets.collect() });
+            return Ok(Self { targets: targets.collect(), of_others, unseen });
         }
         let mut scope = Self::default();
         for path in state_dirs {
@@ -167,7 +205,7 @@ impl Scope {
 
     /// Two names of one directory are one target.
     fn add(&mut self, mut target: Target) {
-        let real = |target: &Target| target.path().canonicalize().ok();
+        let real = |target: &Target| identity(target.path());
         let name = real(&target);
         match self.targets.iter_mut().find(|other| name.is_some() && real(other) == name) {
             Some(known) => {

@@ -11,8 +11,8 @@ use rustix::io::Errno;
 use super::gather::{Context, gather};
 use super::scope::Target;
 use super::walk::{PLACES, listing};
-use super::{Problem, ProblemSeverity, SurveyedLock};
-use crate::evidence::directory::Directory;
+use super::{Problem, SurveyedLock};
+use crate::evidence::directory::{Directory, Reach, Unreached};
 use crate::evidence::view::SystemView;
 use crate::install::Install;
 use crate::install::gateway;
@@ -149,17 +149,36 @@ impl StandingRoot {
     pub fn places_elsewhere(&self) -> Vec<(PathBuf, Role, Belonging)> {
         let Some(install) = self.install() else { return Vec::new() };
         let agents = install.agents().unwrap_or_default();
+        let sessions = |agent, store| Role { agent, store, ..Role::leaf(Place::Sessions) };
         let moved = install.moved_sessions(&agents).into_iter().map(|moved| {
-            let role = Role { agent: moved.agent, store: Some(moved.store), ..Role::leaf(Place::Sessions) };
-            (moved.path, role, Belonging::ByPlace)
+            let role = sessions(moved.agent, Some(moved.store));
+            (moved.path, role, Belonging::LedTo(Reach::Configured))
+        });
+        let linked = install.sessions(&agents).into_iter().filter_map(|seen| {
+            let reach = seen.opened.ok()?.reach;
+            let linked = Belonging::LedTo(Reach::Linked);
+            (reach == Reach::Linked).then(|| (seen.path, sessions(seen.agent, None), linked))
+        });
+        let private = install.config.agents.iter().filter_map(|agent| {
+            let role = Role { agent: Some(agent.id.clone()), ..Role::leaf(Place::AgentPrivate) };
+            Some((agent.directory.clone()?, role, Belonging::LedTo(Reach::Configured)))
         });
         let workspace = install.config.workspace.clone().unwrap_or_else(|| self.path.join("workspace"));
-        let dreams =
-            (workspace.join("memory").join(".dreams"), Role::leaf(Place::Dreams), Belonging::ByPlace);
+        let dreams = workspace.join("memory").join(".dreams");
+        let dreams = (dreams, Role::leaf(Place::Dreams), Belonging::LedTo(Reach::Configured));
         let shared = gateway::shared_lock_directories(&install.root).into_iter();
         let shared =
             shared.map(|(path, uid)| (path, Role::leaf(Place::GatewayTmp), Belonging::ByPayload { uid }));
-        moved.chain([dreams]).chain(shared).collect()
+        moved.chain(linked).chain(private).chain([dreams]).chain(shared).collect()
+    }
+
+    /// Opens one of them.
+    pub fn open_elsewhere(&self, path: &Path, belonging: Belonging) -> Result<Directory, Unreached> {
+        match belonging {
+            Belonging::ByPayload { uid } => Ok(gateway::open_shared(path, uid)?),
+            Belonging::ByPlace => Ok(Directory::open_root(path)?),
+            Belonging::LedTo(reach) => Directory::open_led_to(path, reach, &self.directory),
+        }
     }
 
     /// Looks at one name now. `None`: there is nothing, or no lock of this install.
@@ -171,7 +190,7 @@ impl StandingRoot {
         belonging: Belonging,
         view: &mut SystemView,
     ) -> Result<Option<SurveyedLock>, Errno> {
-        gather(&self.context, directory, name, kind, belonging == Belonging::ByPlace, view)
+        gather(&self.context, directory, name, kind, !belonging.is_shared(), view)
     }
 
     /// Adds session keys, and the limits that hang on them, to locks of one sessions directory.
@@ -185,8 +204,7 @@ impl StandingRoot {
             Ok(Some(store)) => locks.for_each(|lock| self.context.name_session(lock, &store)),
             Ok(None) => {}
             Err(what) => {
-                let severity = ProblemSeverity::Detail;
-                return Err(Problem { path: directory.path.clone(), what, severity });
+                return Err(Problem::unseen(&directory.path, what));
             }
         }
         Ok(())
@@ -196,11 +214,19 @@ impl StandingRoot {
 /// How it is known that a lock belongs to an install.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Belonging {
+    /// Below the root.
     ByPlace,
+    /// A configuration or a link leads there.
+    LedTo(Reach),
     /// The locks of all installs of this user lie there; the payload names the install.
-    ByPayload {
-        uid: u32,
-    },
+    ByPayload { uid: u32 },
+}
+
+impl Belonging {
+    /// Locks of other installs may lie beside it.
+    pub fn is_shared(self) -> bool {
+        matches!(self, Self::ByPayload { .. })
+    }
 }
 
 /// The names of the locks in `directory`, sorted; transcripts are passed over.
@@ -211,7 +237,7 @@ pub fn locks_in(directory: &Directory, role: &Role) -> Result<Vec<(OsString, Loc
 
 impl Problem {
     /// What kept `path` from being looked at, in words.
-    pub fn of(path: &Path, error: Errno) -> Self {
+    pub fn of(path: &Path, error: impl Into<Unreached>) -> Self {
         Self::incomplete(path, error)
     }
 }

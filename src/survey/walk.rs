@@ -14,11 +14,12 @@ use super::claims;
 use super::gather::{Context, gather};
 use super::scope::{Part, Target};
 use super::{Guarded, Problem, ProblemSeverity, Survey, SurveyedRoot, TranscriptListed};
-use crate::evidence::directory::Directory;
+use crate::evidence::directory::{Directory, Reach, Unreached};
 use crate::evidence::view::SystemView;
-use crate::install::Install;
+use crate::install::config::Agent;
 use crate::install::gateway::gateway_locks;
 use crate::install::sessions::SessionStore;
+use crate::install::{Install, Sessions};
 use crate::leases;
 use crate::openclaw::lock_kind::{LockKind, Place, recognise};
 use crate::openclaw::names::STORE;
@@ -31,8 +32,10 @@ pub(super) const PLACES: &[(&str, Place, usize)] = &[
     ("sandbox", Place::Sandbox, 0),
     ("qmd", Place::Qmd, 0),
     ("acp", Place::PluginStore, 0),
-    ("commitments", Place::PluginStore, 1),
-    ("plugins", Place::PluginStore, 3),
+    ("commitments", Place::PluginStore, 2),
+    ("crestodian", Place::PluginStore, 2),
+    ("internal-agent-runs", Place::PluginStore, 2),
+    ("plugins", Place::PluginStore, 5),
     ("discord", Place::PluginStore, 1),
     ("matrix", Place::PluginStore, 4),
     ("msteams", Place::PluginStore, 1),
@@ -69,7 +72,11 @@ pub(super) fn walk(target: &Target, view: &mut SystemView, survey: &mut Survey) 
 }
 
 impl Problem {
-    pub(super) fn incomplete(path: &Path, error: Errno) -> Self {
+    pub(super) fn incomplete(path: &Path, error: impl Into<Unreached>) -> Self {
+        let error = match error.into() {
+            Unreached::System(error) => error,
+            other @ Unreached::ForeignOwner { .. } => return Self::unseen(path, other.to_string()),
+        };
         let what = match error {
             Errno::ACCESS | Errno::PERM => {
                 "permission denied; run lockdoctor as the user that owns it".to_owned()
@@ -78,7 +85,12 @@ impl Problem {
             Errno::MFILE => "too many open files; raise `ulimit -n`".to_owned(),
             other => other.to_string(),
         };
-        Self { path: path.to_owned(), what, severity: ProblemSeverity::Incomplete }
+        Self::unseen(path, what)
+    }
+
+    /// Something that had to be looked at could not be, or a default stands in for it.
+    pub fn unseen(path: &Path, what: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), what: what.into(), severity: ProblemSeverity::Incomplete }
     }
 }
 
@@ -111,12 +123,14 @@ impl<'a> Walker<'a> {
     }
 
     fn finish(self) {
-        let problems = self.context.install.iter().flat_map(|install| &install.config.problems);
-        self.survey.problems.extend(problems.map(|what| Problem {
-            path: self.path.clone(),
-            what: what.clone(),
-            severity: ProblemSeverity::Detail,
-        }));
+        if let Some(install) = &self.context.install {
+            let said = |what: &String| Problem::unseen(&self.path, what.clone());
+            self.survey.problems.extend(install.config.problems.iter().map(said));
+            if let Some(store) = install.refused_store() {
+                let what = "session.store names it, and a store's name ends in .json; not looked at";
+                self.survey.problems.push(Problem::unseen(store, what));
+            }
+        }
         let root =
             SurveyedRoot { path: self.path, install: self.context.install, stores: self.context.stores };
         self.survey.roots.push(root);
@@ -133,18 +147,24 @@ impl<'a> Walker<'a> {
         let Some(install) = &self.context.install else { return };
         let root = Rc::clone(&install.root);
         let agents = install.agents();
-        let moved = install.moved_sessions(agents.as_deref().unwrap_or_default());
+        let sessions = install.sessions(agents.as_deref().unwrap_or_default());
+        let private = install.config.agents.clone();
         let dreams = install.config.workspace.clone().unwrap_or_else(|| root.path.join("workspace"));
         for (relative, place, depth) in PLACES {
             self.below(&root, Path::new(relative), *place, *depth, None);
         }
-        for moved in moved {
-            match Directory::open_root(&moved.path) {
-                Ok(directory) => {
-                    self.sessions_directory(Rc::new(directory), moved.agent.as_deref(), &moved.store);
-                }
-                Err(Errno::NOENT) => {}
-                Err(error) => self.survey.problems.push(Problem::incomplete(&moved.path, error)),
+        for Sessions { path, store, agent, opened } in sessions {
+            match opened {
+                Ok(directory) => self.sessions_directory(directory, agent.as_deref(), &store),
+                Err(error) => self.survey.problems.push(Problem::incomplete(&path, error)),
+            }
+        }
+        for Agent { id, directory } in private {
+            let Some(path) = directory else { continue };
+            match Directory::open_led_to(&path, Reach::Configured, &root) {
+                Ok(directory) => self.list(Rc::new(directory), Place::AgentPrivate, Some(&id)),
+                Err(Unreached::System(Errno::NOENT)) => {}
+                Err(error) => self.survey.problems.push(Problem::incomplete(&path, error)),
             }
         }
         match &agents {
@@ -153,7 +173,8 @@ impl<'a> Walker<'a> {
         }
         self.gateway_locks(&root);
         self.coordinators(&root);
-        if let Ok(directory) = Directory::open_root(&dreams.join("memory").join(".dreams")) {
+        let dreams = dreams.join("memory").join(".dreams");
+        if let Ok(directory) = Directory::open_led_to(&dreams, Reach::Configured, &root) {
             self.list(Rc::new(directory), Place::Dreams, None);
         }
     }
@@ -162,14 +183,6 @@ impl<'a> Walker<'a> {
         let base = Path::new("agents").join(agent);
         self.below(root, &base, Place::Agent, 0, Some(agent));
         self.below(root, &base.join("agent"), Place::AgentPrivate, 0, Some(agent));
-        match root.open_beneath(&base.join("sessions")) {
-            Ok(directory) => self.sessions_directory(Rc::new(directory), Some(agent), STORE),
-            Err(Errno::NOENT | Errno::NOTDIR) => {}
-            Err(error) => {
-                let path = root.path.join(base).join("sessions");
-                self.survey.problems.push(Problem::incomplete(&path, error));
-            }
-        }
     }
 
     /// `store`: what `session.store` calls the store in it.
@@ -192,11 +205,10 @@ impl<'a> Walker<'a> {
                 self.context.stores.insert(directory.path.clone(), store);
             }
             Ok(None) => {}
-            Err(what) => self.survey.problems.push(Problem {
-                path: directory.path.clone(),
-                what: format!("{what}; session keys are not shown"),
-                severity: ProblemSeverity::Detail,
-            }),
+            Err(what) => {
+                let what = format!("{what}; session keys are not known");
+                self.survey.problems.push(Problem::unseen(&directory.path, what));
+            }
         }
     }
 
@@ -212,14 +224,16 @@ impl<'a> Walker<'a> {
         let directory = if relative.as_os_str().is_empty() {
             Rc::clone(root)
         } else {
-            match root.open_beneath(relative) {
+            let install = self.context.install.as_ref();
+            let opened =
+                install.map_or_else(|| Ok(root.open_beneath(relative)?), |i| i.open_inside(relative));
+            match opened {
                 Ok(directory) => Rc::new(directory),
-                // No lock is expected behind a link here; a private directory of another user is said.
-                Err(Errno::ACCESS) => {
-                    let problem = Problem::incomplete(&root.path.join(relative), Errno::ACCESS);
+                Err(Unreached::System(Errno::NOENT | Errno::NOTDIR)) => return,
+                Err(error) => {
+                    let problem = Problem::incomplete(&root.path.join(relative), error);
                     return self.survey.problems.push(problem);
                 }
-                Err(_) => return,
             }
         };
         let below = if depth > 0 { directory.subdirectories().unwrap_or_default() } else { Vec::new() };

@@ -486,10 +486,18 @@ fn cap(evidence: &Evidence, judgement: Judgement) -> Judgement {
         (Management::ReportOnly, _, Action::Reclaim) => {
             Judgement { action: Action::Report, proof: None, ..judgement }
         }
+        (_, Relevance::BehindLink, Action::Reclaim) => {
+            Judgement { action: Action::Report, proof: None, note: Some(BEHIND_LINK), ..judgement }
+        }
+        // Whatever lies there, OpenClaw meets it when it next wants the lock.
+        (Management::Managed, _, Action::None) if judgement.verdict == Verdict::Refused => {
+            Judgement { action: Action::Report, ..judgement }
+        }
         _ => judgement,
     }
 }
 
+const BEHIND_LINK: &str = "reached through a symbolic link, and nothing is done behind one; name the directory it leads to as a PATH";
 const FOSSIL: &str =
     "left over from the file era: OpenClaw 2026.8.1 and later ignore it, and it blocks nobody";
 

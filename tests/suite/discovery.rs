@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Run, Running, TestEnv, eventually, hold, is_root, own_pid, payload, skipped};
+use crate::support::{Run, Running, TestEnv, dead_pid, eventually, hold, is_root, own_pid, payload, skipped};
 use serde_json::Value;
 
 /// A lock of session `id` in a state directory at `state`, held by this process.
@@ -132,7 +132,7 @@ fn a_fresh_install_and_a_volume_that_is_filled_later_are_no_mistake() {
         for (command, run) in looked_at(&env, &volume) {
             match command {
                 "check" => assert!(
-                    run.stdout.starts_with("LOCKS OK - nothing of OpenClaw's is here yet | blocked=0;"),
+                    run.stdout.starts_with("LOCKS OK - nothing of OpenClaw's is here yet | "),
                     "{run:?}"
                 ),
                 "doctor" => assert_ne!(run.code, 2, "{run:?}"),
@@ -333,7 +333,7 @@ fn a_broken_configuration_is_said_and_replaced_by_defaults() {
     let env = TestEnv::new("2026.5.22");
     let (lock, _open) = held_in(&env.state(), "a");
     env.config("{ token: 'sk-very-secret', oops");
-    let scan = env.scan().exits(0);
+    let scan = env.scan().exits(2);
     scan.says(&lock, "held");
     assert!(scan.stderr.contains("openclaw.json") && scan.stderr.contains("defaults"), "{scan:#?}");
     assert!(!scan.stderr.contains("very-secret") && !scan.stdout.contains("very-secret"));
@@ -376,4 +376,196 @@ fn the_limit_and_where_it_comes_from() {
     let (seconds, source) = limit(r#"{meta: {lastTouchedVersion: "2026.3.13"}}"#);
     assert_eq!(seconds, 1200 + 120 + 60, "{source}");
     assert!(source.contains("cron"), "{source}");
+}
+
+/// What had to be looked at and could not be: no command calls the rest healthy, and each says what it was.
+#[track_caller]
+fn is_not_healthy(env: &TestEnv, said: &str) {
+    let state = env.state();
+    let state = state.to_string_lossy();
+    for command in ["scan", "diagnose", "check", "reclaim"] {
+        let run = env.run(&[command, "--state-dir", &state]);
+        assert!(run.code == if command == "check" { 3 } else { 2 }, "{command}: {run:#?}");
+        assert!(format!("{}{}", run.stdout, run.stderr).contains(said), "{command}: {said}: {run:#?}");
+    }
+}
+
+#[test]
+fn whatever_could_not_be_read_is_not_healthy() {
+    let with = |config: &str| {
+        let env = TestEnv::new("2026.5.22");
+        env.config(config);
+        env
+    };
+    is_not_healthy(&with("{ broken"), "is not valid JSON5");
+    is_not_healthy(&with("{$include: './not-there.json'}"), "$include ./not-there.json");
+    is_not_healthy(&with("{session: {store: '/x/${NOT_SET}/s.json'}}"), "NOT_SET");
+    is_not_healthy(&with("{session: {store: '/etc/passwd'}}"), "ends in .json");
+    let env = TestEnv::new("2026.5.22");
+    symlink("/nonexistent/openclaw.json", env.state().join("clawdbot.json")).expect("symlink");
+    fs::remove_file(env.state().join("openclaw.json")).expect("remove");
+    is_not_healthy(&env, "clawdbot.json");
+    let env = TestEnv::new("2026.5.22");
+    let _open = hold(&env.session("a"), &payload(own_pid(), None));
+    fs::write(env.sessions("main").join("sessions.json"), "{\"a\": {\"sess").expect("store");
+    is_not_healthy(&env, "session keys are not known");
+    if skipped(is_root(), "a directory of another user needs root") {
+        return;
+    }
+    let env = TestEnv::new("2026.5.22");
+    let elsewhere = env.home().join("elsewhere");
+    fs::create_dir(&elsewhere).expect("directory");
+    std::os::unix::fs::chown(&elsewhere, Some(1234), Some(1234)).expect("chown");
+    fs::create_dir(env.state().join("agents/neo")).expect("directory");
+    symlink(&elsewhere, env.state().join("agents/neo/sessions")).expect("symlink");
+    is_not_healthy(&env, "belongs to uid 1234");
+    fs::remove_file(env.state().join("agents/neo/sessions")).expect("remove");
+    env.config(&format!("{{session: {{store: '{}/sessions.json'}}}}", elsewhere.display()));
+    is_not_healthy(&env, "belongs to uid 1234");
+}
+
+/// OpenClaw works behind the link, so its locks are seen; nothing is done there until it is named.
+#[test]
+fn sessions_behind_a_link_are_looked_at_and_left_alone() {
+    let env = TestEnv::new("2026.5.22");
+    let data = env.home().join("data");
+    fs::create_dir(&data).expect("directory");
+    fs::create_dir(env.state().join("agents/neo")).expect("directory");
+    symlink(&data, env.state().join("agents/neo/sessions")).expect("symlink");
+    let lock = data.join("a.jsonl.lock");
+    let dead = payload(dead_pid(), Some(1));
+    fs::write(&lock, &dead).expect("lock");
+    let scan = env.scan();
+    scan.says(&lock, "stale dead-pid no-writer");
+    assert_eq!(scan.lock(&lock)["action"], "report", "{scan:#?}");
+    let state = env.state();
+    env.run(&["reclaim", "--yes", "--state-dir", &state.to_string_lossy()]);
+    env.run(&["watch", "--once", "--reclaim", "--state-dir", &state.to_string_lossy()]);
+    assert_eq!(fs::read(&lock).expect("there"), dead);
+    let named = env.run(&["reclaim", "--yes", &data.to_string_lossy()]).exits(0);
+    assert_ne!(fs::read(&lock).expect("there"), dead, "{named:#?}");
+}
+
+#[test]
+fn a_configuration_that_is_a_link_is_read_through_it() {
+    let env = TestEnv::new("2026.5.22");
+    let elsewhere = env.home().join("store-of-nix.json");
+    let (moved, from_dotenv) = (env.home().join("moved"), env.home().join("dotenv"));
+    let store = format!("{}/{{agentId}}/sessions.json", moved.display());
+    let config = format!("{{session: {{store: '{store}'}}, agents: {{list: [{{id: 'Neo'}}]}}}}");
+    fs::write(&elsewhere, config).expect("config");
+    fs::remove_file(env.state().join("openclaw.json")).expect("remove");
+    symlink(&elsewhere, env.state().join("openclaw.json")).expect("symlink");
+    let in_moved = |directory: &Path| {
+        fs::create_dir_all(directory).expect("directory");
+        let lock = directory.join("a.jsonl.lock");
+        let open = hold(&lock, &payload(own_pid(), None));
+        (lock, open)
+    };
+    let (lock, _open) = in_moved(&moved.join("neo"));
+    env.scan().exits(0).says(&lock, "held");
+    // `.env` in the state directory is read by the gateway at its start.
+    fs::write(env.state().join(".env"), format!("SESSIONS={}\n", from_dotenv.display())).expect(".env");
+    fs::write(&elsewhere, "{session: {store: '${SESSIONS}/sessions.json'}}").expect("config");
+    let (lock, _open) = in_moved(&from_dotenv);
+    env.scan().exits(0).says(&lock, "held");
+}
+
+#[test]
+fn locks_of_sessions_that_are_no_agents_are_listed() {
+    let env = TestEnv::new("2026.7.1");
+    let agent_dir = env.home().join("neo-private");
+    env.config(&format!("{{agents: {{list: [{{id: 'neo', agentDir: '{}'}}]}}}}", agent_dir.display()));
+    let mut open = Vec::new();
+    let mut locks = Vec::new();
+    for directory in [
+        "crestodian/sessions",
+        "internal-agent-runs",
+        "commitments/extractor-sessions/x",
+        "plugins/active-memory/transcripts/main",
+    ] {
+        let directory = env.state().join(directory);
+        fs::create_dir_all(&directory).expect("directory");
+        let lock = directory.join("a.jsonl.lock");
+        open.push(hold(&lock, &payload(own_pid(), None)));
+        locks.push(lock);
+    }
+    fs::create_dir(&agent_dir).expect("directory");
+    locks.push(agent_dir.join("auth-profiles.json.lock"));
+    open.push(hold(&locks[4], &payload(own_pid(), None)));
+    let scan = env.scan().exits(0);
+    for lock in &locks {
+        scan.says(lock, "held");
+    }
+}
+
+/// Two directories of one name in two mount namespaces, as two containers have them.
+#[test]
+fn two_containers_are_two_installs() {
+    if skipped(is_root(), "/proc/PID/root needs root") {
+        return;
+    }
+    let env = TestEnv::empty();
+    let mut gateways = Vec::new();
+    let mut open = Vec::new();
+    for name in ["one", "two"] {
+        let state = env.home().join(name);
+        open.push(held_in(&state, name));
+        let script = format!("mount --bind {} /mnt && echo ready && exec sleep 60", state.display());
+        let mut gateway = Running::start(Command::new("unshare").args([
+            "--mount",
+            "--propagation=private",
+            "sh",
+            "-c",
+            &script,
+        ]));
+        if skipped(gateway.line() == "ready", "no mount namespace here") {
+            return;
+        }
+        gateways.push(gateway);
+    }
+    let dirs: Vec<String> =
+        gateways.iter().map(|gateway| format!("/proc/{}/root/mnt", gateway.id())).collect();
+    let scan = env.run(&["scan", "--json", "--state-dir", &dirs[0], "--state-dir", &dirs[1]]);
+    assert_eq!(roots(&scan), dirs, "{scan:#?}");
+}
+
+/// A gateway in a container keeps its state where only it sees it: that is said, with what to type.
+#[test]
+fn a_gateway_in_a_container_is_said_with_what_to_name() {
+    if skipped(is_root(), "a PID and a mount namespace need root") {
+        return;
+    }
+    let env = TestEnv::empty();
+    let state = env.home().join("volume");
+    let (lock, _open) = held_in(&state, "a");
+    let gateway = env.named_like("openclaw-gateway");
+    let script =
+        format!("mount --bind {} /mnt && echo ready && exec {} 60", state.display(), gateway.display());
+    let mut command = Command::new("unshare");
+    env.isolate(&mut command).env("OPENCLAW_STATE_DIR", "/mnt");
+    command.args([
+        "--mount",
+        "--propagation=private",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "sh",
+        "-c",
+        &script,
+    ]);
+    let mut container = Running::start(&mut command);
+    if skipped(container.line() == "ready", "no namespaces here") {
+        return;
+    }
+    let mut run = env.run(&["scan"]);
+    eventually("the gateway is seen", || {
+        run = env.run(&["scan"]);
+        run.stderr.contains("/root/mnt")
+    });
+    let typed = run.stderr.split("--state-dir ").last().expect("an option").trim().to_owned();
+    assert!(run.code == 2 && typed.ends_with("/root/mnt"), "{run:#?}");
+    let scan = env.run(&["scan", "--json", "--state-dir", &typed]);
+    let inside = Path::new(&typed).join(lock.strip_prefix(&state).expect("below"));
+    scan.says(&inside, "held");
 }

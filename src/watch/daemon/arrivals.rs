@@ -9,7 +9,6 @@ use tracing::{debug, info, warn};
 use super::Daemon;
 use crate::openclaw::lock_kind::{LockKind, Management};
 use crate::survey::SurveyedLock;
-use crate::survey::standing::Belonging;
 use crate::watch::directories::Change;
 use crate::watch::directories::root::{Root, Trigger};
 use crate::watch::findings::of_locks::deleted_while_held;
@@ -109,7 +108,7 @@ impl Daemon {
     /// In a directory that installs share, a lock is ours once a look has shown it.
     fn is_ours(&self, lock: &KnownLock) -> bool {
         let watched = self.directories.get(lock.directory);
-        watched.is_none_or(|watched| watched.belonging == Belonging::ByPlace) || lock.look().is_some()
+        watched.is_none_or(|watched| !watched.belonging.is_shared()) || lock.look().is_some()
     }
 
     fn content_touched(&mut self, wd: Wd, closed: bool) {

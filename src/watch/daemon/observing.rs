@@ -45,7 +45,7 @@ impl Daemon {
         let (name, kind) = (lock.name.clone(), lock.kind);
         let Some(watched) = self.directories.get(lock.directory) else { return };
         let (root, belonging) = (watched.root, watched.belonging);
-        let may_be_anothers = belonging != Belonging::ByPlace && lock.look().is_none();
+        let may_be_anothers = belonging.is_shared() && lock.look().is_none();
         let to_be_watched = lock.content_watch.is_none() && kind != LockKind::Coordinator && !may_be_anothers;
         let Ok(directory) = self.directories.open(lock.directory) else {
             return self.schedule_root(root, Trigger::Change);
@@ -78,7 +78,7 @@ impl Daemon {
     /// It is not there. As a rule its deletion is on the way to us already, and tells how it went.
     fn missed(&mut self, id: LockId, belonging: Belonging) {
         let Some(lock) = self.locks.table.get_mut(id) else { return };
-        if lock.missed() || belonging != Belonging::ByPlace {
+        if lock.missed() || belonging.is_shared() {
             return self.released(id, Release::Unseen);
         }
         self.wakeups.deadlines.set(Due::Look(id), self.view.now.boot + NEWS_DELAY);

@@ -106,7 +106,7 @@ impl Directories {
         self.places.insert((root, position), id);
         match locks {
             Ok(mut locks) => {
-                if belonging != Belonging::ByPlace {
+                if belonging.is_shared() {
                     locks.retain(|(_, kind)| *kind == LockKind::Gateway);
                 }
                 changes.push(Change::Listed { directory: id, locks });

@@ -1,12 +1,11 @@
 //! One watched directory.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 
 use rustix::io::Errno;
 
-use crate::evidence::directory::Directory;
-use crate::install::gateway::open_shared;
+use crate::evidence::directory::{Directory, Unreached};
 use crate::survey::StandingRoot;
 use crate::survey::standing::{Belonging, Role};
 use crate::watch::ids::RootId;
@@ -100,13 +99,8 @@ pub(crate) fn open_at(
     match position {
         Position::Below(relative) if relative.as_os_str().is_empty() => Ok(Rc::clone(&root.directory)),
         Position::Below(relative) => root.directory.open_beneath(relative).map(Rc::new),
-        Position::Elsewhere(path) => open_elsewhere(path, belonging).map(Rc::new),
-    }
-}
-
-fn open_elsewhere(path: &Path, belonging: Belonging) -> Result<Directory, Errno> {
-    match belonging {
-        Belonging::ByPayload { uid } => open_shared(path, uid),
-        Belonging::ByPlace => Directory::open_root(path),
+        Position::Elsewhere(path) => {
+            root.open_elsewhere(path, belonging).map(Rc::new).map_err(Unreached::errno)
+        }
     }
 }

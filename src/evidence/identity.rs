@@ -1,4 +1,4 @@
-//! Root acts with the identity of the user whose directory it is.
+//! Root acts, and goes where a file leads it, with the identity of the user whose directory it is.
 //!
 //! Whoever owns a directory can put anything under any name in it, at any moment. As long as lockdoctor has no
 //! more rights there than that user, the worst it can be fooled into is what the user could have done alone;
@@ -10,13 +10,13 @@ use rustix::thread::{
     CapabilitySet, capabilities, set_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
-use crate::evidence::directory::Directory;
+use super::directory::Directory;
 
 /// While it lives, this thread has the uid and gid of a directory's owner; nothing changes unless we are root
 /// and the owner is not. Credentials are a thread's own in Linux (credentials(7)): other threads keep theirs.
 #[derive(Debug)]
 #[must_use = "the identity ends with this value"]
-pub(super) struct ActingAs {
+pub(crate) struct ActingAs {
     before: Option<Before>,
 }
 
@@ -27,7 +27,7 @@ struct Before {
 }
 
 impl ActingAs {
-    pub(super) fn owner_of(directory: &Directory) -> Result<Self, Errno> {
+    pub(crate) fn owner_of(directory: &Directory) -> Result<Self, Errno> {
         if geteuid().as_raw() != 0 || directory.uid == 0 {
             return Ok(Self { before: None });
         }
@@ -61,6 +61,21 @@ impl Drop for ActingAs {
         let _ = set_thread_res_gid(None, before.gid, None);
         let _ = set_thread_groups(&before.groups);
     }
+}
+
+/// The user's name; `None` where `/etc/passwd` has none.
+pub fn name_of(uid: u32) -> Option<String> {
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    })
+}
+
+/// `uid 1000 (node)`.
+pub fn user(uid: u32) -> String {
+    name_of(uid).map_or_else(|| format!("uid {uid}"), |name| format!("uid {uid} ({name})"))
 }
 
 #[cfg(test)]

@@ -1,0 +1,249 @@
+//! The parts of OpenClaw's configuration that locks depend on. What is missing or broken is said, and defaults stand
+//! in for it; lockdoctor never writes it.
+
+mod kept;
+mod variables;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::environment::{Environment, expand_home};
+use super::file::Trust;
+use crate::openclaw::timeouts::Timeouts;
+use crate::openclaw::version::Version;
+use crate::words::{path as shown, printable};
+
+/// More problems than this of one configuration are counted.
+const MAX_PROBLEMS: usize = 20;
+
+/// What was read, and what could not be.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    pub path: Option<PathBuf>,
+    pub version: Option<Version>,
+    pub timeouts: Timeouts,
+    /// `session.store`: moves `sessions.json` and with it the sessions directory; may contain `{agentId}`.
+    pub session_store: Option<PathBuf>,
+    pub workspace: Option<PathBuf>,
+    pub logging_file: Option<PathBuf>,
+    pub gateway_port: Option<u16>,
+    pub cron_store: Option<PathBuf>,
+    pub agents: Vec<Agent>,
+    /// One sentence for each thing that was not understood; defaults stand in for it.
+    pub problems: Vec<String>,
+}
+
+/// An agent that the configuration names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agent {
+    pub id: String,
+    /// Where it keeps what is its own, `auth-profiles.json` among it.
+    pub directory: Option<PathBuf>,
+}
+
+impl Config {
+    pub fn read(path: &Path, trust: Trust<'_>, environment: &Environment) -> Self {
+        let kept::Read { root, mut problems } = kept::read(path, trust);
+        let there = root.is_some();
+        let root = root.unwrap_or_default();
+        let mut environment = environment.clone();
+        variables::of_configuration(&root, &mut environment);
+        let mut config = Self {
+            path: there.then(|| path.to_owned()),
+            ..Self::from_value(&root, &environment, &mut problems)
+        };
+        let more = problems.len().saturating_sub(MAX_PROBLEMS);
+        problems.truncate(MAX_PROBLEMS);
+        problems.extend((more > 0).then(|| format!("{}: {more} more problems", shown(path))));
+        config.problems = problems;
+        config
+    }
+
+    fn from_value(root: &Value, environment: &Environment, problems: &mut Vec<String>) -> Self {
+        let text = |keys: &[&str]| lookup(root, keys).and_then(Value::as_str);
+        let mut file = |keys: &[&str]| {
+            let text = variables::substituted(text(keys)?, environment).unwrap_or_else(|missing| {
+                problems.push(format!(
+                    "{} needs the variable {}, which is not set here; run lockdoctor with it",
+                    keys.join("."),
+                    printable(&missing)
+                ));
+                String::new()
+            });
+            (!text.is_empty()).then(|| expand_home(&text, environment))
+        };
+        let session_store = file(&["session", "store"]);
+        let workspace = file(&["agents", "defaults", "workspace"]).or_else(|| file(&["agent", "workspace"]));
+        let (logging_file, cron_store) = (file(&["logging", "file"]), file(&["cron", "store"]));
+        Self {
+            path: None,
+            version: text(&["meta", "lastTouchedVersion"]).and_then(|v| v.parse().ok()),
+            timeouts: timeouts(root, environment),
+            session_store,
+            workspace,
+            logging_file,
+            gateway_port: lookup(root, &["gateway", "port"])
+                .and_then(Value::as_u64)
+                .and_then(|port| u16::try_from(port).ok()),
+            cron_store,
+            agents: agents(root, environment),
+            problems: Vec::new(),
+        }
+    }
+}
+
+/// The limits as they are configured; a variable of the gateway goes first.
+fn timeouts(root: &Value, environment: &Environment) -> Timeouts {
+    let number = |path: &[&str]| lookup(root, path).and_then(Value::as_f64);
+    let write_lock = |key: &str, variable: &str| {
+        if let Some(ms) = environment.get(variable).and_then(|text| text.parse::<u64>().ok()) {
+            return Some((Duration::from_millis(ms), format!("{variable} of the gateway")));
+        }
+        let ms = lookup(root, &["session", "writeLock", key])?.as_u64().filter(|ms| *ms > 0)?;
+        Some((Duration::from_millis(ms), format!("session.writeLock.{key}")))
+    };
+    Timeouts {
+        run_seconds: number(&["agents", "defaults", "timeoutSeconds"]),
+        compaction_seconds: number(&["agents", "defaults", "compaction", "timeoutSeconds"]),
+        max_hold: write_lock("maxHoldMs", "OPENCLAW_SESSION_WRITE_LOCK_MAX_HOLD_MS"),
+        acquire: write_lock("acquireTimeoutMs", "OPENCLAW_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS"),
+    }
+}
+
+/// `agents.list[]` up to 2026.7, `agents.entries` from 2026.8.1.
+fn agents(root: &Value, environment: &Environment) -> Vec<Agent> {
+    let agent = |id: &str, entry: &Value| {
+        let directory = entry.get("agentDir").and_then(Value::as_str);
+        let directory = directory.and_then(|text| variables::substituted(text, environment).ok());
+        let id = normalised(id);
+        let directory = directory.map(|text| expand_home(&text, environment));
+        (!id.is_empty()).then_some(Agent { id, directory })
+    };
+    let list = lookup(root, &["agents", "list"]).and_then(Value::as_array).into_iter().flatten();
+    let listed = list.filter_map(|entry| agent(entry.get("id")?.as_str()?, entry));
+    let entries = lookup(root, &["agents", "entries"]).and_then(Value::as_object).into_iter().flatten();
+    listed.chain(entries.filter_map(|(id, entry)| agent(id, entry))).collect()
+}
+
+/// As OpenClaw makes a directory's name of an agent's (`normalizeAgentId`): 64 lower-case letters, digits, `_`, `-`.
+fn normalised(id: &str) -> String {
+    let letter = |c: char| match c.to_ascii_lowercase() {
+        c @ ('a'..='z' | '0'..='9' | '_' | '-') => c,
+        _ => '-',
+    };
+    let id: String = id.trim().chars().map(letter).collect();
+    id.trim_matches('-').chars().take(64).collect()
+}
+
+fn lookup<'a>(root: &'a Value, keys: &[&str]) -> Option<&'a Value> {
+    keys.iter().try_fold(root, |value, key| value.get(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::openclaw::timeouts::NO_TIMEOUT;
+
+    fn read(text: &str, environment: &Environment) -> Config {
+        let directory = tempfile::tempdir().expect("tempdir");
+        let path = directory.path().join("openclaw.json");
+        std::fs::write(&path, text).expect("write");
+        std::fs::write(directory.path().join("more.json5"), "{session: {store: '${STORE}/s.json'}, l: [2]}")
+            .expect("write");
+        Config::read(&path, Trust::Named, environment)
+    }
+
+    #[test]
+    fn json5_with_include_and_variables() {
+        let text = "// a comment\n{ $include: './more.json5', agents: {defaults: {timeoutSeconds: 900.7,},}, \
+                    meta: {lastTouchedVersion: '2026.5.22'} }";
+        let config = read(text, &Environment::from([("STORE", "/data")]));
+        assert_eq!(config.session_store.as_deref(), Some(Path::new("/data/s.json")));
+        assert_eq!(config.version, Some(Version::release(5, 22)));
+        assert_eq!(config.timeouts.run(None).value, Duration::from_secs(900));
+        assert_eq!(config.problems, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_a_lock_does_not_depend_on_is_no_problem() {
+        let text = "{channels: {telegram: {botToken: '${TELEGRAM_TOKEN}', $include: './not-there'}}, \
+                    session: {store: '${NOT_SET}/s.json'}}";
+        let config = read(text, &Environment::default());
+        assert_eq!(
+            config.problems,
+            ["session.store needs the variable NOT_SET, which is not set here; run lockdoctor with it"]
+        );
+        assert_eq!(config.session_store, None);
+        let own = read(
+            "{env: {vars: {A: '/a'}, B: 'b'}, session: {store: '${A}/${B}.json'}}",
+            &Environment::default(),
+        );
+        assert_eq!(own.session_store.as_deref(), Some(Path::new("/a/b.json")));
+    }
+
+    #[test]
+    fn agents_of_both_forms() {
+        let text =
+            "{agents: {list: [{id: 'Neo Two', agentDir: '/a'}, {id: 'x'}], entries: {y: {agentDir: '/b'}}}}";
+        let agents = read(text, &Environment::default()).agents;
+        let seen: Vec<_> = agents.iter().map(|agent| (&*agent.id, agent.directory.as_deref())).collect();
+        assert_eq!(seen, [("neo-two", Some(Path::new("/a"))), ("x", None), ("y", Some(Path::new("/b")))]);
+    }
+
+    #[test]
+    fn broken_missing_and_hostile_files_leave_the_defaults() {
+        let none = Environment::default();
+        let broken = read("{ token: 'sk-secret' oops", &none);
+        assert_eq!(broken.problems.len(), 1);
+        assert!(!broken.problems[0].contains("sk-secret"), "{:?}", broken.problems);
+        assert!(read(&"[".repeat(200_000), &none).problems[0].contains("nested"));
+        let outside = read("{ $include: '../../../../etc/hostname' }", &none);
+        assert!(outside.problems[0].contains("outside") || outside.problems[0].contains("cannot be read"));
+        assert!(Config::read(Path::new("/nonexistent/x.json"), Trust::Named, &none).problems.is_empty());
+    }
+
+    /// 87 bytes of this once hung every command.
+    #[test]
+    fn files_that_include_themselves_or_each_other_are_said_and_end() {
+        let none = Environment::default();
+        let four = "{\"$include\": [\"./openclaw.json\", \"./openclaw.json\", \"./openclaw.json\", \"./openclaw.json\"]}";
+        let config = read(four, &none);
+        assert_eq!(config.problems.len(), 4, "{:?}", config.problems);
+        assert!(config.problems[0].contains("includes itself"), "{:?}", config.problems);
+
+        let directory = tempfile::tempdir().expect("tempdir");
+        let file = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).expect("write");
+        // A file for each step of the way down, each twice: 2^10 without a budget.
+        for step in 0..12 {
+            file(&format!("{step}.json"), &format!("{{$include: ['./{0}.json', './{0}.json']}}", step + 1));
+        }
+        file("openclaw.json", "{$include: './0.json', session: {store: '/x/s.json'}}");
+        let started = std::time::Instant::now();
+        let config = Config::read(&directory.path().join("openclaw.json"), Trust::Named, &none);
+        assert!(started.elapsed() < Duration::from_secs(2));
+        assert!(config.problems.iter().any(|problem| problem.contains("more than")), "{:?}", config.problems);
+        assert_eq!(config.session_store.as_deref(), Some(Path::new("/x/s.json")));
+        assert!(config.problems.len() <= MAX_PROBLEMS + 1);
+    }
+
+    #[test]
+    fn zero_and_negative_timeouts_are_read_as_their_era_does() {
+        let timeouts = |n: f64| Timeouts { run_seconds: Some(n), ..Timeouts::default() };
+        let old = Version::release(7, 1);
+        let new = Version::release(8, 2);
+        assert_eq!(timeouts(0.0).run(Some(&old)).value, Duration::from_secs(1));
+        assert_eq!(timeouts(0.0).run(Some(&new)).value, NO_TIMEOUT);
+        assert_eq!(timeouts(-5.0).run(Some(&new)).value, Duration::from_secs(1));
+        let defaults = Timeouts::default();
+        assert_eq!(defaults.run(Some(&Version::release(3, 13))).value, Duration::from_secs(600));
+        assert_eq!(defaults.run(Some(&Version::release(3, 22))).value, Duration::from_secs(172_800));
+    }
+
+    #[test]
+    fn strings_are_no_timeouts() {
+        let config = read("{agents: {defaults: {timeoutSeconds: '900'}}}", &Environment::default());
+        assert_eq!(config.timeouts.run_seconds, None);
+    }
+}
