@@ -138,7 +138,7 @@ pub struct RestartArgs {
 
 pub fn run(common: &Common, args: &WatchArgs) -> anyhow::Result<Exit> {
     let options = options(common, args)?;
-    log::start(args.log_format, args.log_level);
+    let _logging = log::start(args.log_format, args.log_level)?;
     match Daemon::new(options, Box::new(reread))?.run()? {
         Ended::Stopped => Ok(Exit::Clean),
         Ended::Settled(exit) => Ok(exit),

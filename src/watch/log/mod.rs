@@ -1,6 +1,8 @@
 //! Where the log goes and how: text for a terminal, JSON on request, the journal's priority prefixes under
 //! systemd. One line for each change of state, never one for each look.
 
+mod writer;
+
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
@@ -14,6 +16,9 @@ use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{self, Format, FormatEvent, FormatFields, Full};
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::registry::LookupSpan;
+
+pub use writer::Logging;
+pub(crate) use writer::dropped;
 
 use crate::door::{self, Form};
 use crate::words::printable;
