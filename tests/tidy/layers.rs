@@ -32,8 +32,7 @@ const LAYERS: [(&str, &str); 23] = [
 ];
 
 /// Circles that are there still: parts of a name that every file of one begins with.
-const STILL: [&str; 8] =
-    ["cli", "diagnosis", "doctor", "gatewaylog", "reclaim", "settings", "survey", "watch"];
+const STILL: [&str; 7] = ["cli", "diagnosis", "doctor", "gatewaylog", "reclaim", "settings", "survey"];
 
 fn is_known(file: &str) -> bool {
     STILL.contains(&file.split("::").next().unwrap_or_default())

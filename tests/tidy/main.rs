@@ -190,7 +190,7 @@ fn clocks_are_read_where_it_is_said() {
         ("src/reclaim/", "stamps the journal; patience while it waits its turn"),
         ("src/examination/", "a document says when it was made"),
         ("src/peek/witness.rs", "a snapshot says when it was taken"),
-        ("src/watch/log.rs", "stamps its own log lines"),
+        ("src/watch/log/mod.rs", "stamps its own log lines"),
         ("src/watch/sources/databases.rs", "its own CPU time is the price of a look"),
         ("src/watch/sources/logs.rs", "which day and zone a log without them means"),
     ];

@@ -15,6 +15,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use rustix::process::{Resource, getrlimit};
 use tracing::info;
 
 use super::directories::{Change, Directories, root};
@@ -75,12 +76,13 @@ impl std::fmt::Debug for Daemon {
 impl Daemon {
     pub fn new(options: Options, reread: Reread) -> anyhow::Result<Self> {
         raise_descriptor_limit();
+        let descriptors = getrlimit(Resource::Nofile).current.map_or(usize::MAX, |most| most as usize);
         crate::sys::return_free_memory();
         let view = SystemView::open();
         let polling = Polling::new(options.poll).context("cannot make an eventfd")?;
         let directories = Directories::new(root::wanted(&options.what, &view), polling)
             .context("cannot start inotify (see sysctl fs.inotify.max_user_instances)")?;
-        let wakeups = Wakeups::new()?;
+        let wakeups = Wakeups::new(descriptors)?;
         wakeups.poller.add(&directories, Source::Directories, Interest::Read)?;
         wakeups.poller.add(&directories.polling, Source::Polling, Interest::Read)?;
         let notify = Notify::new(options.tell.clone());
@@ -91,7 +93,7 @@ impl Daemon {
             reread,
             wakeups,
             directories,
-            locks: Locks::default(),
+            locks: Locks::new(descriptors),
             board: Board::default(),
             view,
             reclaimers: Reclaimers::default(),
@@ -107,6 +109,7 @@ impl Daemon {
         }
         loop {
             let more_is_due = self.do_what_is_due();
+            self.admit_waiting();
             if !more_is_due && !self.serving.watching {
                 self.begin_watching();
                 if !self.say_what_is_awaited() && self.options.run == Run::Once {
@@ -178,7 +181,7 @@ impl Daemon {
             Source::Child(id) => {
                 self.notify.command_ended(id, self.view.now.boot, &mut self.wakeups);
             }
-            Source::Listener => self.accept(),
+            Source::Listener => self.serving.accept(self.view.now.boot, &mut self.wakeups),
             Source::Connection(id) => self.serve(id),
             Source::Signals => {}
         }
@@ -215,6 +218,7 @@ impl Daemon {
                 Due::Databases(root) => self.look_at_databases(root),
                 Due::Diagnosis => self.diagnose(),
                 Due::Connection(id) => self.serving.cut_off(id),
+                Due::Listener => self.serving.resume(&self.wakeups.poller),
             }
             // Looks take time; deadlines that pass meanwhile are due too.
             self.view.now = Now::read();

@@ -23,7 +23,7 @@ use crate::watch::directories::root::Trigger;
 use crate::watch::findings::of_locks::shown_key;
 use crate::watch::ids::{LockId, RootId};
 use crate::watch::locks::known::{Aged, Birth, KnownLock};
-use crate::watch::locks::patience::{Suspicion, weigh, weigh_abandoned};
+use crate::watch::locks::patience::{Suspicion, Weighed, weigh, weigh_abandoned};
 use crate::watch::locks::release::Release;
 use crate::watch::wakeups::Due;
 use crate::watch::wakeups::poller::Poller;
@@ -143,6 +143,7 @@ impl Daemon {
             look.pin = None;
             return self.keep(id, look, None, Some(now + NEXT_MOMENT));
         }
+        self.keep_open(id, &mut look, &mut weighed);
         look.judgement = weighed.shown;
         let watched =
             watch_owner(&look.evidence, &mut self.wakeups.processes, &mut self.view, &self.wakeups.poller);
@@ -168,6 +169,32 @@ impl Daemon {
         }
         if changed {
             self.say_status();
+        }
+    }
+
+    /// Holds on to the file for as long as another look depends on its being the same one; without a place it waits
+    /// for its turn.
+    fn keep_open(&mut self, id: LockId, look: &mut SurveyedLock, weighed: &mut Weighed) {
+        let Some(lock) = self.locks.table.get_mut(id) else { return };
+        if weighed.look_again.is_none() && weighed.licence.is_none() {
+            look.pin = None;
+        }
+        if look.pin.is_none() || lock.pinned.is_some() {
+            return;
+        }
+        let root = RootId::of(look);
+        lock.pinned = self.locks.pins.take(root, self.directories.roots().count());
+        if lock.pinned.is_none() {
+            look.pin = None;
+            (weighed.suspicion, weighed.licence, weighed.look_again) = (None, None, None);
+            self.locks.pins.wait(root, id);
+        }
+    }
+
+    /// Looks at the locks whose turn it is to be held open.
+    pub(super) fn admit_waiting(&mut self) {
+        for id in self.locks.pins.admit(self.directories.roots().count()) {
+            self.wakeups.deadlines.set_by(Due::Look(id), self.view.now.boot);
         }
     }
 

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::Daemon;
 use crate::reclaim::{Failure, Outcome};
 use crate::survey::SurveyedLock;
-use crate::verdict::{Reason, StaleProof};
+use crate::verdict::{Reason, StaleProof, Verdict};
 use crate::watch::findings::of_locks::{self, Context, shown_key};
 use crate::watch::findings::{Act, Finding, Raised, Remedy, code_of};
 use crate::watch::ids::{LockId, RootId};
@@ -33,7 +33,7 @@ impl Daemon {
         let Mandate::Reclaim(policy) = self.options.mandate else { return };
         let Some(lock) = self.locks.table.get_mut(id) else { return };
         if !policy.allows(licence.proof.verdict()) {
-            return;
+            return lock.let_go();
         }
         if let Some(retry_at) = lock.setback().map(|setback| setback.retry_at).filter(|at| *at > now.boot) {
             return self.wakeups.deadlines.set(Due::Look(id), retry_at);
@@ -89,13 +89,13 @@ impl Daemon {
                 }
                 self.wakeups.deadlines.set(Due::Look(id), now);
             }
-            Outcome::Failed(failure) => self.set_back(id, &failure, act, suspicion),
+            Outcome::Failed(failure) => self.set_back(id, &failure, act, suspicion.of),
         }
     }
 
-    fn set_back(&mut self, id: LockId, failure: &Failure, act: &Act, suspicion: Suspicion) {
+    fn set_back(&mut self, id: LockId, failure: &Failure, act: &Act, of: Verdict) {
         let Some(lock) = self.locks.table.get_mut(id) else { return };
-        let reason = lock.set_back(failure.to_string(), suspicion, self.view.now.boot);
+        let reason = lock.set_back(failure.to_string(), of, self.view.now.boot);
         if let Some(setback) = lock.setback() {
             self.wakeups.deadlines.set(Due::Look(id), setback.retry_at);
         }

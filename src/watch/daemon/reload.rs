@@ -26,6 +26,7 @@ impl Daemon {
         }
         self.notify.adopt(options.tell.clone());
         let elsewhere = options.what != self.options.what;
+        let other_mandate = options.mandate != self.options.mandate;
         let other_logs = elsewhere || options.logs != self.options.logs;
         self.options = options;
         self.reclaimers.close();
@@ -35,8 +36,11 @@ impl Daemon {
         if other_logs {
             self.follow_logs();
         }
-        // What may be done has changed, perhaps.
         for id in self.locks.table.ids() {
+            // What was only shown was not held open: it settles anew before it is acted on.
+            if let Some(lock) = self.locks.table.get_mut(id).filter(|_| other_mandate) {
+                lock.clear();
+            }
             self.wakeups.deadlines.set_by(Due::Look(id), self.view.now.boot);
         }
         Ok(())

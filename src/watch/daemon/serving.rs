@@ -1,16 +1,10 @@
 //! Clients of the listener, answered from what the daemon knows.
 
 use super::Daemon;
-use crate::watch::serve::Picture;
+use crate::watch::serve::{Picture, TimeLimit};
 use crate::watch::wakeups::Due;
 
 impl Daemon {
-    pub(super) fn accept(&mut self) {
-        for (id, until) in self.serving.accept(self.view.now.boot, &self.wakeups.poller) {
-            self.wakeups.deadlines.set(Due::Connection(id), until);
-        }
-    }
-
     pub(super) fn serve(&mut self, id: u32) {
         self.freshen();
         let picture = Picture {
@@ -22,8 +16,11 @@ impl Daemon {
             board: &self.board,
             processes: self.wakeups.processes.len(),
         };
-        if self.serving.turn(id, &self.wakeups.poller, &picture) {
-            self.wakeups.deadlines.cancel(Due::Connection(id));
+        let due = Due::Connection(id);
+        match self.serving.turn(id, &self.wakeups.poller, &picture) {
+            TimeLimit::Stays => {}
+            TimeLimit::Until(at) => self.wakeups.deadlines.set(due, at),
+            TimeLimit::Over => self.wakeups.deadlines.cancel(due),
         }
     }
 }

@@ -39,6 +39,10 @@ pub(crate) fn code_of(kind: LockKind, verdict: Verdict) -> Option<Code> {
     })
 }
 
+/// What a look at a lock can find, and the next look end.
+const OF_A_LOOK: [Code; 5] =
+    [Code::GatewayLock, Code::StaleLock, Code::LeakedLock, Code::OverdueLock, Code::StuckGuard];
+
 /// Where a finding comes from, and so what ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
@@ -139,7 +143,7 @@ pub(crate) struct Change {
 
 #[derive(Debug)]
 pub(crate) struct Board {
-    open: BTreeMap<Key, Finding>,
+    open: Open,
     acts: VecDeque<Act>,
     /// When what logs and databases tell was made up last.
     pub(crate) made_up: Pace,
@@ -147,61 +151,59 @@ pub(crate) struct Board {
 
 impl Default for Board {
     fn default() -> Self {
-        Self { open: BTreeMap::new(), acts: VecDeque::new(), made_up: Pace::new(PAUSE, BETWEEN) }
+        Self { open: Open::default(), acts: VecDeque::new(), made_up: Pace::new(PAUSE, BETWEEN) }
     }
 }
 
 impl Board {
     pub(crate) fn raise(&mut self, finding: Finding) -> Raised {
-        let key = finding.key();
-        if let Some(known) = self.open.get_mut(&key) {
-            let Finding { first_seen, since, count, .. } = *known;
-            *known = Finding { first_seen, since, count: count + 1, ..finding };
-            Raised::Known
-        } else {
-            self.open.insert(key, finding);
-            Raised::New
+        match self.open.remove(&finding.key()) {
+            Some(Finding { first_seen, since, count, .. }) => {
+                self.open.insert(Finding { first_seen, since, count: count + 1, ..finding });
+                Raised::Known
+            }
+            None => {
+                self.open.insert(finding);
+                Raised::New
+            }
         }
     }
 
     /// A lock that was deleted while it was held: nothing that is seen later ends that, so time does.
     pub(crate) fn forget_deletions(&mut self, now: Duration) {
-        let over = |_: &Key, finding: &mut Finding| {
+        self.open.extract(|finding| {
             finding.code == Code::LockDeletedWhileHeld
                 && finding.origin == Origin::Lock
                 && now >= finding.since + DELETIONS_STAND
-        };
-        self.open.extract_if(.., over).for_each(drop);
+        });
     }
 
     /// Everything that was open about the lock at `path`, but for `except`.
     pub(crate) fn resolve_lock(&mut self, path: &Path, except: Option<Code>) -> Vec<Finding> {
-        // Nobody can undo a deletion; see `forget_deletions`.
-        let ends = |_: &Key, finding: &mut Finding| {
-            finding.origin == Origin::Lock
-                && finding.lock.as_deref() == Some(path)
-                && Some(finding.code) != except
-                && finding.code != Code::LockDeletedWhileHeld
-        };
-        self.open.extract_if(.., ends).map(|(_, finding)| finding).collect()
+        let about = path.to_string_lossy();
+        // A deletion cannot be undone; see `forget_deletions`.
+        let ends = OF_A_LOOK.into_iter().filter(|code| Some(*code) != except);
+        let keys = ends.map(|code| (code, about.clone().into_owned()));
+        keys.filter_map(|key| self.open.remove_if(&key, |finding| finding.origin == Origin::Lock)).collect()
     }
 
     /// What logs and databases tell now, in place of what they told before.
     pub(crate) fn heard(&mut self, findings: Vec<Finding>) -> Change {
+        let before = self.open.extract(|finding| finding.origin == Origin::Heard);
         let mut before: BTreeMap<Key, Finding> =
-            self.open.extract_if(.., |_, finding| finding.origin == Origin::Heard).collect();
+            before.into_iter().map(|finding| (finding.key(), finding)).collect();
         let mut new = Vec::new();
         for finding in findings {
             let key = finding.key();
             // The first of a kind is the most serious.
-            if self.open.contains_key(&key) {
+            if self.open.contains(&key) {
                 continue;
             }
             let since = before.remove(&key).map(|known| known.since);
             if since.is_none() {
                 new.push(finding.clone());
             }
-            self.open.insert(key, Finding { since: since.unwrap_or(finding.since), ..finding });
+            self.open.insert(Finding { since: since.unwrap_or(finding.since), ..finding });
         }
         Change { new, gone: before.into_values().collect() }
     }
@@ -215,17 +217,58 @@ impl Board {
 
     /// Findings that call for something.
     pub(crate) fn pressing(&self) -> usize {
-        self.open.values().filter(|finding| finding.severity > Severity::Info).count()
+        self.open.pressing
     }
 
     pub(crate) fn open(&self) -> impl Iterator<Item = &Finding> {
-        self.open.values()
+        self.open.findings.values()
     }
 
     /// The latest first.
     pub(crate) fn acts(&self) -> impl Iterator<Item = &Act> {
         self.acts.iter()
     }
+}
+
+/// Open findings, and how many of them call for something: that is asked at each change.
+#[derive(Debug, Default)]
+struct Open {
+    findings: BTreeMap<Key, Finding>,
+    pressing: usize,
+}
+
+impl Open {
+    fn insert(&mut self, finding: Finding) {
+        self.pressing += usize::from(presses(&finding));
+        if let Some(before) = self.findings.insert(finding.key(), finding) {
+            self.pressing -= usize::from(presses(&before));
+        }
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Finding> {
+        let finding = self.findings.remove(key)?;
+        self.pressing -= usize::from(presses(&finding));
+        Some(finding)
+    }
+
+    fn remove_if(&mut self, key: &Key, is: impl Fn(&Finding) -> bool) -> Option<Finding> {
+        if self.findings.get(key).is_some_and(is) { self.remove(key) } else { None }
+    }
+
+    fn extract(&mut self, gone: impl Fn(&Finding) -> bool) -> Vec<Finding> {
+        let gone: Vec<Finding> =
+            self.findings.extract_if(.., |_, finding| gone(finding)).map(|(_, finding)| finding).collect();
+        self.pressing -= gone.iter().filter(|finding| presses(finding)).count();
+        gone
+    }
+
+    fn contains(&self, key: &Key) -> bool {
+        self.findings.contains_key(key)
+    }
+}
+
+fn presses(finding: &Finding) -> bool {
+    finding.severity > Severity::Info
 }
 
 #[cfg(test)]

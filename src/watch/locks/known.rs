@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::patience::Suspicion;
+use super::pins::Place;
 use crate::evidence::Writer;
 use crate::openclaw::lock_kind::LockKind;
 use crate::survey::SurveyedLock;
@@ -47,6 +48,8 @@ pub(crate) struct KnownLock {
     pub(crate) closed: bool,
     /// The process whose end is waited for on its behalf.
     pub(crate) watched_process: Option<u32>,
+    /// Its place among the files that are held open.
+    pub(crate) pinned: Option<Place>,
     stage: Stage,
 }
 
@@ -58,8 +61,8 @@ pub(crate) enum Stage {
     Seen(Box<SurveyedLock>),
     /// The same file has looked free since a moment, and is looked at again before that counts.
     Settling { look: Box<SurveyedLock>, suspicion: Suspicion },
-    /// An attempt to reclaim it came to nothing.
-    SetBack { look: Box<SurveyedLock>, suspicion: Suspicion, setback: Box<Setback> },
+    /// An attempt to reclaim it came to nothing. Before the next it settles anew, as nothing holds it open.
+    SetBack { look: Box<SurveyedLock>, suspicion: Option<Suspicion>, setback: Box<Setback> },
     /// The last look did not find it; the news of how it went is on its way.
     Vanishing(Option<Box<SurveyedLock>>),
 }
@@ -76,6 +79,8 @@ pub(crate) struct Aged {
 #[derive(Debug, Clone)]
 pub(crate) struct Setback {
     pub(crate) why: String,
+    /// What it looked like.
+    of: Verdict,
     pub(crate) attempts: u32,
     pub(crate) retry_at: Duration,
 }
@@ -106,6 +111,7 @@ impl KnownLock {
             session_named: false,
             closed: false,
             watched_process: None,
+            pinned: None,
             stage: Stage::Awaited,
         }
     }
@@ -137,7 +143,8 @@ impl KnownLock {
 
     pub(crate) fn suspicion(&self) -> Option<Suspicion> {
         match &self.stage {
-            Stage::Settling { suspicion, .. } | Stage::SetBack { suspicion, .. } => Some(*suspicion),
+            Stage::Settling { suspicion, .. } => Some(*suspicion),
+            Stage::SetBack { suspicion, .. } => *suspicion,
             Stage::Awaited | Stage::Seen(_) | Stage::Vanishing(_) => None,
         }
     }
@@ -151,14 +158,25 @@ impl KnownLock {
 
     /// A look has been taken. A setback stands for as long as the same is suspected.
     pub(crate) fn seen(&mut self, look: Box<SurveyedLock>, suspicion: Option<Suspicion>) {
+        if look.pin.is_none() {
+            self.pinned = None;
+        }
         let before = std::mem::replace(&mut self.stage, Stage::Awaited);
         self.stage = match (suspicion, before) {
             (None, _) => Stage::Seen(look),
-            (Some(suspicion), Stage::SetBack { suspicion: of, setback, .. }) if of.of == suspicion.of => {
-                Stage::SetBack { look, suspicion, setback }
+            (Some(suspicion), Stage::SetBack { setback, .. }) if setback.of == suspicion.of => {
+                Stage::SetBack { look, suspicion: Some(suspicion), setback }
             }
             (Some(suspicion), _) => Stage::Settling { look, suspicion },
         };
+    }
+
+    /// Nothing depends on its staying the same file.
+    pub(crate) fn let_go(&mut self) {
+        self.pinned = None;
+        if let Some(look) = self.look_mut() {
+            look.pin = None;
+        }
     }
 
     /// What was suspected does not hold any more, or was of other content.
@@ -185,16 +203,17 @@ impl KnownLock {
     }
 
     /// An attempt came to nothing. Each pause before the next is twice as long as the last, up to five minutes.
-    pub(crate) fn set_back(&mut self, why: String, suspicion: Suspicion, now: Duration) -> Reason {
+    pub(crate) fn set_back(&mut self, why: String, of: Verdict, now: Duration) -> Reason {
+        self.pinned = None;
         let before = self.setback();
         let attempts = before.map_or(0, |setback| setback.attempts);
         let reason =
             if before.is_some_and(|setback| setback.why == why) { Reason::Known } else { Reason::New };
         let pause = FIRST_RETRY.saturating_mul(1 << attempts.min(10)).min(LAST_RETRY);
-        let setback = Box::new(Setback { why, attempts: attempts + 1, retry_at: now + pause });
+        let setback = Box::new(Setback { why, of, attempts: attempts + 1, retry_at: now + pause });
         self.stage = match std::mem::replace(&mut self.stage, Stage::Awaited) {
             Stage::Seen(look) | Stage::Settling { look, .. } | Stage::SetBack { look, .. } => {
-                Stage::SetBack { look, suspicion, setback }
+                Stage::SetBack { look, suspicion: None, setback }
             }
             stage @ (Stage::Awaited | Stage::Vanishing(_)) => stage,
         };

@@ -4,6 +4,7 @@
 pub(crate) mod hold_times;
 pub(crate) mod known;
 pub(crate) mod patience;
+pub(crate) mod pins;
 pub(crate) mod release;
 pub(crate) mod table;
 #[cfg(test)]
@@ -16,14 +17,28 @@ use super::ids::RootId;
 use super::wakeups::inotify::Wd;
 use hold_times::HoldTimes;
 use known::KnownLock;
+use pins::Pins;
 use table::Table;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Locks {
     pub(crate) table: Table,
+    pub(crate) pins: Pins,
     /// Unlinked a moment ago while their owners had them open, by the watch on their content.
     pub(crate) removed: HashMap<Wd, Removed>,
     pub(crate) hold_times: HoldTimes,
+}
+
+impl Locks {
+    /// `descriptors`: as many as the process may have open.
+    pub(crate) fn new(descriptors: usize) -> Self {
+        Self {
+            table: Table::default(),
+            pins: Pins::new(descriptors),
+            removed: HashMap::new(),
+            hold_times: HoldTimes::default(),
+        }
+    }
 }
 
 /// A lock that was unlinked while its owner had it open.

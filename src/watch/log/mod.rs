@@ -17,6 +17,7 @@ use tracing_subscriber::fmt::format::{self, Format, FormatEvent, FormatFields, F
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::registry::LookupSpan;
 
+use writer::Lines;
 pub use writer::Logging;
 pub(crate) use writer::dropped;
 
@@ -59,12 +60,13 @@ impl From<LogLevel> for LevelFilter {
 }
 
 /// Starts logging to standard error.
-pub fn start(format: LogFormat, level: LogLevel) {
+pub fn start(format: LogFormat, level: LogLevel) -> io::Result<Logging> {
+    let (lines, logging) = writer::start(io::stderr())?;
     let form = if format == LogFormat::Json { Form::Json } else { Form::Text };
     let styled = colours();
     let base = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::from(level))
-        .with_writer(move || Entries { form, styled })
+        .with_writer(move || Entries { lines: lines.clone(), form, styled })
         .with_target(false)
         .log_internal_errors(false);
     let format = match format {
@@ -84,23 +86,24 @@ pub fn start(format: LogFormat, level: LogLevel) {
             base.with_ansi(styled).fmt_fields(fields()).with_timer(Utc).try_init()
         }
     };
+    Ok(logging)
 }
 
 /// Standard error, an entry at a time: whatever its fields hold, it stays one line.
-#[derive(Debug)]
 struct Entries {
+    lines: Lines,
     form: Form,
     styled: bool,
 }
 
 impl Write for Entries {
     fn write(&mut self, entry: &[u8]) -> io::Result<usize> {
-        io::stderr().write_all(&door::line(entry, self.form, self.styled))?;
+        self.lines.queue(door::line(entry, self.form, self.styled));
         Ok(entry.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 mod http;
 pub(crate) mod metrics;
 mod page;
+mod picture;
 mod status;
 mod stock;
 
@@ -10,33 +11,21 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tracing::warn;
 
-use super::directories::Directories;
-use super::findings::Board;
-use super::locks::Locks;
 use super::notify::delivery::Deliveries;
-use super::options::{Listen, Options, Ready};
-use super::sources::Sources;
+use super::options::{Listen, Ready};
 use super::wakeups::poller::Poller;
+use super::wakeups::{Due, Wakeups};
 use crate::clock::Now;
-use http::{Request, Response, Server, Status};
+use http::{Request, Response, Server, Status, Turn};
 use metrics::Metrics;
+pub(crate) use picture::Picture;
 
+/// How long the listener rests when descriptors run out.
+const REST: Duration = Duration::from_millis(250);
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const CLASSIC_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// What the daemon knows at the moment of a question.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Picture<'a> {
-    pub(crate) now: Now,
-    pub(crate) options: &'a Options,
-    pub(crate) directories: &'a Directories,
-    pub(crate) locks: &'a Locks,
-    pub(crate) sources: &'a Sources,
-    pub(crate) board: &'a Board,
-    /// Whose end is waited for.
-    pub(crate) processes: usize,
-}
 
 #[derive(Debug)]
 pub(crate) struct Serving {
@@ -44,6 +33,7 @@ pub(crate) struct Serving {
     /// Everything that was there at the start has been looked at.
     pub(crate) watching: bool,
     server: Option<Server>,
+    short_of_descriptors: bool,
     /// On the boot clock.
     started: Duration,
 }
@@ -55,8 +45,13 @@ impl Serving {
         poller: &Poller,
         now: Now,
     ) -> anyhow::Result<Self> {
-        let mut serving =
-            Self { metrics: Metrics::new(deliveries), watching: false, server: None, started: now.boot };
+        let mut serving = Self {
+            metrics: Metrics::new(deliveries),
+            watching: false,
+            server: None,
+            short_of_descriptors: false,
+            started: now.boot,
+        };
         serving.listen_at(listen, poller)?;
         Ok(serving)
     }
@@ -78,9 +73,30 @@ impl Serving {
         self.server.as_ref()?.address().ok()
     }
 
-    /// Takes in new clients: each with the time at which it is cut off.
-    pub(crate) fn accept(&mut self, now: Duration, poller: &Poller) -> Vec<(u32, Duration)> {
-        self.server.as_mut().map(|server| server.accept(now, poller)).unwrap_or_default()
+    /// Takes in new clients.
+    pub(crate) fn accept(&mut self, now: Duration, wakeups: &mut Wakeups) {
+        let Some(server) = &mut self.server else { return };
+        let accepted = server.accept(&wakeups.poller);
+        for id in accepted.dropped {
+            wakeups.deadlines.cancel(Due::Connection(id));
+        }
+        self.short_of_descriptors &= accepted.new.is_empty();
+        for id in accepted.new {
+            wakeups.deadlines.set(Due::Connection(id), now + http::HEAD_LIMIT);
+        }
+        if accepted.paused {
+            if !std::mem::replace(&mut self.short_of_descriptors, true) {
+                warn!("no descriptor is left for another client; the listener rests");
+            }
+            wakeups.deadlines.set(Due::Listener, now + REST);
+        }
+    }
+
+    /// Descriptors may be had again.
+    pub(crate) fn resume(&mut self, poller: &Poller) {
+        if let Some(server) = &mut self.server {
+            server.resume(poller);
+        }
     }
 
     pub(crate) fn cut_off(&mut self, id: u32) {
@@ -89,13 +105,26 @@ impl Serving {
         }
     }
 
-    /// A client can be read from, or written to. `true`: that was its end.
-    pub(crate) fn turn(&mut self, id: u32, poller: &Poller, picture: &Picture<'_>) -> bool {
-        let Self { server, metrics, watching, started } = self;
-        let Some(server) = server else { return false };
+    /// A client can be read from, or written to. Returns the change of its time limit.
+    pub(crate) fn turn(&mut self, id: u32, poller: &Poller, picture: &Picture<'_>) -> TimeLimit {
+        let Self { server, metrics, watching, started, .. } = self;
+        let Some(server) = server else { return TimeLimit::Over };
         let up = picture.now.boot.saturating_sub(*started);
-        server.turn(id, poller, |request| answer(request, metrics, *watching, up, picture))
+        match server.turn(id, poller, |request| answer(request, metrics, *watching, up, picture)) {
+            Turn::GoesOn => TimeLimit::Stays,
+            Turn::Answering => TimeLimit::Until(picture.now.boot + http::ANSWER_LIMIT),
+            Turn::Ended => TimeLimit::Over,
+        }
     }
+}
+
+/// Of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TimeLimit {
+    Stays,
+    Until(Duration),
+    /// It has ended.
+    Over,
 }
 
 fn answer(

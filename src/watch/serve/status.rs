@@ -7,8 +7,8 @@ use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::Picture;
 use super::metrics::Metrics;
+use super::picture::Picture;
 use crate::diagnosis::{LaneReport, Spread};
 use crate::report::json;
 use crate::survey::SurveyedLock;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::Picture;
 use super::metrics::Metrics;
+use super::picture::Picture;
 use crate::install::gateway::GatewayState;
 use crate::leases::{self, ClaimKind};
 use crate::openclaw::lock_kind::LockKind;
@@ -33,6 +33,8 @@ pub(super) fn take(picture: &Picture<'_>, metrics: &Metrics) {
         }
     }
     metrics.running_sessions.set(databases.running().count() as i64);
+    let dropped = &metrics.log_lines_dropped;
+    dropped.inc_by(crate::watch::log::dropped().saturating_sub(dropped.get()));
     for code in Code::ALL {
         let count = picture.board.open().filter(|finding| finding.code == *code).count();
         metrics.findings.get_or_create(&[("code", code.as_str())]).set(count as i64);

@@ -15,6 +15,8 @@ pub(crate) enum Due {
     Watchdog,
     /// A client is too slow.
     Connection(u32),
+    /// There may be descriptors for new clients again.
+    Listener,
     /// A command that we started runs too long.
     CommandLimit,
     /// A gateway restart that was put off.

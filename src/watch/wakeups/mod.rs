@@ -38,13 +38,14 @@ pub(crate) struct Wakeups {
 }
 
 impl Wakeups {
-    pub(crate) fn new() -> anyhow::Result<Self> {
+    /// `descriptors`: as many as the process may have open.
+    pub(crate) fn new(descriptors: usize) -> anyhow::Result<Self> {
         let wakeups = Self {
             poller: Poller::new().context("cannot make an epoll instance")?,
             deadlines: Deadlines::new(),
             file_writes: FileWrites::new()
                 .context("cannot start inotify (see sysctl fs.inotify.max_user_instances)")?,
-            processes: Processes::default(),
+            processes: Processes::new(descriptors / 4),
             signals: Signals::new().context("cannot listen for signals")?,
             service: Service::new(),
             timer: Timer::new().context("cannot make a timer")?,

@@ -68,6 +68,8 @@ impl Source {
 pub(crate) enum Interest {
     Read,
     Write,
+    /// Not now.
+    None,
 }
 
 impl Interest {
@@ -75,6 +77,7 @@ impl Interest {
         match self {
             Self::Read => EventFlags::IN,
             Self::Write => EventFlags::OUT,
+            Self::None => EventFlags::empty(),
         }
     }
 }

@@ -20,8 +20,9 @@ pub(crate) enum Watched {
     No,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Processes {
+    most: usize,
     open: HashMap<u32, Process>,
 }
 
@@ -33,10 +34,18 @@ struct Process {
 }
 
 impl Processes {
+    /// Waits for at most so many at a time.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, open: HashMap::new() }
+    }
+
     /// Waits for the end of `pid`, which was seen to have started at `start_ticks`.
     pub(crate) fn watch(&mut self, pid: u32, start_ticks: u64, poller: &Poller) -> Watched {
         if self.open.get(&pid).is_some_and(|process| process.start_ticks == start_ticks) {
             return Watched::Yes;
+        }
+        if self.open.len() >= self.most {
+            return Watched::No;
         }
         let Some(raw) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Watched::No };
         let pidfd = match pidfd_open(raw, PidfdFlags::empty()) {

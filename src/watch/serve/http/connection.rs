@@ -1,7 +1,7 @@
 //! One client, from its first byte to our last.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 
 use super::hosts::Hosts;
 use super::{Request, Response, Status};
@@ -20,6 +20,7 @@ pub(crate) enum Next {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
+    pub(crate) address: IpAddr,
     state: State,
 }
 
@@ -30,8 +31,13 @@ enum State {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, state: State::Reading { head: Vec::new() } }
+    pub(crate) fn new(stream: TcpStream, address: IpAddr) -> Self {
+        Self { stream, address, state: State::Reading { head: Vec::new() } }
+    }
+
+    /// It has not asked for anything yet.
+    pub(crate) fn is_silent(&self) -> bool {
+        matches!(self.state, State::Reading { .. })
     }
 
     pub(crate) fn turn(&mut self, hosts: &Hosts, answer: impl FnOnce(&Request) -> Response) -> Next {

@@ -1,13 +1,15 @@
 //! A very small HTTP/1.1 server for the loop: GET and HEAD, one request a connection, everything bounded. It
-//! never waits for a client; one that is slow is cut off.
+//! never waits for a client; one that is slow is cut off, and one that says nothing makes room for others.
 
 mod connection;
 pub(crate) mod hosts;
 
-use std::collections::HashMap;
-use std::net::{SocketAddr, TcpListener};
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tracing::debug;
 
 use crate::watch::options::Listen;
@@ -15,10 +17,14 @@ use crate::watch::wakeups::poller::{Interest, Poller, Source};
 use connection::{Connection, Next};
 use hosts::Hosts;
 
-/// Clients at the same time; more are turned away.
+/// Clients at the same time.
 const MOST_CONNECTIONS: usize = 32;
-/// From the first byte to the last.
-pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(5);
+/// Clients of one address at the same time that have not asked for anything yet.
+const MOST_SILENT: usize = 8;
+/// Until the head of the request is there.
+pub(crate) const HEAD_LIMIT: Duration = Duration::from_secs(1);
+/// From there to the last byte of the answer.
+pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// What was asked for, once it has passed the door.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,8 +83,19 @@ pub(crate) struct Server {
     listener: TcpListener,
     asked_for: SocketAddr,
     hosts: Hosts,
-    connections: HashMap<u32, Connection>,
+    /// In the order in which they came.
+    connections: BTreeMap<u32, Connection>,
     next_id: u32,
+    listening: bool,
+}
+
+/// What a turn made of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    GoesOn,
+    /// It is being answered; its time limit is another now.
+    Answering,
+    Ended,
 }
 
 impl Server {
@@ -87,7 +104,14 @@ impl Server {
         listener.set_nonblocking(true)?;
         poller.add(&listener, Source::Listener, Interest::Read)?;
         let hosts = Hosts::new(listener.local_addr()?, &listen.allow_hosts);
-        Ok(Self { listener, asked_for: listen.address, hosts, connections: HashMap::new(), next_id: 0 })
+        Ok(Self {
+            listener,
+            asked_for: listen.address,
+            hosts,
+            connections: BTreeMap::new(),
+            next_id: 0,
+            listening: true,
+        })
     }
 
     /// Which may be any port.
@@ -99,18 +123,27 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Takes in new clients: each with the time at which it is cut off.
-    pub(crate) fn accept(&mut self, now: Duration, poller: &Poller) -> Vec<(u32, Duration)> {
-        let mut taken = Vec::new();
-        loop {
-            let stream = match self.listener.accept() {
-                Ok((stream, _)) => stream,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                // Nobody waits any more; or no descriptor is left, and the next event tries again.
-                Err(_) => return taken,
+    /// Takes in new clients; each has until [`HEAD_LIMIT`] from now. With many at once, those that have been here
+    /// longest without having asked for anything make room.
+    pub(crate) fn accept(&mut self, poller: &Poller) -> Accepted {
+        let mut accepted = Accepted::default();
+        // The rest wakes the loop again.
+        for _ in 0..MOST_CONNECTIONS {
+            let (stream, peer) = match self.listener.accept() {
+                Ok(client) => client,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if is_short_of_descriptors(&error) => {
+                    // It would wake the loop again and again.
+                    accepted.paused = poller.modify(&self.listener, Source::Listener, Interest::None).is_ok();
+                    self.listening = !accepted.paused;
+                    break;
+                }
+                // That client is gone.
+                Err(_) => continue,
             };
+            accepted.dropped.extend(self.make_room(peer.ip()));
             if self.connections.len() >= MOST_CONNECTIONS {
-                debug!("too many connections; one is turned away");
+                debug!("every connection is being answered; one is turned away");
                 continue;
             }
             let id = self.next_id;
@@ -118,33 +151,76 @@ impl Server {
             if stream.set_nonblocking(true).is_ok()
                 && poller.add(&stream, Source::Connection(id), Interest::Read).is_ok()
             {
-                self.connections.insert(id, Connection::new(stream));
-                taken.push((id, now + TIME_LIMIT));
+                self.connections.insert(id, Connection::new(stream, peer.ip()));
+                accepted.new.push(id);
             }
+        }
+        accepted
+    }
+
+    /// Descriptors may be had again.
+    pub(crate) fn resume(&mut self, poller: &Poller) {
+        if !self.listening {
+            self.listening = poller.modify(&self.listener, Source::Listener, Interest::Read).is_ok();
         }
     }
 
-    /// A connection can be read from, or written to. `true`: that was its end.
+    /// Drops the eldest that has not asked for anything yet, if all places are taken, or too many by `address`.
+    fn make_room(&mut self, address: IpAddr) -> Option<u32> {
+        let silent = || self.connections.iter().filter(|(_, connection)| connection.is_silent());
+        let theirs = || silent().filter(|(_, connection)| connection.address == address);
+        let eldest = if theirs().count() >= MOST_SILENT {
+            theirs().next()
+        } else if self.connections.len() >= MOST_CONNECTIONS {
+            silent().next()
+        } else {
+            None
+        };
+        let id = *eldest?.0;
+        self.connections.remove(&id);
+        Some(id)
+    }
+
+    /// A connection can be read from, or written to.
     pub(crate) fn turn(
         &mut self,
         id: u32,
         poller: &Poller,
         answer: impl FnOnce(&Request) -> Response,
-    ) -> bool {
-        let Some(connection) = self.connections.get_mut(&id) else { return false };
-        let goes_on = match connection.turn(&self.hosts, answer) {
-            Next::Read => true,
-            Next::Write => poller.modify(&connection.stream, Source::Connection(id), Interest::Write).is_ok(),
-            Next::Close => false,
+    ) -> Turn {
+        let Some(connection) = self.connections.get_mut(&id) else { return Turn::Ended };
+        let was_silent = connection.is_silent();
+        let turn = match connection.turn(&self.hosts, answer) {
+            Next::Read => Turn::GoesOn,
+            Next::Write if !was_silent => Turn::GoesOn,
+            Next::Write => match poller.modify(&connection.stream, Source::Connection(id), Interest::Write) {
+                Ok(()) => Turn::Answering,
+                Err(_) => Turn::Ended,
+            },
+            Next::Close => Turn::Ended,
         };
-        if !goes_on {
+        if turn == Turn::Ended {
             self.cut_off(id);
         }
-        !goes_on
+        turn
     }
 
-    /// Its time is up.
     pub(crate) fn cut_off(&mut self, id: u32) {
         self.connections.remove(&id);
     }
+}
+
+/// What became of those who knocked.
+#[derive(Debug, Default)]
+pub(crate) struct Accepted {
+    pub(crate) new: Vec<u32>,
+    /// Those that made room.
+    pub(crate) dropped: Vec<u32>,
+    /// No descriptor is left: nobody is let in until [`Server::resume`].
+    pub(crate) paused: bool,
+}
+
+fn is_short_of_descriptors(error: &std::io::Error) -> bool {
+    let short = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    short.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }

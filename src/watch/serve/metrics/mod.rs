@@ -60,6 +60,7 @@ pub(crate) struct Metrics {
     pub(crate) leases: Family<[Label; 2], Gauge>,
     pub(crate) running_sessions: Gauge,
     pub(crate) database_looks: Counter,
+    pub(crate) log_lines_dropped: Counter,
 }
 
 impl Metrics {
@@ -168,6 +169,12 @@ impl Metrics {
                 Gauge::default(),
             ),
             database_looks: plain(r, "database_looks", "Times the databases were read", Counter::default()),
+            log_lines_dropped: plain(
+                r,
+                "own_log_lines_dropped",
+                "Lines of lockdoctor's own log that were dropped because its reader did not keep up",
+                Counter::default(),
+            ),
             logs,
             registry,
         };
