@@ -48,6 +48,11 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Another lockdoctor was at work; a moment later it may be done.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Busy { .. }))
+    }
+
     /// The remedy for an error of a step in `directory`.
     pub(super) fn of(what: &'static str, error: Errno, directory: &Directory) -> Self {
         match error {

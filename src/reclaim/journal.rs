@@ -19,6 +19,8 @@ const JOURNAL: &str = "journal.jsonl";
 const PREVIOUS: &str = "journal.1.jsonl";
 /// Then a new journal is begun and the previous one kept beside it: together at least the last 3 000 acts.
 const MAX_BYTES: u64 = 2 * 1024 * 1024;
+/// What of a journal is read at most, its end. One of ours is never as long.
+const LONGEST: u64 = 4 * MAX_BYTES;
 /// Read at once; longer lines take more.
 const BLOCK: u64 = 64 * 1024;
 
@@ -155,7 +157,7 @@ impl Journal {
     fn read_on(&mut self) -> Result<(), StoreError> {
         let size = self.size()?;
         // Should somebody have cut it, what we know of it is all that is left.
-        self.read_to = self.read_to.min(size);
+        self.read_to = self.read_to.min(size).max(size.saturating_sub(LONGEST));
         self.read_to = absorb_range(&self.fd, self.read_to, size, &mut self.past)
             .map_err(|error| failed(&self.path, "reading the journal", error))?;
         Ok(())

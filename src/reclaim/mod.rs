@@ -38,7 +38,7 @@ use breaker::Breaker;
 pub use failure::Failure;
 use journal::{Entry, Event, Subject};
 use past::Memory;
-use store::{STORE, Store, StoreError, Turn};
+use store::{Patience, STORE, Store, StoreError, Turn};
 use swap::{Places, SwapOutcome};
 
 /// What became of one lock.
@@ -80,14 +80,20 @@ pub struct Reclaimer {
     /// Stores of sessions directories that turned out to lie on another mount, by device and inode.
     elsewhere: HashMap<(u64, u64), Store>,
     breaker: Breaker,
+    patience: Patience,
 }
 
 impl Reclaimer {
     /// Opens, or creates, `lockdoctor/` in `home`, and finishes or undoes what a killed lockdoctor left half
     /// done there.
-    pub fn open(home: &Rc<Directory>, breaker: Breaker, leases: &mut Leases) -> Result<Self, Failure> {
-        let store = open_store(home, leases)?;
-        Ok(Self { store, elsewhere: HashMap::new(), breaker })
+    pub fn open(
+        home: &Rc<Directory>,
+        breaker: Breaker,
+        patience: Patience,
+        leases: &mut Leases,
+    ) -> Result<Self, Failure> {
+        let store = open_store(home, patience, leases)?;
+        Ok(Self { store, elsewhere: HashMap::new(), breaker, patience })
     }
 
     /// Swaps `lock` for a tombstone. The proof says that it has no holder; the last check asks once more.
@@ -115,7 +121,7 @@ impl Reclaimer {
         let directory = act.lock.directory();
         let store = match self.elsewhere.entry((directory.dev, directory.ino)) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(open_store(directory, leases)?),
+            Entry::Vacant(new) => new.insert(open_store(directory, self.patience, leases)?),
         };
         act.case.subject.lock = act.lock.name().to_string_lossy().into_owned();
         act.carry_out(store, leases)
@@ -123,8 +129,8 @@ impl Reclaimer {
 }
 
 /// Finishes or undoes what a killed lockdoctor left half done in `home`, if it ever worked there.
-pub fn recover(home: &Rc<Directory>, leases: &mut Leases) -> Result<(), Failure> {
-    if Store::exists(home) { open_store(home, leases).map(drop) } else { Ok(()) }
+pub fn recover(home: &Rc<Directory>, patience: Patience, leases: &mut Leases) -> Result<(), Failure> {
+    if Store::exists(home) { open_store(home, patience, leases).map(drop) } else { Ok(()) }
 }
 
 /// What would keep a reclaim in `directory` from being done, as far as it can be told without doing it.
@@ -153,10 +159,10 @@ fn may_change(directory: &Directory) -> Result<(), Failure> {
     }
 }
 
-fn open_store(home: &Rc<Directory>, leases: &mut Leases) -> Result<Store, Failure> {
+fn open_store(home: &Rc<Directory>, patience: Patience, leases: &mut Leases) -> Result<Store, Failure> {
     trust::check(home)?;
     let _acting = acting_as_owner_of(home)?;
-    Store::open(home, Memory::Recent, leases).map_err(|error| Failure::of_store(error, home))
+    Store::open(home, Memory::Recent, patience, leases).map_err(|error| Failure::of_store(error, home))
 }
 
 fn acting_as_owner_of(directory: &Directory) -> Result<ActingAs, Failure> {

@@ -16,6 +16,9 @@ pub(super) enum Memory {
     Recent,
 }
 
+/// Acts that may be open at the same time: a lockdoctor that was killed leaves one. The eldest are forgotten.
+const MOST_OPEN: usize = 256;
+
 /// A lock that was freed, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Freed {
@@ -75,6 +78,9 @@ impl Past {
         }
         if entry.event.is_beginning() {
             self.open.insert(entry.id.clone(), entry);
+            if self.open.len() > MOST_OPEN {
+                self.open.pop_first();
+            }
         }
     }
 
@@ -112,6 +118,15 @@ mod tests {
         let subject =
             Subject { lock: format!("agents/main/sessions/{}.jsonl.lock", id % 3), ..Subject::default() };
         Entry::about(at, &id.to_string(), event, subject)
+    }
+
+    #[test]
+    fn a_forged_journal_costs_a_bounded_room() {
+        let mut past = Past::new(Memory::Recent);
+        for act in 0..100_000 {
+            past.take_in(entry(act, Event::Intent, DateTime::UNIX_EPOCH), DateTime::UNIX_EPOCH);
+        }
+        assert_eq!(past.open().count(), MOST_OPEN);
     }
 
     /// A day of three acts a second.

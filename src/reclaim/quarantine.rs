@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::journal::{Entry, Event, Subject};
 use super::past::Memory;
 use super::recovery::{is_plain_name, place_of};
-use super::store::{Store, StoreError, time_in};
+use super::store::{Patience, Store, StoreError, time_in};
 use super::swap::{Places, SwapOutcome, restore_over_tombstone, restore_to_free_name};
 use super::{Failure, acting_as_owner_of, tombstone, trust};
 use crate::evidence::directory::Directory;
@@ -74,7 +74,7 @@ pub fn restore(
     let _acting = acting_as_owner_of(home)?;
     let in_store = |error| Failure::of_store(error, home);
     let system = |error| Failure::of("putting the lock back", error, home);
-    let mut store = Store::open(home, Memory::Whole, leases).map_err(in_store)?;
+    let mut store = Store::open(home, Memory::Whole, Patience::TheirTurn, leases).map_err(in_store)?;
     let mut turn = store.turn(leases).map_err(in_store)?;
     let unknown = || RestoreError::Unknown(id.to_owned());
     let entry = last_entry(&turn, id).filter(|_| is_plain_name(id)).cloned().ok_or_else(unknown)?;
@@ -113,7 +113,7 @@ pub fn purge(
     trust::check(home)?;
     let _acting = acting_as_owner_of(home)?;
     let in_store = |error| Failure::of_store(error, home);
-    let mut store = Store::open(home, Memory::Whole, leases).map_err(in_store)?;
+    let mut store = Store::open(home, Memory::Whole, Patience::TheirTurn, leases).map_err(in_store)?;
     let mut turn = store.turn(leases).map_err(in_store)?;
     let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
     let due = list(&turn).map_err(in_store)?.into_iter();

@@ -21,9 +21,12 @@ use crate::evidence::lease::Leases;
 use crate::evidence::lockfile::{Look, PinnedLock};
 use crate::verdict::Verdict;
 
-/// Finishes or undoes every unfinished act.
+/// In one turn: each is written to disk, and a turn is short.
+const AT_ONCE: usize = 8;
+
+/// Finishes or undoes unfinished acts; should there be a great many, the rest comes in the next turns.
 pub(super) fn recover(store: &mut Store, leases: &mut Leases) -> Result<(), StoreError> {
-    for begun in store.unfinished() {
+    for begun in store.unfinished().into_iter().take(AT_ONCE) {
         // What cannot be found out now is tried again next time.
         let Some(event) = ending(store, &begun, leases) else { continue };
         let mut end = Entry::about(Utc::now(), &begun.id, event, begun.subject.clone());

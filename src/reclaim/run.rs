@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::breaker::Breaker;
 use super::journal::Subject;
-use super::store::STORE;
+use super::store::{Patience, STORE};
 use super::{Case, Failure, Outcome, Reclaimer, homes, obstacle, recover, tombstone};
 use crate::evidence::RunTimedOut;
 use crate::evidence::directory::Directory;
@@ -180,7 +180,7 @@ impl Run {
     fn recover(&mut self, view: &mut SystemView) {
         for root in &self.survey.roots {
             for home in homes::worked_in(root.install.as_ref(), &root.path) {
-                if let Err(failure) = recover(&home, &mut view.leases) {
+                if let Err(failure) = recover(&home, Patience::TheirTurn, &mut view.leases) {
                     self.survey.problems.push(Problem {
                         path: home.path.join(STORE),
                         what: failure.to_string(),
@@ -217,7 +217,7 @@ impl Run {
         }
         let reclaimer = reclaimers
             .entry(home.path.clone())
-            .or_insert_with(|| Reclaimer::open(&home, self.breaker, &mut view.leases));
+            .or_insert_with(|| Reclaimer::open(&home, self.breaker, Patience::TheirTurn, &mut view.leases));
         let case = Case { subject: subject(&lock, install, &home.path), created_at: created_at(&lock) };
         let outcome = match (reclaimer, lock.pin.take()) {
             (Ok(reclaimer), Some(pin)) => reclaimer.reclaim(*pin, proof, case, &mut view.leases),

@@ -26,8 +26,6 @@ use crate::evidence::lockfile::FileFacts;
 pub const STORE: &str = "lockdoctor";
 const QUARANTINE: &str = "quarantine";
 const STAMP: &str = "%Y%m%dT%H%M%S%.3fZ";
-/// How long to wait for another lockdoctor; one reclaim takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// What is kept without being asked: the newest of these, and nothing older than that. The circuit breaker
 /// lets 100 in a minute, so even a runaway leaves ten minutes to look.
 const KEEP_FILES: usize = 1000;
@@ -37,7 +35,7 @@ const KEEP_FOR: TimeDelta = TimeDelta::days(30);
 pub enum StoreError {
     #[error("{path}: {what}: {error}")]
     System { path: String, what: &'static str, error: Errno },
-    #[error("another lockdoctor has been at work in {path} for 10 s")]
+    #[error("another lockdoctor is at work in {path}")]
     Busy { path: String },
     #[error("{path} is not what lockdoctor made (a link, or not its own file); remove it, then try again")]
     Tampered { path: String },
@@ -54,6 +52,27 @@ impl StoreError {
     }
 }
 
+/// How often the store may turn out to be another one, however little patience there is.
+const MOST_REPLACEMENTS: u32 = 3;
+
+/// How long to wait for another lockdoctor; one reclaim takes milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Not at all: whoever has others to serve comes back later.
+    None,
+    /// Ten seconds.
+    TheirTurn,
+}
+
+impl Patience {
+    fn limit(self) -> Duration {
+        match self {
+            Self::None => Duration::ZERO,
+            Self::TheirTurn => Duration::from_secs(10),
+        }
+    }
+}
+
 /// The opened store.
 #[derive(Debug)]
 pub struct Store {
@@ -61,6 +80,7 @@ pub struct Store {
     pub quarantine: Rc<Directory>,
     directory: Directory,
     journal: Journal,
+    patience: Patience,
     /// Ends that a full disk kept out of the journal; they go first as soon as it takes lines again.
     owed: Vec<Entry>,
 }
@@ -70,9 +90,10 @@ impl Store {
     pub(super) fn open(
         home: &Rc<Directory>,
         memory: Memory,
+        patience: Patience,
         leases: &mut Leases,
     ) -> Result<Self, StoreError> {
-        let mut store = Self::created(home, memory)?;
+        let mut store = Self::created(home, memory, patience)?;
         let turn = store.turn(leases)?;
         for name in turn.quarantined()?.iter().filter(|name| tombstone::is_draft(name)) {
             tombstone::withdraw(&turn.quarantine, name);
@@ -81,11 +102,11 @@ impl Store {
         Ok(store)
     }
 
-    fn created(home: &Rc<Directory>, memory: Memory) -> Result<Self, StoreError> {
+    fn created(home: &Rc<Directory>, memory: Memory, patience: Patience) -> Result<Self, StoreError> {
         let directory = made(home, STORE)?;
         let quarantine = Rc::new(made(&directory, QUARANTINE)?);
         let journal = Journal::open(&directory, Access::Write, memory)?;
-        Ok(Self { home: Rc::clone(home), quarantine, directory, journal, owed: Vec::new() })
+        Ok(Self { home: Rc::clone(home), quarantine, directory, journal, patience, owed: Vec::new() })
     }
 
     /// Opens it for a mere look, if it is there: nothing is created, and nobody has to wait.
@@ -104,7 +125,8 @@ impl Store {
             Err(StoreError::System { error: Errno::NOENT, .. }) => return Ok(None),
             journal => journal?,
         };
-        Ok(Some(Self { home: Rc::clone(home), quarantine, directory, journal, owed: Vec::new() }))
+        let (home, patience) = (Rc::clone(home), Patience::TheirTurn);
+        Ok(Some(Self { home, quarantine, directory, journal, patience, owed: Vec::new() }))
     }
 
     /// Whether `home` has a store.
@@ -114,19 +136,19 @@ impl Store {
 
     /// Waits until no other lockdoctor is at work here, and takes in what they did.
     pub fn turn(&mut self, leases: &mut Leases) -> Result<Turn<'_>, StoreError> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        let deadline = Instant::now() + self.patience.limit();
+        for attempt in 0_u32.. {
             self.lock(deadline)?;
             if self.is_in_place() {
                 break;
             }
-            if Instant::now() > deadline {
+            if attempt >= MOST_REPLACEMENTS && Instant::now() > deadline {
                 return Err(StoreError::Tampered { path: self.directory.path.display().to_string() });
             }
             // Somebody removed or replaced it. The lock on the old one ends with its descriptor.
             let owed = std::mem::take(&mut self.owed);
             let home = Rc::clone(&self.home);
-            *self = Self { owed, ..Self::created(&home, self.journal.memory())? };
+            *self = Self { owed, ..Self::created(&home, self.journal.memory(), self.patience)? };
         }
         let mut turn = Turn(self);
         let store = &mut *turn;

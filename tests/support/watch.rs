@@ -132,7 +132,7 @@ impl Watch {
     }
 
     pub fn request(&self, request: &str) -> (String, String) {
-        let mut stream = TcpStream::connect(&self.address).expect("listener");
+        let Ok(mut stream) = TcpStream::connect(&self.address) else { return Default::default() };
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("timeout");
         stream.write_all(request.as_bytes()).expect("request");
         let mut answer = String::new();

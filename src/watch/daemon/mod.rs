@@ -209,6 +209,7 @@ impl Daemon {
                 Due::Look(id) => self.look(id),
                 Due::Removed(wd) => self.judge_removed(wd),
                 Due::Root(root) => self.tend_root_in_turn(root),
+                Due::Recovery(root) => self.recover(root),
                 Due::SafetyScan => self.safety_scan(),
                 Due::Watchdog => self.wakeups.feed_watchdog(self.view.now.boot),
                 Due::CommandLimit => self.notify.enforce_limits(self.view.now.boot, &mut self.wakeups),

@@ -7,6 +7,7 @@ use crate::evidence::lease::Leases;
 use crate::install::Install;
 use crate::reclaim::breaker::Breaker;
 use crate::reclaim::run::{created_at, home_of, subject};
+use crate::reclaim::store::Patience;
 use crate::reclaim::{Case, Failure, Outcome, Reclaimer};
 use crate::survey::SurveyedLock;
 use crate::verdict::StaleProof;
@@ -26,7 +27,7 @@ impl Reclaimers {
     ) -> Outcome {
         let home = home_of(install, &lock.directory);
         let case = Case { subject: subject(lock, install, &home.path), created_at: created_at(lock) };
-        let opened = || Reclaimer::open(&home, breaker, leases);
+        let opened = || Reclaimer::open(&home, breaker, Patience::None, leases);
         match self.0.entry((home.dev, home.ino)).or_insert_with(opened) {
             Ok(reclaimer) => reclaimer.reclaim(pin, proof, case, leases),
             Err(failure) => Outcome::Failed(failure.clone()),

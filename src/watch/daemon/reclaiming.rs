@@ -20,6 +20,11 @@ use crate::watch::options::Mandate;
 use crate::watch::wakeups::Due;
 use crate::words::millis;
 
+/// Another lockdoctor is at work: its turn takes milliseconds.
+const BUSY: Duration = Duration::from_millis(100);
+/// So many attempts later it is not at work but in the way.
+const PATIENT: u32 = 5;
+
 /// A proof, and since when the lock has looked that way.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Licence {
@@ -95,10 +100,18 @@ impl Daemon {
 
     fn set_back(&mut self, id: LockId, failure: &Failure, act: &Act, of: Verdict) {
         let Some(lock) = self.locks.table.get_mut(id) else { return };
-        let reason = lock.set_back(failure.to_string(), of, self.view.now.boot);
+        let pause = failure.is_busy().then_some(BUSY);
+        let reason = lock.set_back(failure.to_string(), of, self.view.now.boot, pause);
+        let attempts = lock.setback().map_or(0, |setback| setback.attempts);
         if let Some(setback) = lock.setback() {
             self.wakeups.deadlines.set(Due::Look(id), setback.retry_at);
         }
+        // That another lockdoctor is at work is worth a word once it goes on and on.
+        let reason = match attempts {
+            PATIENT if failure.is_busy() => known::Reason::New,
+            _ if failure.is_busy() => return,
+            _ => reason,
+        };
         if reason == known::Reason::New {
             warn!(path = %act.lock.display(), why = %failure, "cannot be reclaimed");
         }

@@ -1,13 +1,14 @@
 //! Roots that come, go, or have to be listed again.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use tracing::{debug, info, warn};
 
 use super::Daemon;
 use crate::evidence::Owner;
-use crate::reclaim::store::STORE;
+use crate::reclaim::store::{Patience, STORE};
 use crate::reclaim::{homes, recover};
 use crate::survey::Problem;
 use crate::watch::directories::Listing;
@@ -15,6 +16,9 @@ use crate::watch::directories::root::Trigger;
 use crate::watch::ids::RootId;
 use crate::watch::options::{Mandate, Run, What};
 use crate::watch::wakeups::Due;
+
+/// When another lockdoctor is at work where something may have been left half done.
+const BUSY: Duration = Duration::from_secs(5);
 
 impl Daemon {
     /// Says at the start what is not there. `false`: there is nothing at all to watch.
@@ -120,11 +124,14 @@ impl Daemon {
 
     /// Finishes or undoes what a killed lockdoctor left half done under this root. It may have taken a live
     /// lock's name, and no event tells of that.
-    fn recover(&mut self, id: RootId) {
+    pub(super) fn recover(&mut self, id: RootId) {
         let standing = self.directories.root(id).and_then(|root| root.standing.as_ref());
         let (Some(standing), Mandate::Reclaim(_)) = (standing, self.options.mandate) else { return };
         for home in homes::worked_in(standing.install(), &standing.path) {
-            if let Err(failure) = recover(&home, &mut self.view.leases) {
+            let Err(failure) = recover(&home, Patience::None, &mut self.view.leases) else { continue };
+            if failure.is_busy() {
+                self.wakeups.deadlines.set(Due::Recovery(id), self.view.now.boot + BUSY);
+            } else {
                 self.notify.said.once(&home.path.join(STORE), &failure.to_string());
             }
         }

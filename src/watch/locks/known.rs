@@ -202,14 +202,21 @@ impl KnownLock {
         again
     }
 
-    /// An attempt came to nothing. Each pause before the next is twice as long as the last, up to five minutes.
-    pub(crate) fn set_back(&mut self, why: String, of: Verdict, now: Duration) -> Reason {
+    /// An attempt came to nothing. Unless the `pause` is known, each is twice as long as the last, up to five minutes.
+    pub(crate) fn set_back(
+        &mut self,
+        why: String,
+        of: Verdict,
+        now: Duration,
+        pause: Option<Duration>,
+    ) -> Reason {
         self.pinned = None;
         let before = self.setback();
         let attempts = before.map_or(0, |setback| setback.attempts);
         let reason =
             if before.is_some_and(|setback| setback.why == why) { Reason::Known } else { Reason::New };
-        let pause = FIRST_RETRY.saturating_mul(1 << attempts.min(10)).min(LAST_RETRY);
+        let doubled = || FIRST_RETRY.saturating_mul(1 << attempts.min(10)).min(LAST_RETRY);
+        let pause = pause.unwrap_or_else(doubled);
         let setback = Box::new(Setback { why, of, attempts: attempts + 1, retry_at: now + pause });
         self.stage = match std::mem::replace(&mut self.stage, Stage::Awaited) {
             Stage::Seen(look) | Stage::Settling { look, .. } | Stage::SetBack { look, .. } => {

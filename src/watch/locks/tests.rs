@@ -190,13 +190,13 @@ fn attempts_come_less_and_less_often_until_something_changes() {
     lock.seen(look(), Some(suspicion(1)));
     let mut retries = Vec::new();
     for attempt in 0..9 {
-        let reason = lock.set_back("disk full".to_owned(), Verdict::Stale, second(0));
+        let reason = lock.set_back("disk full".to_owned(), Verdict::Stale, second(0), None);
         assert_eq!(reason == Reason::New, attempt == 0);
         lock.seen(look(), Some(suspicion(1)));
         retries.extend(lock.setback().map(|setback| setback.retry_at.as_secs()));
     }
     assert_eq!(retries, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
-    assert_eq!(lock.set_back("no space".to_owned(), Verdict::Stale, second(0)), Reason::New);
+    assert_eq!(lock.set_back("no space".to_owned(), Verdict::Stale, second(0), None), Reason::New);
     lock.clear();
     lock.seen(look(), Some(suspicion(2)));
     assert!(lock.setback().is_none(), "its content has changed");

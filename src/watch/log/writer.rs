@@ -10,7 +10,7 @@ use std::time::Duration;
 use tracing::warn;
 
 /// Lines that may wait.
-const QUEUE: usize = 1024;
+const QUEUE: usize = 4096;
 /// How long the last lines may take at the end.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
@@ -94,10 +94,10 @@ mod tests {
         let (reader, pipe) = io::pipe().expect("pipe");
         let (lines, logging) = start(pipe).expect("a thread");
         let before = dropped();
-        for _ in 0..3000 {
+        for _ in 0..6000 {
             lines.queue(vec![b'x'; 1000]);
         }
-        assert!(dropped() > before, "3 MB fit into no pipe");
+        assert!(dropped() > before, "6 MB fit into no pipe");
         drop(logging);
         drop(reader);
     }

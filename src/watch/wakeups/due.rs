@@ -10,6 +10,8 @@ pub(crate) enum Due {
     Removed(Wd),
     /// A root has to be looked at as a whole.
     Root(RootId),
+    /// What a killed lockdoctor left half done could not be looked at yet.
+    Recovery(RootId),
     SafetyScan,
     /// The service manager wants to hear that the loop turns.
     Watchdog,

@@ -9,6 +9,7 @@ mod life;
 mod listener;
 mod logs;
 mod page;
+mod pressure;
 mod sidecar;
 mod soak;
 mod telling;
