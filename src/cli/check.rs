@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::bounds::duration;
 use super::{Common, Format, output};
 use crate::evidence::view::SystemView;
 use crate::examination::consult;
 use crate::exit::Exit;
+use crate::settings::bounds::duration;
 use crate::survey::{Scope, survey};
 
 use assess::{Report, Status};
@@ -85,9 +85,10 @@ pub fn run(common: &Common, args: &CheckArgs) -> anyhow::Result<Exit> {
     })
 }
 
-/// The line of a check that could not look.
-pub fn unknown(why: &str) -> String {
-    Report::unknown(why).line()
+/// The end of a check that could not look. A monitoring system shows standard output only.
+pub fn unknown(why: &str) -> Exit {
+    let _ = writeln!(output::stdout(), "{}", Report::unknown(why).line());
+    Exit::Unknown
 }
 
 /// Looks on a thread of its own: a read that hangs in the kernel must not take the answer with it.

@@ -1,9 +1,9 @@
 //! `lockdoctor completions`: the completion script of a shell, made from the same definitions as `--help`.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::{Cli, output};
+use super::output;
 use crate::exit::Exit;
 
 /// Prints the completion script for a shell.
@@ -16,9 +16,9 @@ pub struct CompletionsArgs {
     pub shell: Shell,
 }
 
-pub fn run(args: &CompletionsArgs) -> anyhow::Result<Exit> {
+pub fn run(args: &CompletionsArgs, mut command: Command) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "lockdoctor", &mut script);
+    clap_complete::generate(args.shell, &mut command, "lockdoctor", &mut script);
     std::io::Write::write_all(&mut output::columns(), &script)?;
     Ok(Exit::Clean)
 }

@@ -4,10 +4,10 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 
-use super::{ColorWhen, Common, Format, output};
+use super::{CliError, ColorWhen, Common, Format, output};
 use crate::demo::actor;
 use crate::demo::cast::lockdoctor;
 use crate::demo::stage::Stage;
@@ -29,7 +29,8 @@ pub fn play(args: &ActorArgs) -> anyhow::Result<Exit> {
 
 pub fn run(common: &Common) -> anyhow::Result<Exit> {
     if common.format() != Format::Table {
-        bail!("demo is for people and has one format; `lockdoctor scan --json` is the one for programs");
+        let error = CliError::usage("demo is for people and has one format");
+        return Err(error.with_hint("`lockdoctor scan --json` is for programs").into());
     }
     let interrupted = interruptions()?;
     let stage = Stage::build()?;

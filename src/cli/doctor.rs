@@ -3,10 +3,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
 use clap::Args;
 
-use super::{Common, Format, output};
+use super::{CliError, Common, Format, output};
 use crate::doctor::{self, CHECKS, Check, Examined, Surroundings, report};
 use crate::exit::Exit;
 use crate::words;
@@ -63,7 +62,10 @@ fn told_apart(what: &[PathBuf]) -> anyhow::Result<(Vec<&'static Check>, Vec<Path
             None if word.components().count() > 1 || word.is_absolute() || Path::new(word).exists() => {
                 paths.push(word.clone());
             }
-            None => bail!("there is no check '{}'; `lockdoctor doctor --list` names them", words::path(word)),
+            None => {
+                let error = CliError::usage(format!("there is no check '{}'", words::path(word)));
+                return Err(error.with_hint("`lockdoctor doctor --list` names them").into());
+            }
         }
     }
     if checks.is_empty() {

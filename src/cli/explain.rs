@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 
-use super::{Common, Format, output, scan};
+use super::{CliError, Common, Format, output, scan};
 use crate::evidence::view::SystemView;
 use crate::exit::Exit;
 use crate::report::{explain, json};
@@ -33,9 +33,10 @@ pub fn run(common: &Common, args: &ExplainArgs) -> anyhow::Result<Exit> {
     let wanted = std::path::absolute(&args.lock)?;
     let Some(lock) = survey.locks.iter().find(|lock| lock.path() == wanted) else {
         if wanted.symlink_metadata().is_err() {
-            bail!("{}: it is gone; somebody released it while it was looked at", words::path(&args.lock));
+            bail!("{}: it is gone; it was released in the meantime", words::path(&args.lock));
         }
-        bail!("{}: not a lock of OpenClaw (see `man lockdoctor` for the kinds)", words::path(&args.lock));
+        let error = CliError::usage(format!("{}: not a lock of OpenClaw", words::path(&args.lock)));
+        return Err(error.with_hint("`lockdoctor scan --all` lists them").into());
     };
     let root = &survey.roots[lock.root];
     match common.format() {
@@ -71,7 +72,8 @@ fn lease(common: &Common, typed: &Path, database: &Path, row: &str) -> anyhow::R
         let there: Vec<&str> =
             survey.leases.iter().filter_map(|lease| Some(lease.path.split_once('#')?.1)).collect();
         let rows = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
-        bail!("{}: no such lease, or it was let go; there are: {rows}", words::path(typed));
+        let error = CliError::usage(format!("{}: no such lease, or it was let go", words::path(typed)));
+        return Err(error.with_hint(format!("leases in that database: {rows}")).into());
     };
     match common.format() {
         format @ (Format::Json | Format::Ndjson) => {

@@ -4,10 +4,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command};
 use clap_mangen::Man;
 
-use super::{Cli, output};
+use super::{CliError, output};
 use crate::exit::Exit;
 use crate::words;
 
@@ -28,16 +28,18 @@ pub struct ManArgs {
     pub out: Option<PathBuf>,
 }
 
-pub fn run(args: &ManArgs) -> anyhow::Result<Exit> {
-    let pages = pages(&Cli::command());
+pub fn run(args: &ManArgs, command: &Command) -> anyhow::Result<Exit> {
+    let pages = pages(command);
     if let Some(directory) = &args.out {
         return write_all(&pages, directory);
     }
     let names = std::iter::once("lockdoctor").chain(args.command.iter().map(String::as_str));
     let wanted = names.collect::<Vec<_>>().join("-") + ".1";
     let page = pages.iter().find(|page| page.file == wanted);
-    let page =
-        page.with_context(|| format!("there is no page {wanted}; `lockdoctor --help` lists the commands"))?;
+    let Some(page) = page else {
+        let error = CliError::usage(format!("there is no page {wanted}"));
+        return Err(error.with_hint("`lockdoctor --help` lists the commands").into());
+    };
     output::columns().write_all(&page.roff)?;
     Ok(Exit::Clean)
 }

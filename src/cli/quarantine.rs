@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use chrono::Utc;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::bounds::duration;
-use super::{Common, Format, output};
+use super::{CliError, Common, Format, output};
 use crate::evidence::directory::Directory;
 use crate::evidence::lease::Leases;
 use crate::evidence::view::SystemView;
@@ -21,6 +20,7 @@ use crate::install::trace::{self, Trace};
 use crate::reclaim::homes;
 use crate::reclaim::quarantine::{self, Quarantined};
 use crate::reclaim::store::Store;
+use crate::settings::bounds::duration;
 use crate::survey::Scope;
 use crate::survey::scope::Target;
 use crate::words::{self, count, printable, rfc3339};
@@ -111,11 +111,10 @@ fn restore(common: &Common, homes: &[Rc<Directory>], id: &str, leases: &mut Leas
             return Ok(Exit::Clean);
         }
     }
-    bail!(
-        "{}: not in the quarantine; see `lockdoctor quarantine list{}`",
-        printable(id),
-        common.scope_as_typed(&[])
-    );
+    let error = CliError::usage(format!("{}: not in the quarantine", printable(id)));
+    Err(error
+        .with_hint(format!("`lockdoctor quarantine list{}` shows what is", common.scope_as_typed(&[])))
+        .into())
 }
 
 fn purge(

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::bounds::duration;
 use super::{Common, Format, output, scan};
 use crate::evidence::RunTimedOut;
 use crate::evidence::view::SystemView;
@@ -17,6 +16,7 @@ use crate::gatewaylog::{Source, SourceSummary};
 use crate::reclaim::breaker::Breaker;
 use crate::reclaim::run::{Attempt, AttemptResult, Run, Step};
 use crate::report::reclaimed;
+use crate::settings::bounds::duration;
 use crate::survey::{ProblemSeverity, Scope, Survey, SurveyedLock, first_look};
 use crate::verdict::{Settle, Verdict};
 use crate::words::wrapped;

@@ -4,21 +4,19 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::bail;
 use clap::Args;
 
-use super::bounds::duration;
 use super::reclaim::PolicyArgs;
-use super::{Command, Common};
+use super::{CliError, Common};
 use crate::exit::Exit;
-use crate::settings;
+use crate::settings::bounds::duration;
 use crate::watch::log::{self, LogFormat, LogLevel};
 use crate::watch::notify::command::CommandLine;
 use crate::watch::notify::restart::RestartPolicy;
 use crate::watch::options::{
     Listen, LogSources, Logs, Mandate, Options, Permission, Policy, Ready, Run, Telling, What,
 };
-use crate::watch::{Daemon, Ended};
+use crate::watch::{Daemon, Ended, Reread};
 
 /// Learns at once what happens to locks; shows it, tells it, and with --reclaim acts.
 ///
@@ -136,21 +134,12 @@ pub struct RestartArgs {
     pub restart_min_uptime: Duration,
 }
 
-pub fn run(common: &Common, args: &WatchArgs) -> anyhow::Result<Exit> {
+pub fn run(common: &Common, args: &WatchArgs, reread: Reread) -> anyhow::Result<Exit> {
     let options = options(common, args)?;
     let _logging = log::start(args.log_format, args.log_level)?;
-    match Daemon::new(options, Box::new(reread))?.run()? {
+    match Daemon::new(options, reread)?.run()? {
         Ended::Stopped => Ok(Exit::Clean),
         Ended::Settled(exit) => Ok(exit),
-    }
-}
-
-/// The same command line, with the configuration as it is now.
-fn reread() -> anyhow::Result<Options> {
-    let cli = settings::parse(std::env::args_os())?;
-    match &cli.command {
-        Command::Watch(args) => options(&cli.common, args),
-        _ => bail!("another command than watch"),
     }
 }
 
@@ -181,7 +170,7 @@ pub fn options(common: &Common, args: &WatchArgs) -> anyhow::Result<Options> {
         && !url.starts_with("https://")
         && !url.starts_with("http://")
     {
-        bail!("--webhook: not an http or https address");
+        return Err(CliError::usage("--webhook: not an http or https address").into());
     }
     let restart = command("--restart-gateway", &args.restart.restart_gateway)?.map(|command| {
         let policy = RestartPolicy {

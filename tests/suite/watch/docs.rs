@@ -99,7 +99,7 @@ fn options(command: &clap::Command, above: &str, found: &mut BTreeMap<(String, S
 #[test]
 fn the_page_of_configuration_has_every_key_with_its_default() {
     let mut expected = BTreeMap::new();
-    options(&lockdoctor::settings::command(), "", &mut expected);
+    options(&lockdoctor::settings::command::<lockdoctor::cli::Cli>(), "", &mut expected);
     let told = rows(CONFIGURATION).into_iter();
     let told: BTreeMap<_, _> =
         told.map(|(heading, cells)| ((heading, cells[0].clone()), cells[2].clone())).collect();

@@ -98,11 +98,11 @@ mod tests {
             command.get_subcommands().for_each(|sub| visit(sub, seen));
         }
         let mut seen = Vec::new();
-        visit(&crate::settings::command(), &mut seen);
+        visit(&crate::settings::command::<crate::cli::Cli>(), &mut seen);
         assert!(BOUNDS.iter().all(|(name, _)| seen.iter().any(|seen| seen == name)), "{seen:?}");
         let watch = |arguments: &[&str]| {
-            let typed = ["lockdoctor", "watch"].iter().chain(arguments).map(|word| word.to_string());
-            crate::settings::command().try_get_matches_from(typed)
+            let typed = ["lockdoctor", "watch"].iter().chain(arguments).copied().map(str::to_owned);
+            crate::settings::command::<crate::cli::Cli>().try_get_matches_from(typed)
         };
         assert!(watch(&[]).is_ok());
         for option in

@@ -2,6 +2,8 @@
 //! default. The options themselves are declared in `cli` alone; variables and keys are made from their names,
 //! so that none can be forgotten, and clap parses all of them the same way.
 
+pub mod bounds;
+
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,13 +11,12 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
+use clap::{Arg, ArgAction, CommandFactory, Parser};
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 use toml::{Table, Value};
 
-use crate::cli::Cli;
-use crate::cli::bounds::bounded;
 use crate::words;
+use bounds::bounded;
 
 const PREFIX: &str = "LOCKDOCTOR_";
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -38,8 +39,8 @@ pub enum SettingsError {
 }
 
 /// The commands with their options, each with its variable.
-pub fn command() -> clap::Command {
-    with_variables(with_bounds(Cli::command()))
+pub fn command<C: CommandFactory>() -> clap::Command {
+    with_variables(with_bounds(C::command()))
 }
 
 fn with_bounds(command: clap::Command) -> clap::Command {
@@ -47,25 +48,24 @@ fn with_bounds(command: clap::Command) -> clap::Command {
 }
 
 /// What was typed, completed by variables and the configuration file.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, SettingsError> {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let mut command = command();
+pub fn parse<C: Parser>(arguments: &[OsString]) -> Result<C, SettingsError> {
+    let mut command = command::<C>();
     // Wrong usage is said before any file is looked at.
     let typed =
-        command.clone().try_get_matches_from(&arguments).map_err(|error| blamed(error, &arguments))?;
+        command.clone().try_get_matches_from(arguments).map_err(|error| blamed::<C>(error, arguments))?;
     for (path, table) in layers(typed.get_one::<PathBuf>("config").map(PathBuf::as_path))? {
         command = with_file(command, &table, &path, "")?;
     }
-    let matches = command.try_get_matches_from(&arguments)?;
-    Ok(Cli::from_arg_matches(&matches)?)
+    let matches = command.try_get_matches_from(arguments)?;
+    Ok(C::from_arg_matches(&matches)?)
 }
 
 /// Whether `name` is the command of this line, even if the line cannot be parsed.
-pub fn names_command(name: &str, arguments: impl Iterator<Item = OsString>) -> bool {
-    let command = command();
-    let mut words = arguments.skip(1);
+pub fn names_command<C: CommandFactory>(name: &str, arguments: &[OsString]) -> bool {
+    let command = command::<C>();
+    let mut words = arguments.iter().skip(1);
     while let Some(word) = words.next() {
-        if command.find_subcommand(&word).is_some() {
+        if command.find_subcommand(word).is_some() {
             return word == name;
         }
         let long = word.to_str().and_then(|word| word.strip_prefix("--"));
@@ -78,10 +78,10 @@ pub fn names_command(name: &str, arguments: impl Iterator<Item = OsString>) -> b
 }
 
 /// Names the variable in the place of the option if it was the variable that held the bad value.
-fn blamed(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
+fn blamed<C: CommandFactory>(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
     let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return error };
     let is_bad_value = matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation);
-    let typed_alone = without_variables(with_bounds(Cli::command()));
+    let typed_alone = without_variables(with_bounds(C::command()));
     let same = |other: clap::Error| other.get(ContextKind::InvalidArg) == error.get(ContextKind::InvalidArg);
     if is_bad_value && !typed_alone.try_get_matches_from(arguments).is_err_and(same) {
         let name = option.trim_start_matches('-').split(' ').next().unwrap_or_default();
@@ -301,11 +301,12 @@ fn why(error: &clap::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Command;
+    use crate::cli::{Cli, Command};
+    use clap::FromArgMatches;
 
     fn applied(toml: &str, arguments: &[&str]) -> Result<Cli, SettingsError> {
         let table = toml.parse().expect("TOML");
-        let command = with_file(command(), &table, Path::new("lockdoctor.toml"), "")?;
+        let command = with_file(command::<Cli>(), &table, Path::new("lockdoctor.toml"), "")?;
         Ok(Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)?)
     }
 
@@ -375,6 +376,6 @@ mod tests {
             }
             command.get_subcommands().for_each(visit);
         }
-        visit(&command());
+        visit(&command::<Cli>());
     }
 }
