@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::state_db::{Migration, Section, all, migration, section, text, time};
+use super::cells::{Section, section, text, time};
+use super::state_db::{Migration, all, migration};
 use crate::peek::error::{ReadError, Result};
 use crate::peek::place::Place;
 use crate::peek::record::Value;

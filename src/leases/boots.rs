@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::state_db::{integer, text, time};
+use super::cells::{integer, text, time};
 use crate::peek::error::Result;
 use crate::peek::record::Value;
 use crate::peek::snapshot::Snapshot;

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::agent_db::{self, Tables};
-use super::state_db::Section;
+use super::cells::Section;
 use super::survey::Survey;
 use crate::peek::error::{ReadError, Result};
 use crate::peek::place::Place;

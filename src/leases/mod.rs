@@ -5,6 +5,7 @@
 
 pub mod agent_db;
 pub mod boots;
+pub mod cells;
 pub mod era;
 pub mod explain;
 pub mod holders;
@@ -17,6 +18,7 @@ pub mod survey;
 
 pub use agent_db::{AgentDb, SessionNode, SessionStatus, SessionWindow, Sessions};
 pub use boots::Boot;
+pub use cells::Section;
 pub use era::{Era, Origin, origin};
 pub use judge::{
     Action, ClaimKind, LeaseVerdict, OwnerFacts, PidState, Reason, StartTime, Tri, Verdict, judge_lease,
@@ -24,5 +26,5 @@ pub use judge::{
 pub use owner::LeaseOwner;
 pub use queues::Queues;
 pub use scope::LeaseScope;
-pub use state_db::{AgentDatabaseLease, Lease, MemoryLock, Migration, Section, StateDb};
+pub use state_db::{AgentDatabaseLease, Lease, MemoryLock, Migration, StateDb};
 pub use survey::{Survey, survey};

@@ -4,8 +4,8 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
+use super::cells::{Section, integer, section, text, time};
 use super::owner::LeaseOwner;
-use super::state_db::{Section, integer, section, text, time};
 use crate::peek::error::Result;
 use crate::peek::record::Value;
 use crate::peek::snapshot::Snapshot;

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
 use super::boots::{self, Boot};
+use super::cells::{Section, integer, section, text, time};
 use super::owner::LeaseOwner;
 use super::queues::{self, Queues};
 use super::scope::LeaseScope;
@@ -30,26 +31,6 @@ pub struct StateDb {
     pub memory_locks: Section<MemoryLock>,
     pub boots: Section<Boot>,
     pub queues: Queues,
-}
-
-/// The rows of one table, or why there are none: one table that lockdoctor does not know must not hide the rest.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub enum Section<T> {
-    Rows(Vec<T>),
-    /// This version of OpenClaw has no such table.
-    #[default]
-    Absent,
-    /// A sentence.
-    Unreadable(String),
-}
-
-impl<T> Section<T> {
-    pub fn rows(&self) -> &[T] {
-        match self {
-            Self::Rows(rows) => rows,
-            Self::Absent | Self::Unreadable(_) => &[],
-        }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -145,16 +126,6 @@ fn look(snapshot: &mut Snapshot) -> Result<StateDb> {
     })
 }
 
-/// An unknown table is news about that table; a damaged page is news about the database.
-pub(crate) fn section<T>(rows: Result<Option<Vec<T>>>) -> Result<Section<T>> {
-    match rows {
-        Ok(Some(rows)) => Ok(Section::Rows(rows)),
-        Ok(None) => Ok(Section::Absent),
-        Err(unknown @ ReadError::Schema { .. }) => Ok(Section::Unreadable(unknown.to_string())),
-        Err(other) => Err(other),
-    }
-}
-
 fn leases(snapshot: &mut Snapshot, schema: &Schema) -> Result<Option<Vec<Lease>>> {
     let Some(table) = schema.table(snapshot, "state_leases")? else { return Ok(None) };
     let required = ["scope", "lease_key", "owner", "created_at", "updated_at", "expires_at"];
@@ -239,17 +210,4 @@ pub(crate) fn all<T>(
     otherwise: impl FnOnce() -> ReadError,
 ) -> Result<Vec<T>> {
     rows.iter().map(|values| row(values)).collect::<Option<_>>().ok_or_else(otherwise)
-}
-
-pub(crate) fn text(value: &Value) -> Option<String> {
-    if let Value::Text(text) = value { Some(text.clone()) } else { None }
-}
-
-pub(crate) fn integer(value: &Value) -> Option<i64> {
-    if let Value::Integer(number) = value { Some(*number) } else { None }
-}
-
-/// Milliseconds since 1970, everywhere in OpenClaw's databases.
-pub(crate) fn time(value: &Value) -> Option<DateTime<Utc>> {
-    integer(value).and_then(DateTime::from_timestamp_millis)
 }

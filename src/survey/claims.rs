@@ -11,10 +11,11 @@ use crate::evidence::pid_domain::PidDomain;
 use crate::evidence::view::SystemView;
 use crate::evidence::{Owner, Writer};
 use crate::install::Install;
+use crate::leases::Section;
 use crate::leases::explain::{Explanation, explain};
 use crate::leases::holders::{Holder, HolderProcess, Log};
 use crate::leases::judge::{Claim, ClaimKind, judge};
-use crate::leases::state_db::{self, Section};
+use crate::leases::state_db;
 use crate::leases::{self, agent_db};
 use crate::leases::{
     Action, Boot, LeaseOwner, LeaseScope, LeaseVerdict, OwnerFacts, PidState, Queues, Sessions, StartTime,
