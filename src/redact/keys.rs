@@ -1,6 +1,8 @@
 //! Session keys and lanes keep their shape: words that say what kind of conversation it is stay, whose it is goes.
 
 use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hasher};
+use std::sync::OnceLock;
 
 use super::CUT;
 use super::numbers::is_uuid;
@@ -72,14 +74,21 @@ const CHANNELS: &[&str] = &[
     "feishu:",
 ];
 
-pub(super) fn session_key(key: &str) -> String {
+/// Whether agents are called by their names, which people give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Agents {
+    Named,
+    Masked,
+}
+
+pub(super) fn session_key(key: &str, agents: Agents) -> String {
     let mut shown = String::with_capacity(key.len());
     for (index, part) in key.split(':').enumerate() {
         if index > 0 {
             shown.push(':');
         }
-        // The second part is the agent's id: the name of a directory, and needed to act on anything.
-        let agent = index == 1 && key.starts_with("agent:");
+        // The second part is the agent's id: the name of a directory, and needed to act on anything here.
+        let agent = agents == Agents::Named && index == 1 && key.starts_with("agent:");
         if agent || part.is_empty() || KEY_WORDS.contains(&part) || part.starts_with(CUT) {
             shown.push_str(part);
         } else if is_uuid(part) {
@@ -93,12 +102,19 @@ pub(super) fn session_key(key: &str) -> String {
 }
 
 /// `session:<key>`, `nested:<key>`, `main`.
-pub(super) fn lane(lane: &str) -> Cow<'_, str> {
+pub(super) fn lane(lane: &str, agents: Agents) -> Cow<'_, str> {
     match lane.find("agent:") {
-        Some(at) => Cow::Owned(format!("{}{}", &lane[..at], session_key(&lane[at..]))),
-        None if lane.contains(':') => Cow::Owned(session_key(lane)),
-        None => Cow::Borrowed(lane),
+        Some(at) => {
+            Cow::Owned(format!("{}{}", session_key(&lane[..at], agents), session_key(&lane[at..], agents)))
+        }
+        None if KEY_WORDS.contains(&lane) => Cow::Borrowed(lane),
+        None => Cow::Owned(session_key(lane, agents)),
     }
+}
+
+/// One word of it.
+pub(super) fn word(word: &str) -> Cow<'_, str> {
+    if KEY_WORDS.contains(&word) { Cow::Borrowed(word) } else { Cow::Owned(masked(word)) }
 }
 
 /// Where a session key begins in a word of a text.
@@ -126,11 +142,26 @@ fn canonical(text: &str) -> Cow<'_, str> {
     if super::numbers::is_slack_id(&upper) { Cow::Owned(upper) } else { Cow::Borrowed(text) }
 }
 
+/// What makes masks of this install unlike those of every other.
+static SALT: OnceLock<[u64; 2]> = OnceLock::new();
+
+/// Sets it, once and before the first mask; without it masks are the same everywhere.
+pub(super) fn salt_with(secret: &[u8]) {
+    let half = |number: u8| {
+        let mut hasher = DefaultHasher::new();
+        hasher.write_u8(number);
+        hasher.write(secret);
+        hasher.finish()
+    };
+    let _ = SALT.set([half(0), half(1)]);
+}
+
 /// Four hex digits: enough to match two rows, far too few to get a phone number back (each stands for a hundred
 /// thousand numbers).
 fn digest(text: &str) -> String {
-    // FNV-1a, folded: must be the same on every machine and in every release.
-    let hash =
-        text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    format!("{:04x}", (hash >> 16) ^ (hash & 0xffff))
+    let mut hasher = DefaultHasher::new();
+    hasher.write_u64(SALT.get().map_or(0, |salt| salt[0]));
+    hasher.write(text.as_bytes());
+    hasher.write_u64(SALT.get().map_or(0, |salt| salt[1]));
+    format!("{:04x}", hasher.finish() & 0xffff)
 }

@@ -2,6 +2,7 @@
 //! ids, user names in paths, message text. Pure text to text; the same input gives the same output, so two redacted
 //! rows can still be matched.
 
+mod allowed;
 mod keys;
 mod named;
 mod numbers;
@@ -11,6 +12,8 @@ mod secrets;
 mod tests;
 
 use std::borrow::Cow;
+
+use keys::Agents;
 
 /// Shown in place of what is cut out.
 const CUT: &str = "…";
@@ -26,12 +29,21 @@ pub enum Redactor {
     Off,
 }
 
+/// Makes masks unlike those of other installs: two reports of two people cannot be matched.
+pub fn salt_with(secret: &[u8]) {
+    keys::salt_with(secret);
+}
+
 impl Redactor {
+    fn agents(self) -> Agents {
+        if self == Self::On { Agents::Masked } else { Agents::Named }
+    }
+
     /// A session key: `agent:main:telegram:direct:123456789` → `agent:main:telegram:direct:…1f3a`.
     pub fn key(self, key: &str) -> Cow<'_, str> {
         match self {
             Self::Off => Cow::Borrowed(key),
-            Self::On | Self::OwnPaths => Cow::Owned(keys::session_key(key)),
+            Self::On | Self::OwnPaths => Cow::Owned(keys::session_key(key, self.agents())),
         }
     }
 
@@ -39,29 +51,80 @@ impl Redactor {
     pub fn lane(self, lane: &str) -> Cow<'_, str> {
         match self {
             Self::Off => Cow::Borrowed(lane),
-            Self::On | Self::OwnPaths => keys::lane(lane),
+            Self::On | Self::OwnPaths => keys::lane(lane, self.agents()),
         }
     }
 
-    /// The path of a file that somebody may have to name in a command.
+    /// An agent's name.
+    pub fn agent(self, agent: &str) -> Cow<'_, str> {
+        match self {
+            Self::Off | Self::OwnPaths => Cow::Borrowed(agent),
+            Self::On => keys::word(agent),
+        }
+    }
+
+    /// The id of a session or a run: a UUID stands.
+    pub fn session<'a>(self, id: &'a str) -> Cow<'a, str> {
+        match self {
+            Self::Off | Self::OwnPaths => Cow::Borrowed(id),
+            Self::On => Cow::Owned(allowed::session(id)),
+        }
+    }
+
+    /// The path of a file that somebody may have to name in a command; what leaves the machine names what is
+    /// OpenClaw's in it.
     pub fn path(self, path: &str) -> Cow<'_, str> {
         match self {
             Self::Off | Self::OwnPaths => Cow::Borrowed(path),
-            Self::On => self.text(path),
+            Self::On => Cow::Owned(allowed::path(path)),
         }
     }
 
-    /// Any text: a log line, an error, a sentence.
-    pub fn text(self, text: &str) -> Cow<'_, str> {
+    /// One technical word out of a line: a model, an error's class, a channel, a reason.
+    pub fn name(self, name: &str) -> Cow<'_, str> {
+        if self == Self::Off || allowed::is_name(name) { Cow::Borrowed(name) } else { Cow::Borrowed(CUT) }
+    }
+
+    /// A line of a log, or a part of one: what is known of it, and nothing else.
+    pub fn line(self, line: &str) -> Cow<'_, str> {
+        match self {
+            Self::Off => Cow::Borrowed(line),
+            Self::On | Self::OwnPaths => Cow::Owned(allowed::line(line)),
+        }
+    }
+
+    /// Text of which nothing is known.
+    pub fn unknown(self, text: &str) -> Cow<'_, str> {
         match self {
             Self::Off => Cow::Borrowed(text),
-            Self::On | Self::OwnPaths => Cow::Owned(redact(text)),
+            Self::On | Self::OwnPaths => Cow::Owned(format!("{CUT} ({} bytes)", text.len())),
         }
+    }
+
+    /// A sentence of ours with names in it; what was put between [`foreign`]'s marks is shown as far as it is known.
+    pub fn text(self, text: &str) -> Cow<'_, str> {
+        let mut shown = String::with_capacity(text.len());
+        for (index, part) in text.split(MARK).enumerate() {
+            match self {
+                Self::Off => shown.push_str(part),
+                _ if index % 2 == 1 => shown.push_str(&allowed::line(part)),
+                _ => shown.push_str(&redact(part, self.agents())),
+            }
+        }
+        Cow::Owned(shown)
     }
 }
 
+/// Stands around what nobody here wrote, in a sentence that waits for [`Redactor::text`].
+const MARK: char = '\u{2}';
+
+/// Marks what comes out of a line, for a sentence of ours.
+pub fn foreign(text: &str) -> String {
+    format!("{MARK}{}{MARK}", text.replace(MARK, ""))
+}
+
 /// Word by word, then the numbers, which may run over several words.
-fn redact(text: &str) -> String {
+fn redact(text: &str, agents: Agents) -> String {
     let text = quoted_content(text);
     let mut shown = String::with_capacity(text.len());
     let mut rest = &*text;
@@ -80,7 +143,7 @@ fn redact(text: &str) -> String {
             if secret_next {
                 shown.push_str(CUT);
             } else {
-                shown.push_str(&word(token, rest));
+                shown.push_str(&word(token, rest, agents));
             }
             rest = after;
         }
@@ -95,9 +158,9 @@ fn is_break(c: char) -> bool {
 }
 
 /// One token: `key=value`, a session key, a path, a secret. `text` begins with it.
-fn word(token: &str, text: &str) -> String {
+fn word(token: &str, text: &str, agents: Agents) -> String {
     if let Some(at) = keys::start(token) {
-        return format!("{}{}", word(&token[..at], text), keys::session_key(&token[at..]));
+        return format!("{}{}", word(&token[..at], text, agents), keys::session_key(&token[at..], agents));
     }
     if let Some((scheme, rest)) = token.split_once("://")
         && !scheme.contains('=')
@@ -110,7 +173,7 @@ fn word(token: &str, text: &str) -> String {
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '?' | '&' | '/' | ':'))
     {
-        return format!("{key}={}", assigned(key, value, &text[key.len() + 1..]));
+        return format!("{key}={}", assigned(key, value, &text[key.len() + 1..], agents));
     }
     if secrets::is_secret(token) {
         return CUT.to_owned();
@@ -125,7 +188,7 @@ fn word(token: &str, text: &str) -> String {
 }
 
 /// The value of `key=`, with which `text` begins.
-fn assigned(key: &str, value: &str, text: &str) -> String {
+fn assigned(key: &str, value: &str, text: &str, agents: Agents) -> String {
     const SESSIONS: [&str; 3] = ["sessionkey", "session", "lane"];
     if value.is_empty() || value.starts_with(CUT) {
         return value.to_owned();
@@ -135,14 +198,14 @@ fn assigned(key: &str, value: &str, text: &str) -> String {
         return CUT.to_owned();
     }
     if SESSIONS.contains(&name.as_str()) && value.contains(':') {
-        return keys::lane(value).into_owned();
+        return keys::lane(value, agents).into_owned();
     }
     // A telephone number may go on in the next word, and is masked with it.
     let goes_on = !value.contains(char::is_alphabetic) && numbers::is_phone(text);
     if named::is_of_a_person(&name, value) && !goes_on {
         return keys::masked(value);
     }
-    word(value, text)
+    word(value, text, agents)
 }
 
 /// `lastAssistant="..."` and the like hold what people wrote; the quotes stay, the words go.

@@ -111,7 +111,8 @@ fn a_key_keeps_its_shape_and_two_rows_of_it_match() {
     assert_eq!(one, on("agent:main:telegram:direct:123456789"));
     assert_eq!(on(&one), one);
     assert_ne!(one, Redactor::On.key("agent:main:telegram:direct:123456780"));
-    assert_eq!(Redactor::On.key("agent:work:main"), "agent:work:main");
+    assert_eq!(Redactor::OwnPaths.key("agent:work:main"), "agent:work:main");
+    assert!(!Redactor::On.key("agent:work:main").contains("work"));
     assert_eq!(Redactor::On.lane("session:agent:main:main"), "session:agent:main:main");
     assert_eq!(
         Redactor::On.key("agent:main:cron:5b6f9c1a-aaaa-4bbb-8ccc-0123456789ab"),
