@@ -3,6 +3,8 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::leases::Workings;
+
 use crate::verdict::severity::Effect;
 
 /// Everything that was seen outside the logs.
@@ -112,6 +114,32 @@ pub struct GatewayFact {
     pub load: Option<LoadSample>,
     /// Did its port answer within the time that was given?
     pub answers: Option<bool>,
+    /// What its port said of itself.
+    pub readiness: Option<Readiness>,
+    pub suspended: Option<Suspended>,
+    /// What is beside it, from 2026.8 on.
+    pub workings: Option<Workings>,
+}
+
+/// The gateway's own word on itself (`/readyz`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Readiness {
+    pub ready: bool,
+    /// `gateway-draining`, `state-database`, the name of a channel: words.
+    pub failing: Vec<String>,
+    /// Channels that it does not start.
+    pub suppressed: Vec<String>,
+}
+
+/// Why a process does nothing at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suspended {
+    /// By a signal: SIGSTOP, a terminal, a debugger.
+    Stopped,
+    /// By the cgroup's freezer, as `docker pause` does.
+    Frozen,
+    /// It waits for a disk or a network file system.
+    Disk,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

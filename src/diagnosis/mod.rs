@@ -17,6 +17,7 @@ mod model;
 mod rules;
 mod sessions;
 mod timeline;
+mod today;
 mod trouble;
 
 pub use crate::verdict::severity::Severity;
@@ -88,6 +89,7 @@ impl Model {
     /// The findings alone.
     pub fn findings(&self, facts: &Facts, now: DateTime<Utc>, redactor: Redactor) -> Vec<Finding> {
         let mut findings = rules::all(&rules::View { model: self, facts, now });
+        today::join(&mut findings, today::all(facts, now));
         finding::sort(&mut findings);
         for finding in &mut findings {
             redact(finding, facts, redactor);
@@ -143,8 +145,17 @@ impl Model {
 const EXPLAIN_LOCK: &str = "lockdoctor explain LOCK";
 
 fn redact(finding: &mut Finding, facts: &Facts, redactor: Redactor) {
-    let key = finding.session_key.take();
-    finding.session_key = key.map(|key| redactor.key(&key).into_owned());
+    if let Some(key) = finding.session_key.take() {
+        let shown = redactor.key(&key).into_owned();
+        for action in &mut finding.actions {
+            action.text = action.text.replace(&key, &shown);
+            action.command = action.command.as_ref().map(|command| command.replace(&key, &shown));
+        }
+        for advice in &mut finding.advice {
+            *advice = advice.replace(&key, &shown);
+        }
+        finding.session_key = Some(shown);
+    }
     let lane = finding.lane.take();
     finding.lane = lane.map(|lane| redactor.lane(&lane).into_owned());
     // A path that only a log names may be another machine's: nobody types it here.

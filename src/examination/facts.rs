@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::{deleted, forks, gateway};
 use crate::diagnosis::input::{
-    Era, Facts, LeaseEffect, LeaseFact, LockFact, LockKind, SessionFact, StoreFact, Verdict as FactVerdict,
+    Era, Facts, GatewayFact, LeaseEffect, LeaseFact, LockFact, LockKind, SessionFact, StoreFact,
+    Verdict as FactVerdict,
 };
 use crate::evidence::transcript::{self, Transcript};
 use crate::install::gateway::GatewayState;
@@ -41,9 +42,7 @@ pub fn lock_facts(survey: &Survey) -> Facts {
         scanned: true,
         locks: survey.locks.iter().map(|lock| lock_fact(lock, install_of(lock.root))).collect(),
         leases: leases(survey.leases.iter(), survey.running.iter(), install_of),
-        gateways: installs()
-            .map(|install| gateway::fact(&install.gateway, install.config.gateway_port, Sample::Skip))
-            .collect(),
+        gateways: gateways(survey, Sample::Skip),
         deleted: survey.roots.iter().flat_map(deleted).collect(),
         era: era(installs()),
         version: version(installs()),
@@ -55,13 +54,9 @@ pub fn lock_facts(survey: &Survey) -> Facts {
 pub fn facts(survey: &Survey, sample: Sample) -> Facts {
     let mut facts = lock_facts(survey);
     if sample == Sample::Take {
-        facts.gateways.clear();
+        facts.gateways = gateways(survey, sample);
     }
     for root in &survey.roots {
-        if let (Some(install), Sample::Take) = (&root.install, sample) {
-            let fact = gateway::fact(&install.gateway, install.config.gateway_port, sample);
-            facts.gateways.push(fact);
-        }
         add_stores(&mut facts, root);
     }
     facts.sessions.extend(survey.running.iter().map(|session| SessionFact {
@@ -76,6 +71,16 @@ pub fn facts(survey: &Survey, sample: Sample) -> Facts {
     facts.locks =
         locks.into_iter().zip(&survey.locks).map(|(fact, lock)| with_transcript(fact, lock)).collect();
     facts
+}
+
+/// The gateway of every install, and how that works.
+pub fn gateways(survey: &Survey, sample: Sample) -> Vec<GatewayFact> {
+    let of = |(at, root): (usize, &SurveyedRoot)| {
+        let install = root.install.as_ref()?;
+        let workings = survey.workings.iter().find(|(of, _)| *of == at).map(|(_, workings)| workings);
+        Some(gateway::fact(&install.gateway, install.config.gateway_port, workings, sample))
+    };
+    survey.roots.iter().enumerate().filter_map(of).collect()
 }
 
 fn add_stores(facts: &mut Facts, root: &SurveyedRoot) {
@@ -132,8 +137,10 @@ pub fn leases<'a, 's>(
     running: impl Iterator<Item = &'s RunningSession>,
     install_of: impl Fn(usize) -> Option<&'a Install>,
 ) -> Vec<LeaseFact> {
-    let down =
-        |root: usize| install_of(root).is_some_and(|install| install.gateway.state == GatewayState::Down);
+    let down = |root: usize| {
+        let state = install_of(root).map(|install| install.gateway.state);
+        matches!(state, Some(GatewayState::Down | GatewayState::Starting))
+    };
     let stuck = leases.filter(|lease| lease.needs_attention()).map(|lease| LeaseFact {
         agent: lease.agent.clone(),
         owner_pid: lease.owner.pid,

@@ -1,23 +1,33 @@
-//! How busy the gateway is, and whether it answers: CPU time over a quarter of a second, and one request to its
-//! port on this machine. A connection alone proves nothing, as the kernel accepts for a blocked event loop too.
+//! How busy the gateway is, and whether it answers: its process state, CPU time over a quarter of a second, and one
+//! request to its port on this machine. A connection alone proves nothing, as the kernel accepts for a blocked event
+//! loop too.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
+use serde::Deserialize;
 
 use super::facts::Sample;
-use crate::diagnosis::input::{GatewayFact, GatewayState, LoadSample};
+use crate::diagnosis::input::{GatewayFact, GatewayState, LoadSample, Readiness, Suspended};
 use crate::evidence::Owner;
-use crate::evidence::process::look_up;
+use crate::evidence::process::{look_up, read_proc};
 use crate::install::gateway;
+use crate::leases::Workings;
 
 const SAMPLE: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(2);
+/// A healthy answer has some hundred bytes.
+const LONGEST_ANSWER: u64 = 64 << 10;
 
 /// What the diagnosis is told of a gateway.
-pub fn fact(gateway: &gateway::Gateway, configured_port: Option<u16>, sample: Sample) -> GatewayFact {
+pub fn fact(
+    gateway: &gateway::Gateway,
+    configured_port: Option<u16>,
+    workings: Option<&Workings>,
+    sample: Sample,
+) -> GatewayFact {
     let up = gateway.up.and_then(|up| TimeDelta::from_std(up).ok());
     let mut fact = GatewayFact {
         state: match gateway.state {
@@ -28,13 +38,50 @@ pub fn fact(gateway: &gateway::Gateway, configured_port: Option<u16>, sample: Sa
         },
         pid: gateway.pid,
         started_at: up.map(|up| Utc::now() - up),
+        suspended: gateway.pid.and_then(|pid| suspended(pid, sample)),
+        workings: workings.cloned(),
         ..GatewayFact::default()
     };
     if let (Some(pid), Sample::Take) = (gateway.pid, sample) {
         fact.load = load(pid);
-        fact.answers = gateway.port.or(configured_port).map(answers);
+        // Another network has ports of its own.
+        let port = gateway.port.or(configured_port).filter(|_| shares_our_network(pid));
+        match port.map(ask) {
+            Some(Asked::Answered(readiness)) => (fact.answers, fact.readiness) = (Some(true), readiness),
+            Some(Asked::Silent) => fact.answers = Some(false),
+            Some(Asked::NobodyThere) | None => {}
+        }
     }
     fact
+}
+
+fn shares_our_network(pid: u32) -> bool {
+    let network = |whose: &str| std::fs::read_link(format!("/proc/{whose}/ns/net")).ok();
+    network(&pid.to_string()).is_none_or(|theirs| Some(theirs) == network("self"))
+}
+
+fn suspended(pid: u32, sample: Sample) -> Option<Suspended> {
+    let state = || look_up(pid).process().map(|process| process.state);
+    match state()? {
+        'T' | 't' => Some(Suspended::Stopped),
+        _ if is_frozen(pid) => Some(Suspended::Frozen),
+        // A moment of it is ordinary.
+        'D' if sample == Sample::Take => {
+            std::thread::sleep(SAMPLE);
+            (state() == Some('D')).then_some(Suspended::Disk)
+        }
+        _ => None,
+    }
+}
+
+/// By the freezer of the second cgroup version; its file names the state of all processes in it.
+fn is_frozen(pid: u32) -> bool {
+    let Some(groups) = read_proc(pid, "cgroup") else { return false };
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::/"));
+    group.is_some_and(|group| {
+        let events = std::fs::read_to_string(format!("/sys/fs/cgroup/{group}/cgroup.events"));
+        events.is_ok_and(|events| events.lines().any(|line| line == "frozen 1"))
+    })
 }
 
 fn load(pid: u32) -> Option<LoadSample> {
@@ -52,16 +99,55 @@ fn load(pid: u32) -> Option<LoadSample> {
     })
 }
 
-/// Any byte of an answer counts; its meaning does not matter.
-fn answers(port: u16) -> bool {
+enum Asked {
+    /// Any byte counts; what it says of itself is more than that.
+    Answered(Option<Readiness>),
+    /// Connected, and no byte came.
+    Silent,
+    /// Nobody listens here, which says nothing of a gateway in a container.
+    NobodyThere,
+}
+
+fn ask(port: u16) -> Asked {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let asked = TcpStream::connect_timeout(&address, PATIENCE).and_then(|mut stream| {
+    let Ok(mut stream) = TcpStream::connect_timeout(&address, PATIENCE) else { return Asked::NobodyThere };
+    let mut answer = Vec::new();
+    let talk = || {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        stream.write_all(b"GET /healthz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")?;
-        stream.read(&mut [0; 1])
-    });
-    asked.is_ok_and(|read| read > 0)
+        stream.write_all(b"GET /readyz HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+        // A gateway that keeps the connection open has answered all the same.
+        stream.take(LONGEST_ANSWER).read_to_end(&mut answer)
+    };
+    let talked = talk();
+    match talked {
+        _ if !answer.is_empty() => Asked::Answered(readiness(&answer)),
+        Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => Asked::NobodyThere,
+        _ => Asked::Silent,
+    }
+}
+
+#[derive(Deserialize)]
+struct Said {
+    ready: bool,
+    #[serde(default)]
+    failing: Vec<String>,
+    #[serde(default)]
+    suppressed: Vec<String>,
+}
+
+fn readiness(answer: &[u8]) -> Option<Readiness> {
+    let text = String::from_utf8_lossy(answer);
+    let (_, body) = text.split_once("\r\n\r\n")?;
+    let said: Said = serde_json::from_str(body).ok()?;
+    let words = |all: Vec<String>| all.into_iter().filter(|word| is_word(word)).take(20).collect();
+    Some(Readiness { ready: said.ready, failing: words(said.failing), suppressed: words(said.suppressed) })
+}
+
+/// `gateway-draining`, `agent-database:main`: whatever else answers on the port is not quoted.
+fn is_word(text: &str) -> bool {
+    (1..=60).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
 
 #[cfg(test)]
@@ -69,21 +155,47 @@ mod tests {
     use super::*;
     use std::net::TcpListener;
 
-    #[test]
-    fn a_listener_that_never_answers_does_not_answer() {
-        let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
-        assert!(!answers(silent.local_addr().expect("address").port()));
-    }
-
-    #[test]
-    fn a_server_answers() {
+    fn served(answer: &'static [u8]) -> Asked {
         let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
         let port = server.local_addr().expect("address").port();
         let thread = std::thread::spawn(move || {
             let (mut stream, _) = server.accept().expect("accept");
-            stream.write_all(b"HTTP/1.0 404\r\n\r\n").expect("write");
+            stream.read(&mut [0; 512]).expect("asked");
+            stream.write_all(answer).expect("write");
         });
-        assert!(answers(port));
+        let asked = ask(port);
         thread.join().expect("server");
+        asked
+    }
+
+    #[test]
+    fn a_listener_that_never_answers_is_silent_and_a_closed_port_says_nothing() {
+        let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
+        let port = silent.local_addr().expect("address").port();
+        assert!(matches!(ask(port), Asked::Silent));
+        drop(silent);
+        assert!(matches!(ask(port), Asked::NobodyThere));
+    }
+
+    #[test]
+    fn what_a_gateway_says_of_itself_is_read_and_nothing_else() {
+        assert!(matches!(served(b"HTTP/1.0 404\r\n\r\n"), Asked::Answered(None)));
+        let said = br#"{"ready":false,"failing":["gateway-draining","<script>"],"uptimeMs":7}"#;
+        let answer: &'static [u8] = [b"HTTP/1.1 503 Service Unavailable\r\n\r\n", &said[..]].concat().leak();
+        let Asked::Answered(Some(readiness)) = served(answer) else { panic!("an answer") };
+        assert_eq!((readiness.ready, readiness.failing), (false, vec!["gateway-draining".to_owned()]));
+    }
+
+    #[test]
+    fn a_stopped_process_is_seen_as_such() {
+        let mut child =
+            std::process::Command::new("sh").args(["-c", "kill -STOP $$; :"]).spawn().expect("sh");
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while suspended(child.id(), Sample::Skip) != Some(Suspended::Stopped) {
+            assert!(Instant::now() < deadline, "never seen");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().expect("ours");
+        child.wait().expect("ours");
     }
 }

@@ -261,7 +261,8 @@ fn from_proc(root: &Directory, view: &mut SystemView, lock_left_behind: bool, ca
     }
     // The kernel answers for the coordinator wherever its holder runs.
     let answered = coordinator == Coordinator::Free && !cannot_ask;
-    if !answered && !(view.namespaces.in_initial_pid_namespace && view.namespaces.proc_is_complete) {
+    let all_visible = view.namespaces.in_initial_pid_namespace && view.namespaces.proc_is_complete;
+    if !answered && !all_visible {
         return Gateway::without_process(GatewayState::Unknown, "not every process can be seen from here");
     }
     let how = if lock_left_behind { "its lock is left over" } else { "no process of OpenClaw uses it" };

@@ -15,6 +15,7 @@ pub mod queues;
 pub mod scope;
 pub mod state_db;
 pub mod survey;
+pub mod workings;
 
 pub use agent_db::{AgentDb, SessionNode, SessionStatus, SessionWindow, Sessions};
 pub use boots::Boot;
@@ -28,3 +29,4 @@ pub use queues::Queues;
 pub use scope::LeaseScope;
 pub use state_db::{AgentDatabaseLease, Lease, MemoryLock, Migration, StateDb};
 pub use survey::{Survey, survey};
+pub use workings::Workings;

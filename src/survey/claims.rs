@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use super::{Problem, ProblemSeverity, Survey, SurveyedLock, holders};
+use super::holders::{self, Readers};
+use super::{Problem, ProblemSeverity, Survey, SurveyedLock};
 use crate::evidence::StartTicks;
 use crate::evidence::pid_domain::PidDomain;
 use crate::evidence::view::SystemView;
@@ -13,13 +14,12 @@ use crate::evidence::{Owner, Writer};
 use crate::install::Install;
 use crate::leases::Section;
 use crate::leases::explain::{Explanation, explain};
-use crate::leases::holders::{Holder, HolderProcess, Log};
+use crate::leases::holders::{HolderProcess, Log};
 use crate::leases::judge::{Claim, ClaimKind, judge};
 use crate::leases::state_db;
 use crate::leases::{self, agent_db};
 use crate::leases::{
-    Action, Boot, LeaseOwner, LeaseScope, LeaseVerdict, OwnerFacts, PidState, Queues, Sessions, StartTime,
-    Tri,
+    Action, LeaseOwner, LeaseScope, LeaseVerdict, OwnerFacts, PidState, Sessions, StartTime, Tri, Workings,
 };
 use crate::openclaw::lock_kind::LockKind;
 use crate::openclaw::version::Era;
@@ -73,19 +73,6 @@ pub struct Leases {
     pub problems: Vec<Problem>,
 }
 
-/// How an install of 2026.8 or later works, beside its leases: its starts, its queues, and who holds what.
-#[derive(Debug)]
-pub struct Workings {
-    /// Index into [`Survey::roots`].
-    pub root: usize,
-    pub boots: Vec<Boot>,
-    pub queues: Queues,
-    pub holders: Vec<Holder>,
-    pub logs: Vec<Log>,
-    /// The host name of the gateway that has the owner's lease.
-    pub host: Option<String>,
-}
-
 /// Judges every lease of `install`, as it stood in `databases`, and adds it to `survey`.
 pub(super) fn add(
     root: usize,
@@ -95,24 +82,25 @@ pub(super) fn add(
     survey: &mut Survey,
 ) {
     let gateway_lock = GatewayLock::of(survey.locks.iter().filter(|lock| lock.root == root));
-    let mut found = judge_all(root, install, databases, &gateway_lock, view);
+    let mut found = judge_all(root, install, databases, &gateway_lock, Readers::LookTwice, view);
     // Time has passed since they were read: an owner that seems dead may have let go of its lease and ended.
     if found.leases.iter().any(SurveyedLease::needs_attention) {
-        let again = look(root, install, &gateway_lock, view);
+        let mut again = look(root, install, &gateway_lock, view);
+        again.workings = found.workings.take();
         if again.problems.len() <= found.problems.len() {
             found = again;
         }
     }
     survey.leases.extend(found.leases);
     survey.running.extend(found.running);
-    survey.workings.extend(found.workings);
+    survey.workings.extend(found.workings.map(|workings| (root, workings)));
     survey.problems.extend(found.problems);
 }
 
 /// Reads the databases of `install` and judges every lease in them.
 pub fn look(root: usize, install: &Install, gateway_lock: &GatewayLock, view: &mut SystemView) -> Leases {
     let databases = leases::survey(&install.root.path, Sessions::Running);
-    judge_all(root, install, databases, gateway_lock, view)
+    judge_all(root, install, databases, gateway_lock, Readers::LookOnce, view)
 }
 
 fn judge_all(
@@ -120,10 +108,11 @@ fn judge_all(
     install: &Install,
     databases: leases::Survey,
     gateway_lock: &GatewayLock,
+    readers: Readers,
     view: &mut SystemView,
 ) -> Leases {
     let mut found = Leases::default();
-    let logs = holders::logs(&databases, &install.root.path, view);
+    let logs = holders::logs(&databases, &install.root.path, readers, view);
     for (agent, database) in databases.agents {
         let nodes = database.as_ref().map(|database| database.nodes.rows()).unwrap_or_default();
         found.running.extend(nodes.iter().map(|node| RunningSession {
@@ -195,7 +184,7 @@ fn judge_all(
     if install.era == Era::Sqlite {
         let boots = state.boots.rows().to_vec();
         let holders = holders::look(install, view);
-        found.workings = Some(Workings { root, boots, queues: state.queues, holders, logs, host });
+        found.workings = Some(Workings { boots, queues: state.queues, holders, logs, host });
     }
     found
 }

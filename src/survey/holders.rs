@@ -70,8 +70,15 @@ fn add(holders: &mut Vec<Holder>, thing: Thing, directory: &Path, file: &Path, v
     }
 }
 
+/// Whether to look twice at those who read, which takes a fifth of a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readers {
+    LookTwice,
+    LookOnce,
+}
+
 /// The logs of the databases that were read, and who keeps them.
-pub fn logs(databases: &leases::Survey, root: &Path, view: &SystemView) -> Vec<Log> {
+pub fn logs(databases: &leases::Survey, root: &Path, readers: Readers, view: &SystemView) -> Vec<Log> {
     let shared = databases
         .state
         .as_ref()
@@ -84,11 +91,18 @@ pub fn logs(databases: &leases::Survey, root: &Path, view: &SystemView) -> Vec<L
     shared
         .into_iter()
         .chain(of_agents)
-        .map(|(file, agent, sizes)| log(root, &file, agent, sizes, view))
+        .map(|(file, agent, sizes)| log(root, &file, agent, sizes, readers, view))
         .collect()
 }
 
-fn log(root: &Path, file: &Path, agent: Option<String>, sizes: Sizes, view: &SystemView) -> Log {
+fn log(
+    root: &Path,
+    file: &Path,
+    agent: Option<String>,
+    sizes: Sizes,
+    readers: Readers,
+    view: &SystemView,
+) -> Log {
     let mut shm = file.as_os_str().to_owned();
     shm.push("-shm");
     let shm = Path::new(&shm);
@@ -100,13 +114,13 @@ fn log(root: &Path, file: &Path, agent: Option<String>, sizes: Sizes, view: &Sys
     let state = held::wal_state(root, file);
     let mut pinned_by = Vec::new();
     if sizes.wal_bytes >= LARGE_LOG {
-        let before = old_readers(root, file, shm);
-        if !before.is_empty() {
+        let mut old = old_readers(root, file, shm);
+        if !old.is_empty() && readers == Readers::LookTwice {
             std::thread::sleep(LONG_READ);
-            let still: Vec<Hold> =
-                old_readers(root, file, shm).into_iter().filter(|hold| before.contains(hold)).collect();
-            pinned_by = by_process(&still, view).into_iter().flatten().collect();
+            let still = old_readers(root, file, shm);
+            old.retain(|hold| still.contains(hold));
         }
+        pinned_by = by_process(&old, view).into_iter().flatten().collect();
     }
     Log { database: root.join(file), agent, sizes, state, open, pinned_by }
 }

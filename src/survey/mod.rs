@@ -24,6 +24,7 @@ use crate::evidence::{Evidence, Relevance, Writer};
 use crate::install::Install;
 use crate::install::sessions::SessionStore;
 use crate::install::trace::Trace;
+use crate::leases::Workings;
 use crate::openclaw::lock_kind::{LockKind, Management};
 use crate::verdict::{Judgement, Rule, Settle, Sighting, StaleProof, Verdict, judge};
 
@@ -45,8 +46,8 @@ pub struct Survey {
     pub leases: Vec<claims::SurveyedLease>,
     /// What those databases call running.
     pub running: Vec<claims::RunningSession>,
-    /// Of those installs that have them.
-    pub workings: Vec<claims::Workings>,
+    /// Of those roots that have them.
+    pub workings: Vec<(usize, Workings)>,
     pub problems: Vec<Problem>,
     /// Directories (device, inode) that were listed: two agents, or two roots, may share one (`session.store`).
     listed: HashSet<(u64, u64)>,

@@ -89,9 +89,12 @@ impl Daemon {
         let matters =
             |lock: &&SurveyedLock| model.mentions(lock.session_id.as_deref(), &lock.path().to_string_lossy());
         let locks = self.locks.table.iter().filter_map(|(_, lock)| lock.look()).filter(matters);
-        let gateways =
-            roots().map(|install| gateway::fact(&install.gateway, install.config.gateway_port, Sample::Skip));
         let databases = &self.sources.databases;
+        let gateways = self.directories.root_ids().into_iter().filter_map(|root| {
+            let install = self.install(root)?;
+            let workings = databases.workings(root);
+            Some(gateway::fact(&install.gateway, install.config.gateway_port, workings, Sample::Skip))
+        });
         let install_of = |number: usize| {
             let root = self.directories.root_ids().into_iter().find(|root| root.number() == number);
             root.and_then(|root| self.install(root))

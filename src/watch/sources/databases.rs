@@ -10,7 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tracing::{info, warn};
 
 use crate::clock::Now;
-use crate::leases::Verdict;
+use crate::leases::{Verdict, Workings};
 use crate::survey::claims::{Leases, RunningSession, SurveyedLease};
 use crate::watch::ids::RootId;
 use crate::watch::wakeups::deadlines::Pace;
@@ -47,6 +47,10 @@ impl Databases {
 
     pub(crate) fn running(&self) -> impl Iterator<Item = &RunningSession> {
         self.known.values().flat_map(|known| &known.found.running)
+    }
+
+    pub(crate) fn workings(&self, root: RootId) -> Option<&Workings> {
+        self.known.get(&root)?.found.workings.as_ref()
     }
 
     /// Processes whose end changes a verdict.

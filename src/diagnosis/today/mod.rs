@@ -1,0 +1,75 @@
+//! What an install of 2026.8 or later says of itself without a log: its databases, its locks and the kernel tell which
+//! gateway is down and who keeps it out, which messages wait, and which were lost. Pure; no text of a message is here.
+
+mod channels;
+mod holding;
+mod log_growth;
+mod messages;
+mod prevention;
+mod silence;
+mod starts;
+mod steps;
+
+use super::finding::{Code, Finding};
+use super::input::{Facts, GatewayFact, LeaseEffect};
+use crate::leases::Workings;
+use chrono::{DateTime, Utc};
+
+/// The findings of every install that was looked at.
+pub(super) fn all(facts: &Facts, now: DateTime<Utc>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for gateway in &facts.gateways {
+        findings.extend(silence::judge(gateway, now));
+        if let Some(workings) = &gateway.workings {
+            findings.extend(of_install(facts, gateway, workings, now));
+        }
+    }
+    findings
+}
+
+fn of_install(facts: &Facts, gateway: &GatewayFact, workings: &Workings, now: DateTime<Utc>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let keeper = holding::judge(gateway, workings, now);
+    let kept_out =
+        keeper.is_some() || facts.leases.iter().any(|lease| lease.effect == LeaseEffect::NoGateway);
+    findings.extend(keeper);
+    if !kept_out {
+        findings.extend(starts::judge(gateway, workings, now));
+    }
+    findings.extend(channels::judge(gateway, workings, now));
+    findings.extend(messages::judge(gateway, workings, now));
+    findings.extend(log_growth::judge(workings));
+    findings.extend(prevention::judge(gateway, workings));
+    findings
+}
+
+/// Adds them to what the log tells. Where both speak of the gateway's being down, the state directory knows better, and
+/// the log's lines become evidence; where both speak of a chat's lost messages, the log has the story.
+pub(super) fn join(findings: &mut Vec<Finding>, mut today: Vec<Finding>) {
+    let of_gateway = |finding: &Finding| matches!(finding.code, Code::GatewayDown | Code::StartRefused);
+    if let Some(own) = today.iter_mut().find(|finding| of_gateway(finding)) {
+        for logged in findings.extract_if(.., |logged| logged.code == Code::GatewayDown) {
+            own.evidence.extend(logged.evidence);
+            own.story.splice(0..0, logged.story);
+        }
+    }
+    let blocked = |finding: &Finding| finding.code == Code::EventLoopBlocked;
+    if let Some(own) = today.iter_mut().find(|finding| blocked(finding)) {
+        for logged in findings.extract_if(.., |logged| blocked(logged)) {
+            own.evidence.extend(logged.evidence);
+            own.story.splice(0..0, logged.story);
+        }
+    }
+    today.retain(|own| {
+        let told = |logged: &&Finding| {
+            own.session_key.is_some()
+                && logged.session_key == own.session_key
+                && logged.severity >= own.severity
+        };
+        !(own.code == Code::MessageFailed && findings.iter().any(|logged| told(&logged)))
+    });
+    findings.append(&mut today);
+}
+
+#[cfg(test)]
+mod tests;
