@@ -107,7 +107,7 @@ pub struct Reason(Option<String>);
 
 impl Reason {
     /// `handler-timeout`, or the code at the end of `… | SESSION_WORK_START_CHANGED`.
-    fn of(text: Option<String>) -> Self {
+    pub(crate) fn of(text: Option<String>) -> Self {
         let Some(text) = text else { return Self(None) };
         let code = text.rsplit(" | ").next().unwrap_or_default();
         let is = |word: &str, of_code: fn(char) -> bool| {

@@ -20,7 +20,7 @@ pub(super) fn judge(gateway: &GatewayFact, now: DateTime<Utc>) -> Option<Finding
     let who = gateway.pid.map_or_else(|| "The gateway".to_owned(), |pid| format!("The gateway (pid {pid})"));
     let mut finding = match (gateway.suspended, gateway.answers, &gateway.readiness) {
         (Some(suspended), ..) => suspended_by(&who, gateway, suspended),
-        (None, Some(false), _) => silent(&who, gateway, now),
+        (None, Some(false), _) => silent(&who, gateway, now)?,
         (None, _, Some(readiness)) if !readiness.ready => not_ready(&who, gateway, readiness, now)?,
         _ => return None,
     };
@@ -60,35 +60,29 @@ fn suspended_by(who: &str, gateway: &GatewayFact, suspended: Suspended) -> Findi
     }
 }
 
-fn silent(who: &str, gateway: &GatewayFact, now: DateTime<Utc>) -> Finding {
-    let up = gateway.started_at.map(|started| now - started);
-    let starting = gateway.state == GatewayState::Starting || up.is_some_and(|up| up < START_UP);
+/// The first minutes of a gateway are spent on loading modules: silence says nothing then.
+fn silent(who: &str, gateway: &GatewayFact, now: DateTime<Utc>) -> Option<Finding> {
+    let starting = gateway.started_at.is_some_and(|started| now - started < START_UP);
+    if starting || gateway.state == GatewayState::Starting {
+        return None;
+    }
     let busy = gateway.load.is_some_and(|load| load.cores >= 0.7);
-    let (effect, text) = match (starting, busy) {
-        (true, _) => (Effect::Slow, format!("{who} is starting, and does not answer yet.")),
-        (false, true) => (
-            Effect::NobodyIsAnswered,
-            format!("{who} accepts connections and answers nobody: its event loop is busy with one thing."),
-        ),
-        (false, false) => (
-            Effect::NobodyIsAnswered,
-            format!("{who} accepts connections and answers nobody: its event loop waits for something."),
-        ),
-    };
-    let mut finding = Finding::new(Code::EventLoopBlocked, effect, text).likely();
+    let doing = if busy { "is busy with one thing" } else { "waits for something" };
+    let text = format!("{who} accepts connections and answers nobody: its event loop {doing}.");
+    let mut finding = Finding::new(Code::EventLoopBlocked, Effect::NobodyIsAnswered, text).likely();
     if let Some(load) = gateway.load {
         finding =
             finding.saw(format!("{:.2} cores over {} ms, state {}", load.cores, load.over_ms, load.state));
     }
-    finding = finding.saw("connected to its port, asked for /readyz, and nothing came within 2 s");
-    if starting {
-        return finding.hint("Wait: the first minutes of a gateway are spent on loading modules.");
-    }
-    finding = finding.command(
-        "openclaw gateway restart",
-        "ends what it is busy with; messages that wait are taken up again",
-    );
-    finding.hint("Before that, if you can wait: a big session, a plugin or a slow disk may be what keeps it; the gateway's log names it once it goes on.")
+    Some(
+        finding
+            .saw("connected to its port, asked for /readyz, and nothing came within 2 s")
+            .command("openclaw gateway restart", "ends what it is at; messages that wait are taken up again")
+            .hint(
+                "Before that, if you can wait: a big session, a plugin or a slow disk may be what keeps it; the \
+                 gateway's log names it once it goes on.",
+            ),
+    )
 }
 
 fn not_ready(who: &str, gateway: &GatewayFact, readiness: &Readiness, now: DateTime<Utc>) -> Option<Finding> {

@@ -1,1 +1,275 @@
+//! Each state by its facts alone: which finding comes first, how serious it is, and what is typed.
 
+use super::super::finding::Finding;
+use super::super::input::{Facts, GatewayFact, GatewayState, LoadSample, Readiness, Suspended};
+use super::{all, join};
+use crate::leases::boots::{Boot, Ended, Outcome};
+use crate::leases::holders::{Holder, HolderProcess, Log, Thing};
+use crate::leases::queues::{Inbound, InboundState, Queues, Reason, Task, TaskStatus};
+use crate::leases::state_db::Section;
+use crate::leases::{LeaseOwner, Workings};
+use crate::peek::Sizes;
+use crate::verdict::severity::Severity;
+use chrono::{DateTime, TimeDelta, Utc};
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_795_000_000, 0).expect("in range")
+}
+
+fn ago(seconds: i64) -> DateTime<Utc> {
+    now() - TimeDelta::seconds(seconds)
+}
+
+fn gateway(state: GatewayState, workings: Workings) -> GatewayFact {
+    GatewayFact {
+        state,
+        pid: (state == GatewayState::Running).then_some(42),
+        started_at: Some(ago(3_600)),
+        workings: Some(workings),
+        ..GatewayFact::default()
+    }
+}
+
+fn found(gateway: GatewayFact) -> Vec<Finding> {
+    all(&Facts { gateways: vec![gateway], ..Facts::default() }, now())
+}
+
+fn only(gateway: GatewayFact) -> Finding {
+    let mut findings = found(gateway);
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    findings.remove(0)
+}
+
+fn told(finding: &Finding) -> (&str, Severity) {
+    (finding.code.as_str(), finding.severity)
+}
+
+fn typed(finding: &Finding) -> &str {
+    finding.actions.first().and_then(|action| action.command.as_deref()).unwrap_or_default()
+}
+
+fn boot(started: i64, ended: Option<(i64, Outcome, &str)>) -> Boot {
+    Boot {
+        pid: Some(42),
+        started_at: ago(started),
+        ended: ended.map(|(at, outcome, reason)| Ended {
+            at: ago(at),
+            outcome,
+            reason: Some(reason.to_owned()),
+        }),
+        startup_reason: None,
+    }
+}
+
+fn starts(boots: Vec<Boot>) -> Workings {
+    Workings { boots, ..Workings::default() }
+}
+
+fn doctor(state: char, since: i64) -> Workings {
+    let process = HolderProcess {
+        pid: 847,
+        name: "openclaw-doctor".into(),
+        state,
+        since: Some(ago(since)),
+        orphan: state == 'T',
+    };
+    let holder = Holder {
+        thing: Thing::GatewayLifecycle,
+        file: "/tmp/openclaw-state-locks-0/gateway-lifecycle.0b127083.lock.sqlite".into(),
+        process: Some(process),
+    };
+    Workings { holders: vec![holder], ..Workings::default() }
+}
+
+#[test]
+fn a_hung_doctor_keeps_every_gateway_out_and_one_at_work_is_no_alarm() {
+    let hung = only(gateway(GatewayState::Down, doctor('T', 30)));
+    assert_eq!(told(&hung), ("start-refused", Severity::Critical));
+    assert!(
+        hung.explanation.contains("`openclaw-doctor` (pid 847, stopped, no parent) holds gateway-lifecycle")
+    );
+    assert_eq!(typed(&hung), "kill 847 && kill -CONT 847");
+    let old = only(gateway(GatewayState::Starting, doctor('S', 1_200)));
+    assert_eq!((told(&old), typed(&old)), (("start-refused", Severity::Critical), "kill 847"));
+    let working = only(gateway(GatewayState::Down, doctor('S', 30)));
+    assert_eq!(told(&working), ("start-refused", Severity::Info));
+    assert!(found(gateway(GatewayState::Running, doctor('S', 30))).is_empty());
+}
+
+#[test]
+fn a_gateway_that_is_down_is_told_by_its_last_start() {
+    let down = |boots| only(gateway(GatewayState::Down, starts(boots)));
+    let died = down(vec![boot(600, None)]);
+    assert_eq!((told(&died), typed(&died)), (("gateway-down", Severity::Critical), "openclaw gateway start"));
+    let stopped = down(vec![boot(600, Some((60, Outcome::CleanStop, "stop (SIGTERM)")))]);
+    assert_eq!(told(&stopped), ("gateway-down", Severity::Info));
+    assert!(stopped.explanation.contains("stopped by SIGTERM"), "{}", stopped.explanation);
+    let odd = down(vec![boot(600, Some((60, Outcome::CleanStop, "stop (call 0123)")))]);
+    assert!(!odd.explanation.contains("call"), "only signals are named: {}", odd.explanation);
+    let failed = || boot(600, Some((590, Outcome::StartupFailed, "listen EADDRINUSE")));
+    let refused = down(vec![failed(), failed(), failed()]);
+    assert_eq!((told(&refused), refused.count), (("start-refused", Severity::Critical), 3));
+    let migrate = Boot { startup_reason: Some("gateway.maintenance_required".into()), ..failed() };
+    assert_eq!(typed(&down(vec![migrate])), "openclaw doctor --fix");
+    let restarting = |at| down(vec![boot(600, Some((at, Outcome::PlannedRestart, "restart")))]).severity;
+    assert_eq!((restarting(10), restarting(300)), (Severity::Info, Severity::Critical));
+}
+
+#[test]
+fn a_gateway_that_answers_nobody_is_a_finding_and_a_starting_or_draining_one_no_alarm() {
+    let running = || gateway(GatewayState::Running, starts(vec![boot(3_600, None)]));
+    assert!(found(running()).is_empty(), "healthy is silent");
+    let stopped = only(GatewayFact { suspended: Some(Suspended::Stopped), ..running() });
+    assert_eq!((told(&stopped), typed(&stopped)), (("gateway-down", Severity::Critical), "kill -CONT 42"));
+    let load = |cores, state| Some(LoadSample { cores, over_ms: 250, state });
+    let silent =
+        |started_at| GatewayFact { answers: Some(false), load: load(1.0, 'R'), started_at, ..running() };
+    assert_eq!(told(&only(silent(Some(ago(3_600))))), ("event-loop-blocked", Severity::Critical));
+    assert!(found(silent(Some(ago(60)))).is_empty(), "it loads modules");
+    let says = |failing: &str| GatewayFact {
+        answers: Some(true),
+        readiness: Some(Readiness { ready: false, failing: vec![failing.into()], suppressed: vec![] }),
+        ..running()
+    };
+    assert_eq!(told(&only(says("gateway-draining"))), ("gateway-down", Severity::Info));
+    assert_eq!(told(&only(says("state-database"))), ("database-busy", Severity::Critical));
+    assert_eq!(told(&only(says("agent-database:main"))), ("database-busy", Severity::Critical));
+    assert_eq!(told(&only(says("telegram"))), ("ingress-stalled", Severity::Warning));
+    assert!(found(says("plugin-reload")).is_empty());
+}
+
+#[test]
+fn the_restart_loop_breaker_is_told_until_the_channels_start() {
+    let boots = |last: i64| starts(vec![boot(400, None), boot(350, None), boot(300, None), boot(last, None)]);
+    let held = only(gateway(GatewayState::Running, boots(200)));
+    assert_eq!(told(&held), ("start-refused", Severity::Critical));
+    assert!(
+        held.explanation.contains("starts no channel") && held.explanation.contains("restart-loop breaker")
+    );
+    let long_ago = [900, 850, 800, 700].map(|at| boot(at, None));
+    assert!(found(gateway(GatewayState::Running, starts(long_ago.into()))).is_empty());
+}
+
+fn inbound(state: InboundState, received: i64) -> Inbound {
+    Inbound {
+        channel: "telegram".into(),
+        state,
+        received_at: ago(received),
+        attempts: 1,
+        lane: Some("a".into()),
+    }
+}
+
+fn claimed(at: i64) -> InboundState {
+    let owner = LeaseOwner { pid: Some(9), ..LeaseOwner::default() };
+    InboundState::Claimed { owner, at: Some(ago(at)) }
+}
+
+fn queues(queues: Queues) -> GatewayFact {
+    gateway(GatewayState::Running, Workings { queues, ..starts(vec![boot(3_600, None)]) })
+}
+
+fn arrived(rows: Vec<Inbound>) -> GatewayFact {
+    queues(Queues { inbound: Section::Rows(rows), ..Queues::default() })
+}
+
+#[test]
+fn messages_that_wait_for_a_dead_owner_and_messages_that_were_given_up() {
+    let waiting = arrived(vec![
+        inbound(claimed(4_000), 4_100),
+        inbound(InboundState::Pending, 500),
+        inbound(InboundState::Pending, 400),
+    ]);
+    let stalled = only(waiting);
+    assert_eq!((told(&stalled), stalled.messages_waiting), (("ingress-stalled", Severity::Critical), 3));
+    assert!(stalled.explanation.starts_with("3 messages of telegram wait since "), "{}", stalled.explanation);
+    assert!(stalled.explanation.ends_with("the first is claimed by pid 9, which is gone."));
+    assert!(
+        found(arrived(vec![inbound(claimed(60), 70), inbound(InboundState::Pending, 50)])).is_empty(),
+        "at work"
+    );
+
+    let lost =
+        |at: i64| InboundState::Failed { at: ago(at), reason: Reason::of(Some("handler-timeout".into())) };
+    let given_up = only(arrived(vec![inbound(lost(600), 900), inbound(lost(500), 800)]));
+    assert_eq!((told(&given_up), given_up.messages_failed), (("message-failed", Severity::Warning), 2));
+    assert!(given_up.explanation.contains("handler-timeout") && given_up.explanation.contains("lost"));
+    assert_eq!(only(arrived(vec![inbound(lost(200_000), 200_100)])).severity, Severity::Info, "days ago");
+    assert!(found(arrived(vec![inbound(lost(800_000), 800_100)])).is_empty(), "more than a week ago");
+}
+
+fn task(status: TaskStatus, created: i64, reason: Option<&str>) -> Task {
+    Task {
+        session_key: Some("agent:main:main".into()),
+        agent: Some("main".into()),
+        runtime: "cli".into(),
+        run_id: None,
+        status,
+        reason: Reason::of(reason.map(str::to_owned)),
+        created_at: ago(created),
+        ended_at: Some(ago(created - 1)),
+        owner: LeaseOwner::default(),
+    }
+}
+
+#[test]
+fn a_chat_that_a_recovered_run_holds_is_told_since_its_first_refusal() {
+    const CHANGED: Option<&str> =
+        Some("Session \"x\" changed while starting work. Retry. | SESSION_WORK_START_CHANGED");
+    let ran = |rows| queues(Queues { tasks: Section::Rows(rows), ..Queues::default() });
+    let rows = vec![
+        task(TaskStatus::Running, 900, None),
+        task(TaskStatus::Failed, 600, CHANGED),
+        task(TaskStatus::Failed, 30, CHANGED),
+    ];
+    let refused = only(ran(rows));
+    assert_eq!((told(&refused), refused.messages_failed), (("message-failed", Severity::Critical), 2));
+    assert_eq!(refused.first_seen, Some(ago(600)), "not since the last write");
+    assert_eq!(
+        typed(&refused),
+        r#"openclaw gateway call chat.abort --params '{"sessionKey":"agent:main:main"}'"#
+    );
+
+    let answered = vec![task(TaskStatus::Failed, 600, None), task(TaskStatus::Succeeded, 30, None)];
+    assert!(found(ran(answered)).is_empty(), "answered since");
+    let stopped = vec![task(TaskStatus::Cancelled, 60, None)];
+    assert!(found(ran(stopped)).is_empty(), "by whoever wrote it");
+    assert_eq!(
+        told(&only(ran(vec![task(TaskStatus::Failed, 60, None)]))),
+        ("message-failed", Severity::Warning)
+    );
+}
+
+#[test]
+fn a_log_that_a_reader_pins_names_the_reader() {
+    let log = |pinned_by, wal_bytes| {
+        let sizes = Sizes { database_bytes: 1 << 20, wal_bytes, wal_committed_bytes: wal_bytes };
+        let database = "/x/state/openclaw.sqlite".into();
+        Workings {
+            logs: vec![Log { database, agent: None, sizes, state: None, open: None, pinned_by }],
+            ..starts(vec![boot(3_600, None)])
+        }
+    };
+    let reader = HolderProcess { pid: 12, name: "sqlite3".into(), state: 'S', since: None, orphan: false };
+    let pinned = only(gateway(GatewayState::Running, log(vec![reader.clone()], 100 << 20)));
+    assert_eq!((told(&pinned), typed(&pinned)), (("database-busy", Severity::Warning), "kill 12"));
+    assert_eq!(only(gateway(GatewayState::Running, log(vec![reader], 20 << 20))).severity, Severity::Info);
+    assert!(found(gateway(GatewayState::Running, log(vec![], 100 << 20))).is_empty());
+}
+
+#[test]
+fn a_container_whose_name_changes_is_told_before_it_matters() {
+    let named = |host: &str| Workings { host: Some(host.to_owned()), ..starts(vec![boot(3_600, None)]) };
+    let finding = only(gateway(GatewayState::Running, named("c1a2b3d4e5f6")));
+    assert_eq!(told(&finding), ("lease-stuck", Severity::Info));
+    assert!(finding.advice[0].contains("hostname:"));
+    assert!(found(gateway(GatewayState::Running, named("home-server"))).is_empty());
+}
+
+#[test]
+fn what_the_log_says_of_the_same_thing_is_evidence_and_no_second_finding() {
+    let mut logged = found(gateway(GatewayState::Down, starts(vec![boot(600, None)])));
+    join(&mut logged, found(gateway(GatewayState::Down, doctor('T', 30))));
+    assert_eq!(logged.iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>(), ["start-refused"]);
+    assert!(logged[0].evidence.len() > 1, "{:?}", logged[0].evidence);
+}

@@ -212,6 +212,7 @@ fn a_gateway_that_burns_cpu_and_does_not_answer_is_blocked_without_any_log() {
         started_at: Some(at(started)),
         load: Some(busy),
         answers: Some(answers),
+        ..GatewayFact::default()
     };
     let facts = |gateway| Facts { gateways: vec![gateway], ..Facts::default() };
     let blocked = diagnose("", &facts(gateway(false, "2026-11-22T10:00:00Z")));
