@@ -6,8 +6,8 @@ use super::{all, join};
 use crate::leases::boots::{Boot, Ended, Outcome};
 use crate::leases::holders::{Holder, HolderProcess, Log, Thing};
 use crate::leases::queues::{Inbound, InboundState, Queues, Reason, Task, TaskStatus};
-use crate::leases::state_db::Section;
-use crate::leases::{LeaseOwner, Workings};
+
+use crate::leases::{LeaseOwner, Section, Workings};
 use crate::peek::Sizes;
 use crate::verdict::severity::Severity;
 use chrono::{DateTime, TimeDelta, Utc};
