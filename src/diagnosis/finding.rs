@@ -186,5 +186,9 @@ pub(super) fn sort(findings: &mut [Finding]) {
 
 /// What is harmless explains least; a slow database last of all.
 fn rank(finding: &Finding) -> (bool, Code) {
-    (finding.severity == Severity::Info && finding.code == Code::StoreLockContention, finding.code)
+    (
+        finding.severity == Severity::Info
+            && matches!(finding.code, Code::StoreLockContention | Code::DatabaseBusy),
+        finding.code,
+    )
 }

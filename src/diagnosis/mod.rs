@@ -8,14 +8,17 @@
 //! let diagnosis = model.diagnose(&facts, now, Redactor::On);
 //! ```
 
+pub mod catalogue;
+mod chats;
 mod evidence;
 mod finding;
 pub mod input;
 mod lanes;
 mod lives;
 mod model;
+mod release;
 mod rules;
-mod sessions;
+mod story;
 mod timeline;
 mod today;
 mod trouble;
@@ -125,19 +128,19 @@ impl Model {
     }
 
     fn session_reports(&self, redactor: Redactor) -> Vec<SessionReport> {
-        let report = |track: &sessions::Track| SessionReport {
-            session_key: track.key.as_deref().map(|key| redactor.key(key).into_owned()),
-            session_id: track.id.clone(),
-            agent: track.agent().map(str::to_owned),
-            runs: track.runs,
-            running_since: track.open.as_ref().map(|open| open.since),
-            timeouts: track.timeouts.len() as u64,
-            waits: track.waits.lines.count(),
-            longest_wait_ms: track.waits.longest_ms,
-            complaints: track.attention.lines.count(),
-            lost_user_messages: track.orphaned_messages.count(),
+        let report = |chat: &chats::Chat| SessionReport {
+            session_key: chat.key.as_deref().map(|key| redactor.key(key).into_owned()),
+            session_id: chat.id.clone(),
+            agent: chat.agent().map(str::to_owned),
+            runs: chat.runs,
+            running_since: chat.open.as_ref().and_then(|open| story::dated(open.since)),
+            timeouts: chat.limits.hits.len() as u64,
+            waits: chat.waits.lines.count(),
+            longest_wait_ms: chat.waits.longest_ms,
+            complaints: chat.stuck.lines.count(),
+            lost_user_messages: chat.orphaned_messages.count(),
         };
-        self.sessions.tracks().map(report).collect()
+        self.chats.all().map(report).collect()
     }
 }
 
@@ -164,13 +167,19 @@ fn redact(finding: &mut Finding, facts: &Facts, redactor: Redactor) {
         let shown = redactor.path(&lock);
         if shown == lock {
             let explain = format!("lockdoctor explain {}", shell_word(&lock));
-            let advice = finding.advice.iter_mut().filter(|advice| *advice == EXPLAIN_LOCK);
-            advice.for_each(|advice| advice.clone_from(&explain));
+            for action in finding.actions.iter_mut().filter(|action| action.text == EXPLAIN_LOCK) {
+                (action.text, action.command) = (explain.clone(), Some(explain.clone()));
+            }
         }
         finding.lock = Some(shown.into_owned());
     } else if let Some(lock) = finding.lock.take() {
         finding.lock = Some(redactor.text(&lock).into_owned());
     }
     finding.explanation = redactor.text(&finding.explanation).into_owned();
+    for step in &mut finding.story {
+        step.text = redactor.text(&step.text).into_owned();
+    }
+    rules::look_first(finding);
+    finding.advice = finding.actions.iter().map(|action| action.text.clone()).collect();
     evidence::redact(&mut finding.evidence, redactor);
 }

@@ -1,7 +1,8 @@
 //! The prefilter: strings of which at least one stands in every line that [`recognise`](super::recognise) knows.
 //! JSON leaves all of them as they are (no quotes, no control characters), and colours never fall inside one.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Span, packed};
+use super::prefix;
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, Span, packed};
 use std::sync::LazyLock;
 
 /// Kept short and rare: each costs a little on every byte of every log. The tests hold every known message to it.
@@ -10,23 +11,37 @@ const ANCHORS: &[&str] = &[
     ": lane=",
     // sessions and runs
     "sessionId=",
-    "active runs: ",
     "heartbeat: webhooks",
-    "embedded run agent end",
-    "failover decision",
+    "embedded run ",
     "fallback decision",
     "orphaned user message",
-    " timed out",
-    "failed before reply",
-    "typing TTL",
     "[model-fetch] error",
     "dle timeout",
     "idle-timeout",
+    // failures, in whatever words
+    "ailed",
+    " timed out",
     "outcome=error",
+    "dropped",
+    "ive up",
+    "iving up",
+    "or retry",
+    "dead-letter",
+    " stalled",
+    "conflicted",
+    "turn claim",
+    "changed while",
+    "nhandled ",
+    "ncaught ",
+    "another OpenClaw process",
+    "Could not start",
+    "iscarded",
+    // answers
+    "Auto-replied",
+    "outbound send ok",
+    "Inbound message ",
     // locks
-    "session file locked",
-    "session file lock stale",
-    "session file changed",
+    "session file ",
     "session store lock",
     "releasing lock held",
     "session lock",
@@ -39,10 +54,8 @@ const ANCHORS: &[&str] = &[
     "mready",
     "log file",
     "queue overflow",
-    "signal SIG",
-    "received SIG",
+    " SIG",
     "completed cleanly",
-    "closed: ",
     "draining ",
     "liveness ",
     "memory pressure",
@@ -50,30 +63,72 @@ const ANCHORS: &[&str] = &[
     "pre-warmed in",
     "timeout after ",
     "gateway already running",
-    "acquire gateway lock",
+    "gateway lock",
     "startup migrations",
-    "owner lease is",
     // SQLite
     "slow SQLite",
     "SQLITE_BUSY",
     "database is locked",
     "wal_sidecar",
-    // RPC and channels
-    "⇄ res",
+    // RPC
+    "\u{21c4} res",
     "gateway request timeout",
-    "handler failed",
     "Slow listener",
-    "spooled update",
     "olling stall",
-    // errors by themselves
-    "changed while starting work",
     "is draining",
     "ENOSPC",
-    "equest timed out",
     // journald writes a message with control characters (colours) as an array of bytes
     "\"MESSAGE\":[",
     "\"MESSAGE\" : [",
 ];
+
+/// How messages begin that nothing but OpenClaw writes: what to look for in a line with an unknown front.
+const BEGINNINGS: &[&str] = &[
+    "lane wait exceeded: lane=",
+    "lane task ",
+    "lane enqueue: lane=",
+    "lane dequeue: lane=",
+    "drainLane blocked: ",
+    "stuck session",
+    "stalled session: ",
+    "long-running session: ",
+    "session state: session",
+    "message queued: session",
+    "message processed: channel=",
+    "message dispatch completed: channel=",
+    "embedded run ",
+    "embedded abort settle ",
+    "Embedded agent failed before reply: ",
+    "run registered: session",
+    "run cleared: session",
+    "liveness warning: reasons=",
+    "liveness heartbeat delayed",
+    "releasing lock held for ",
+    "removed stale session lock: ",
+    "slow SQLite ",
+    "Slow listener detected",
+    "Channel ingress claim",
+    "Subagent announce ",
+    "Subagent completion ",
+    "cron: job ",
+];
+
+static BEGINNING: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(BEGINNINGS).ok());
+
+/// Whether `text` begins as only OpenClaw's messages do.
+pub(super) fn begins(text: &str) -> bool {
+    text.starts_with('[') && prefix::bracketed(text).is_some()
+        || BEGINNINGS.iter().any(|known| text.starts_with(known))
+}
+
+/// Where the first of its messages, or its `[subsystem]`, begins in `text`.
+pub(super) fn beginning(text: &str) -> Option<usize> {
+    let message = BEGINNING.as_ref()?.find(text).map(|found| found.start());
+    let name =
+        memchr::memchr_iter(b'[', text.as_bytes()).find(|at| prefix::bracketed(&text[*at..]).is_some());
+    message.into_iter().chain(name).min()
+}
 
 enum Searcher {
     /// Vectorised (SSSE3, AVX2, NEON): about 1.6 GB/s with these anchors on the machine it was chosen on.

@@ -122,8 +122,18 @@ pub enum Cause {
     GatewayTimeout {
         after_ms: u64,
     },
-    /// `Session "K" changed while starting work. Retry.` (9.1 and later).
+    /// `Session "K" changed while starting work. Retry.` (7.1 and later).
     SessionChanged,
+    /// `reply session initialization conflicted for K` (6.10 and later).
+    SessionConflict,
+    /// `Session S already has an active turn claim` (8.1 and later).
+    TurnClaimed {
+        session_id: Option<String>,
+    },
+    /// `another OpenClaw process owns ...`, a lease that another process holds (9.x).
+    StateOwned,
+    /// The run was aborted, by a person or by OpenClaw's own recovery.
+    Aborted,
     DatabaseBusy,
     DiskFull,
     /// `sqlite_wal_sidecar_identity_mismatch` (9.x): the `-wal` beside the database is not its own.
@@ -237,6 +247,7 @@ pub enum Event {
         channel: String,
         outcome: String,
         duration_ms: Option<u64>,
+        cause: Option<Cause>,
     },
     TurnCreated {
         session: SessionRef,
@@ -247,9 +258,6 @@ pub enum Event {
         session: SessionRef,
         run_id: String,
         attempt: u64,
-    },
-    ActiveRuns {
-        count: u64,
     },
     /// The DEBUG line of every 30 s; its spacing shows a late timer in versions that have no liveness warning.
     Heartbeat {
@@ -271,9 +279,10 @@ pub enum Event {
         duration_ms: u64,
         aborted: bool,
     },
+    /// A paste may have lost the names.
     RunTimeout {
-        run_id: String,
-        session_id: String,
+        run_id: Option<String>,
+        session_id: Option<String>,
         timeout_ms: u64,
         phase: TimeoutPhase,
     },
@@ -282,8 +291,8 @@ pub enum Event {
         session_id: String,
     },
     AbortSettleTimeout {
-        run_id: String,
-        session_id: String,
+        run_id: Option<String>,
+        session_id: Option<String>,
         timeout_ms: Option<u64>,
     },
     RunAgentEnd {
@@ -343,9 +352,6 @@ pub enum Event {
         session_id: Option<String>,
         preserved: bool,
     },
-    TypingTtl {
-        ttl_ms: Option<u64>,
-    },
 
     // Locks
     /// `releasing lock held for ...`: the owner's own watchdog. On raw stderr only from 4.2 to 7.35.
@@ -399,9 +405,6 @@ pub enum Event {
     ShutdownDone {
         took_ms: Option<u64>,
     },
-    AdmissionClosed {
-        reason: String,
-    },
     Draining {
         tasks: Option<u64>,
         runs: Option<u64>,
@@ -412,6 +415,15 @@ pub enum Event {
     },
     GatewayRefused {
         pid: Option<u32>,
+    },
+    /// A start that came to nothing; `owned`: because another process has the state.
+    StartFailed {
+        owned: bool,
+        reason: String,
+    },
+    /// The process ends on an error that nobody caught.
+    Crashed {
+        cause: Cause,
     },
     StartupRefused,
     /// From 2026.9.2: the lease of an earlier gateway has not expired.
@@ -462,16 +474,16 @@ pub enum Event {
         event: Option<String>,
         duration_ms: Option<u64>,
     },
-    InboundTimeout {
-        channel: Option<String>,
-    },
-    SpooledUpdate {
-        update: Option<String>,
-        timed_out: bool,
-        cause: Cause,
-    },
     PollingStall,
-    CronTimeout,
+    /// Something that somebody sent, or waits for, came to nothing.
+    Undelivered(Box<Undelivered>),
+    Inbound {
+        peer: Option<String>,
+    },
+    /// An answer went out.
+    Answered {
+        peer: Option<String>,
+    },
 
     // SQLite (8.1 and later)
     SlowSqlite {
@@ -481,6 +493,8 @@ pub enum Event {
         operation: Option<String>,
         pid: Option<u32>,
         outcome: Option<String>,
+        /// On the thread of the event loop, which stands still meanwhile.
+        main_thread: bool,
     },
 }
 
@@ -510,6 +524,42 @@ pub struct Attention {
     pub recovery: Option<String>,
 }
 
+/// What came to nothing, and what becomes of it: said by whatever part of OpenClaw, in words that a rule need not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undelivered {
+    pub what: Loss,
+    pub fate: Fate,
+    pub session: SessionRef,
+    /// The channel's own lane (`telegram:123456789`), a lane of the gateway for jobs.
+    pub lane: Option<String>,
+    pub channel: Option<String>,
+    /// The update, event, run or job that is meant.
+    pub item: Option<String>,
+    pub after_ms: Option<u64>,
+    pub cause: Cause,
+    /// The words behind the verb, in the text's own spelling: to be redacted.
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Loss {
+    /// A message to or from a chat.
+    Message,
+    /// A message between the channel and its turn.
+    Ingress,
+    /// A sub-agent's result.
+    Announce,
+    /// A scheduled job.
+    Job,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fate {
+    Retried,
+    GivenUp,
+    Unknown,
+}
+
 /// `stuck session recovery ...` (4.29 and later), outcome lines included.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recovery {
@@ -521,6 +571,8 @@ pub struct Recovery {
     pub reason: Option<String>,
     pub lane: Option<String>,
     pub aborted: Option<bool>,
+    pub drained: Option<bool>,
+    pub force_cleared: Option<bool>,
     pub released: Option<u64>,
 }
 
@@ -559,8 +611,10 @@ impl Event {
             | Self::LockReleaseFailed { cause, .. }
             | Self::Failed { cause }
             | Self::HandlerFailed { cause, .. }
-            | Self::SpooledUpdate { cause, .. } => Some(cause),
+            | Self::Crashed { cause } => Some(cause),
+            Self::Undelivered(lost) => Some(&lost.cause),
             Self::MessageProcessed { cause, .. }
+            | Self::DispatchCompleted { cause, .. }
             | Self::RunAgentEnd { cause, .. }
             | Self::ModelFallback { cause, .. }
             | Self::Rpc { cause, .. } => cause.as_ref(),

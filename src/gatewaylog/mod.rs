@@ -24,8 +24,8 @@ mod tail;
 
 pub use discover::{Owners, Places};
 pub use event::{
-    Attention, Cause, Event, Interruption, Label, LaneCounts, Liveness, LockOwner, LogLoss, Recovery,
-    SessionRef, SlowSqlite, TimeoutPhase,
+    Attention, Cause, Event, Fate, Interruption, Label, LaneCounts, Liveness, LockOwner, LogLoss, Loss,
+    Recovery, SessionRef, SlowSqlite, TimeoutPhase, Undelivered,
 };
 pub use follow::{Followed, Follower};
 pub use journal::{Journal, JournalTail, KNOWN_UNITS, Manager};

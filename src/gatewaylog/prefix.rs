@@ -1,6 +1,8 @@
 //! What stands in front of a text line: stamps, host and unit (journald, syslog), stream (CRI), service (docker
-//! compose, pm2, kubectl), and OpenClaw's own `[subsystem]` or `level subsystem`.
+//! compose, pm2, kubectl), the marks of a paste (quotes, lists, `grep -n`), and OpenClaw's own `[subsystem]` or
+//! `level subsystem`. Where none of that is found, the first thing in the line that can only be OpenClaw's is.
 
+use super::anchors;
 use super::record::Level;
 use super::stamp::{self, Stamp};
 use chrono::DateTime;
@@ -22,7 +24,7 @@ pub(super) fn peel(text: &str) -> Peeled<'_> {
         return none(rest);
     }
     let Some((stamp, rest)) = any_stamp(text) else {
-        return none(text);
+        return none(paste_mark(text).unwrap_or(text));
     };
     if let Some(rest) = cri_stream(rest) {
         return Peeled { stamp: Some(stamp), pid: None, rest };
@@ -53,7 +55,9 @@ fn any_stamp(text: &str) -> Option<(Stamp, &str)> {
     let from = if weekday { &text[4..] } else { text };
     let (stamp, len) = stamp::leading(from)?;
     let rest = &from[len..];
-    if !(rest.is_empty() || rest.starts_with(' ')) {
+    // pm2 ends its own stamp in a colon, tables and CSV in their separators.
+    let rest = rest.strip_prefix([':', ',', ']', '|', ')', '\t']).unwrap_or(rest);
+    if rest.len() + len == from.len() && !(rest.is_empty() || rest.starts_with(' ')) {
         return None;
     }
     match (stamp, rest.trim_start()) {
@@ -117,6 +121,35 @@ fn service(text: &str) -> Option<&str> {
     (!name.is_empty() && name.len() <= 80 && name.chars().all(plain)).then(|| &text[at + 3..])
 }
 
+/// What people and tools put in front of a line that they quote: `> `, `- `, `3. `, backticks, `12:`, `file.log:12:`.
+fn paste_mark(text: &str) -> Option<&str> {
+    for quote in ['`', '"', '\''] {
+        if let Some(rest) = text.strip_prefix(quote) {
+            return Some(rest.strip_suffix(quote).unwrap_or(rest).trim());
+        }
+    }
+    if let Some(rest) = text.strip_prefix(['>', '\u{2022}', '(']) {
+        return Some(rest.trim_start());
+    }
+    if let Some(rest) = ["- ", "* ", "+ ", "| ", "# "].iter().find_map(|mark| text.strip_prefix(mark)) {
+        return Some(rest);
+    }
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    if (1..=9).contains(&digits)
+        && let Some(rest) = text[digits..].strip_prefix([':', '.', ')', '-'])
+    {
+        // Not a number that the text begins with.
+        return rest.starts_with([' ', '[', '{', '2']).then(|| rest.trim_start()).or_else(|| begins(rest));
+    }
+    let (file, rest) = text.split_once(':')?;
+    let named = file.ends_with(".log") || file.ends_with(".txt") || file.ends_with(".gz");
+    (named && !file.contains(' ')).then_some(rest)
+}
+
+fn begins(rest: &str) -> Option<&str> {
+    any_stamp(rest).map(|_| rest).or_else(|| anchors::begins(rest).then_some(rest))
+}
+
 /// OpenClaw's own console prefix.
 #[derive(Debug)]
 pub(super) struct Console<'a> {
@@ -131,25 +164,37 @@ pub(super) struct Console<'a> {
 /// `[stamp] [subsystem] text`, `[stamp] level subsystem text`, or text.
 pub(super) fn console(text: &str) -> Console<'_> {
     let (stamp, text) = match any_stamp(text) {
-        Some((stamp, rest)) => (Some(stamp), rest),
+        Some((stamp, rest)) => (Some(stamp), rest.trim_start()),
         None => (None, text),
     };
-    if let Some((subsystem, message)) = bracketed(text) {
-        return Console { stamp, level: None, subsystem: Some(subsystem), message, guessed: false };
+    let (level, rest) = match level(text) {
+        Some((level, rest)) => (Some(level), rest),
+        None => (None, text),
+    };
+    if let Some((subsystem, message)) = bracketed(rest) {
+        return Console { stamp, level, subsystem: Some(subsystem), message, guessed: false };
     }
-    if let Some((word, rest)) = text.split_once(' ')
-        && word.bytes().all(|byte| byte.is_ascii_lowercase())
-        && let Some(level) = Level::from_name(word)
-    {
-        let (subsystem, message) = match rest.split_once(' ') {
-            Some((subsystem, message)) if subsystem.chars().all(name_char) && !subsystem.ends_with(':') => {
-                (Some(subsystem), message)
-            }
-            _ => (None, rest),
-        };
-        return Console { stamp, level: Some(level), subsystem, message, guessed: subsystem.is_some() };
+    if level.is_none() {
+        return Console { stamp, level, subsystem: None, message: text, guessed: false };
     }
-    Console { stamp, level: None, subsystem: None, message: text, guessed: false }
+    let (subsystem, message) = match rest.split_once(' ') {
+        Some((subsystem, message)) if subsystem.chars().all(name_char) && !subsystem.ends_with(':') => {
+            (Some(subsystem), message)
+        }
+        _ => (None, rest),
+    };
+    Console { stamp, level, subsystem, message, guessed: subsystem.is_some() }
+}
+
+/// `warn `, `WARN: `, `[warn] `, `level=warn `.
+fn level(text: &str) -> Option<(Level, &str)> {
+    let inside = text.strip_prefix('[').or_else(|| text.strip_prefix("level=")).unwrap_or(text);
+    let end = inside.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let level = Level::from_name(&inside[..end])?;
+    let rest = &inside[end..];
+    let rest = rest.strip_prefix([']', ':', ',', '\t']).unwrap_or(rest);
+    // A word that a text begins with, not a level.
+    (rest.starts_with(' ') || rest.len() + end < inside.len()).then(|| (level, rest.trim_start()))
 }
 
 /// `[name] rest`.
@@ -161,4 +206,36 @@ pub(super) fn bracketed(text: &str) -> Option<(&str, &str)> {
 
 fn name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | ':' | '@' | '-')
+}
+
+/// How much of a line may be something nobody has described.
+const UNKNOWN_FRONT: usize = 240;
+
+/// A line with something unknown in front: where the message begins that can only be OpenClaw's, and what stands
+/// before it of stamps, levels and names.
+pub(super) fn located(text: &str) -> Option<Console<'_>> {
+    let at = anchors::beginning(text).filter(|at| (1..=UNKNOWN_FRONT).contains(at))?;
+    let (front, message) = text.split_at(at);
+    // A sentence that quotes one of them is not a prefix.
+    if front.contains("rror") || front.contains("ailed") {
+        return None;
+    }
+    let mut found = Console { stamp: None, level: None, subsystem: None, message, guessed: false };
+    let starts = front.char_indices().filter(|(at, c)| {
+        let before = front[..*at].chars().next_back();
+        c.is_ascii_alphanumeric() && before.is_none_or(|before| !before.is_ascii_alphanumeric())
+    });
+    for (start, _) in starts {
+        let word = &front[start..];
+        if let Some((stamp, _)) = stamp::leading(word)
+            && (stamp.is_dated() || found.stamp.is_none())
+        {
+            found.stamp = Some(stamp);
+        }
+        let end = word.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(word.len());
+        found.level = found.level.or_else(|| Level::from_name(&word[..end]));
+    }
+    let name = front.rfind('[').and_then(|open| bracketed(&front[open..]));
+    found.subsystem = name.filter(|(_, rest)| rest.trim().is_empty()).map(|(name, _)| name);
+    Some(found)
 }

@@ -34,7 +34,7 @@ pub(super) fn dating(log: impl Read, changed: DateTime<FixedOffset>) -> io::Resu
     let mut midnights = 0;
     let mut last: Option<NaiveTime> = None;
     while let Step::Line(stamp) = lines.next_stamp()? {
-        let Some(Stamp::Wall(time)) = stamp else { continue };
+        let Some(Stamp::Wall { time, .. }) = stamp else { continue };
         midnights += u64::from(last.is_some_and(|last| seconds(time) + STEP_BACK < seconds(last)));
         last = Some(time);
     }

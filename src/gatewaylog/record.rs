@@ -23,14 +23,21 @@ pub enum Level {
 
 impl Level {
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "SILLY" | "silly" | "TRACE" | "trace" => Self::Trace,
-            "DEBUG" | "debug" => Self::Debug,
-            "INFO" | "info" => Self::Info,
-            "WARN" | "warn" => Self::Warn,
-            "ERROR" | "error" | "FATAL" | "fatal" => Self::Error,
-            _ => return None,
-        })
+        const NAMES: [(&str, Level); 12] = [
+            ("silly", Level::Trace),
+            ("trace", Level::Trace),
+            ("verbose", Level::Debug),
+            ("debug", Level::Debug),
+            ("info", Level::Info),
+            ("notice", Level::Info),
+            ("warn", Level::Warn),
+            ("warning", Level::Warn),
+            ("error", Level::Error),
+            ("err", Level::Error),
+            ("fatal", Level::Error),
+            ("critical", Level::Error),
+        ];
+        NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, level)| *level)
     }
 }
 
@@ -209,7 +216,10 @@ impl Peeler<'_> {
     }
 
     fn console(&mut self, text: &str) -> Record {
-        let console = prefix::console(text);
+        let mut console = prefix::console(text);
+        if console.level.is_none() && console.subsystem.is_none() {
+            console = prefix::located(text).unwrap_or(console);
+        }
         if let Some(stamp) = console.stamp {
             self.saw(stamp);
         }
@@ -266,6 +276,7 @@ fn unbind(message: &str) -> (Option<String>, &str) {
     let Some((map, rest)) = json::leading_object(message) else {
         return (None, message);
     };
+    let rest = rest.strip_prefix(':').unwrap_or(rest).trim_start();
     match bound_name(&map) {
         Some(name) if !rest.is_empty() => (Some(name.to_owned()), rest),
         _ => (None, message),

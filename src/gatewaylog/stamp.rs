@@ -30,14 +30,14 @@ pub(crate) enum Stamp {
     Local(NaiveDateTime),
     /// Month, day and time, no year.
     Yearless { month: u32, day: u32, time: NaiveTime },
-    /// Time of day only.
-    Wall(NaiveTime),
+    /// Time of day only; `openclaw logs` prints its offset beside it.
+    Wall { time: NaiveTime, offset: Option<FixedOffset> },
 }
 
 impl Stamp {
     /// Does it say which day? (A stamp without a day is worth less than any other stamp on the line.)
     pub(crate) fn is_dated(self) -> bool {
-        !matches!(self, Self::Wall(_))
+        !matches!(self, Self::Wall { .. })
     }
 
     pub(crate) fn resolve(self, dating: Option<&Dating>) -> Option<DateTime<Utc>> {
@@ -55,8 +55,11 @@ impl Stamp {
                     .find(|date| *date <= latest)
                     .and_then(|date| dating.resolve(date.and_time(time)))
             }
-            (Self::Wall(time), Some(dating)) => dating.resolve(dating.date.and_time(time)),
-            (Self::Yearless { .. } | Self::Wall(_), None) => None,
+            (Self::Wall { time, offset }, Some(dating)) => {
+                Dating { offset: offset.unwrap_or(dating.offset), ..*dating }
+                    .resolve(dating.date.and_time(time))
+            }
+            (Self::Yearless { .. } | Self::Wall { .. }, None) => None,
         }
     }
 }
@@ -87,24 +90,40 @@ pub(crate) fn iso(bytes: &[u8]) -> Option<(Stamp, usize)> {
     let date = NaiveDate::from_ymd_opt(year.cast_signed(), month, day)?;
     let naive = date.and_time(time);
     let end = 11 + time_len;
-    let rest = &bytes[end..];
-    match rest.first() {
-        Some(b'Z') => Some((Stamp::Instant(naive.and_utc()), end + 1)),
-        Some(sign @ (b'+' | b'-')) => {
-            let hours = number(rest, 1, 2)?;
-            let colon = usize::from(rest.get(3) == Some(&b':'));
-            let minutes = number(rest, 3 + colon, 2)?;
-            let seconds = Duration::seconds(i64::from(hours * 3600 + minutes * 60));
-            let utc = if *sign == b'+' { naive - seconds } else { naive + seconds };
-            Some((Stamp::Instant(utc.and_utc()), end + 5 + colon))
+    // Some tools set the offset apart: `2026-11-22 14:07:28 +0000`.
+    let gap = usize::from(matches!(&bytes[end..], [b' ', b'+' | b'-', b'0'..=b'9', ..]));
+    match offset(&bytes[end + gap..]) {
+        Some((offset, len)) => {
+            let seconds = Duration::seconds(i64::from(offset.local_minus_utc()));
+            Some((Stamp::Instant((naive - seconds).and_utc()), end + gap + len))
         }
-        _ => Some((Stamp::Local(naive), end)),
+        None => Some((Stamp::Local(naive), end)),
     }
 }
 
-/// `14:07:28`, with an optional fraction.
+/// `Z`, `+02:00`, `-0500`.
+fn offset(bytes: &[u8]) -> Option<(FixedOffset, usize)> {
+    let sign = match bytes.first()? {
+        b'Z' => return FixedOffset::east_opt(0).map(|utc| (utc, 1)),
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let hours = number(bytes, 1, 2)?;
+    let colon = usize::from(bytes.get(3) == Some(&b':'));
+    let minutes = number(bytes, 3 + colon, 2)?;
+    let seconds = (hours * 3600 + minutes * 60).cast_signed();
+    FixedOffset::east_opt(sign * seconds).map(|offset| (offset, 5 + colon))
+}
+
+/// `14:07:28`, with an optional fraction and an optional offset.
 fn wall(bytes: &[u8]) -> Option<(Stamp, usize)> {
-    clock(bytes).map(|(time, len)| (Stamp::Wall(time), len))
+    let (time, len) = clock(bytes)?;
+    let offset = offset(&bytes[len..]);
+    Some((
+        Stamp::Wall { time, offset: offset.map(|(offset, _)| offset) },
+        len + offset.map_or(0, |(_, len)| len),
+    ))
 }
 
 /// `Nov 22 14:07:28`, `Nov  2 14:07:28.123456` (RFC 3164; journalctl's short and short-precise).

@@ -218,6 +218,11 @@ fn read_from(examination: &Examination) -> String {
             rfc3339(from),
             rfc3339(to)
         ),
+        (sources, ..) if parsed > 0 => format!(
+            "From {} ({}, {parsed} about locks, lanes and runs), without times: taken in the order in which they stand.",
+            count(sources, "log"),
+            of_lines(lines)
+        ),
         (sources, ..) => {
             format!("From {} ({}, none about locks, lanes or runs).", count(sources, "log"), of_lines(lines))
         }

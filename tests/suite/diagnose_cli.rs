@@ -73,7 +73,7 @@ fn a_log_alone_needs_no_install() {
     for (log, exit, first) in [
         ("2026.1.24-3/S1-console-1.txt", 0, "lane-wait"),
         ("2026.1.24-3/S3-console-1.txt", 1, "run-timeout"),
-        ("2026.1.24-3/S4a-console-1.txt", 1, "orphan-lock"),
+        ("2026.1.24-3/S4a-console-1.txt", 1, "lock-contention"),
         ("2026.3.13/S3-file.log", 1, "run-timeout"),
         ("2026.5.22/S8-console-1.txt", 1, "watchdog-release"),
         ("2026.9.6/S6-file.log", 0, "slow-model-call"),
@@ -86,13 +86,7 @@ fn a_log_alone_needs_no_install() {
         if exit == 0 {
             assert!(json["findings"].as_array().expect("array").iter().all(|f| f["severity"] == "info"));
         }
-        assert!(
-            json["findings"]
-                .as_array()
-                .expect("array")
-                .iter()
-                .all(|f| f["removing_lock_helps"] != true || f["code"] == "orphan-lock")
-        );
+        assert!(json["findings"].as_array().expect("array").iter().all(|f| f["removing_lock_helps"] != true));
     }
 }
 
@@ -317,7 +311,7 @@ fn the_report_loads_nothing_from_elsewhere() {
     let run = env.run(&["report", "-o", target, "--log", &fixture("2026.1.24-3/S4a-console-1.txt")]).exits(0);
     assert!(run.stdout.contains(target), "{run:#?}");
     let html = fs::read_to_string(&page).expect("page");
-    assert!(html.starts_with("<!") && html.contains("orphan-lock"));
+    assert!(html.starts_with("<!") && html.contains("lock-contention"));
     for load in
         ["src=", "href=\"http", "url(http", "url(//", "@import", "<link", "<iframe", "fetch(", "import("]
     {
@@ -378,7 +372,7 @@ fn an_abandoned_lock_is_freed_only_when_asked_for() {
     let run = env.run(&["diagnose", "--json", "--state-dir", state.to_str().expect("UTF-8")]).exits(1);
     let json = diagnosis(&run);
     let stuck = finding(&json, "stuck-run");
-    assert_eq!((&stuck["severity"], &stuck["removing_lock_helps"]), (&json!("critical"), &json!(null)));
+    assert_eq!((&stuck["severity"], &stuck["removing_lock_helps"]), (&json!("warning"), &json!(false)));
     assert!(stuck["advice"].to_string().contains("--abandoned"), "{stuck:#}");
 
     reclaim(&env, &["--yes", "--settle", "0s"]).exits(0);

@@ -68,6 +68,19 @@ fn other_known(text: &str) -> Option<Cause> {
     if text.contains("SESSION_WORK_START_CHANGED") || text.contains("changed while starting work") {
         return Some(Cause::SessionChanged);
     }
+    if text.contains("session initialization conflicted") {
+        return Some(Cause::SessionConflict);
+    }
+    if let Some((before, _)) = text.split_once(" already has an active turn claim") {
+        let session_id = before.rsplit([' ', '"']).next().filter(|id| !id.is_empty()).map(str::to_owned);
+        return Some(Cause::TurnClaimed { session_id });
+    }
+    if text.contains("another OpenClaw process owns") || text.contains("acquire plugin lifecycle lease") {
+        return Some(Cause::StateOwned);
+    }
+    if text.contains("run aborted") || text.contains("AbortError") {
+        return Some(Cause::Aborted);
+    }
     if text.contains("SQLITE_BUSY") || text.contains("database is locked") {
         return Some(Cause::DatabaseBusy);
     }

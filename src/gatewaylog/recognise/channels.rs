@@ -5,7 +5,11 @@ use super::super::fields;
 use super::{Line, cause};
 
 pub(super) fn read(line: &Line<'_>) -> Option<Event> {
-    rpc(line).or_else(|| gateway_timeout(line)).or_else(|| listener(line)).or_else(|| handler(line))
+    rpc(line)
+        .or_else(|| gateway_timeout(line))
+        .or_else(|| listener(line))
+        .or_else(|| handler(line))
+        .or_else(|| traffic(line))
 }
 
 /// `⇄ res ✓ <method> Nms k=v ...`, `⇄ res ✗ <method> [Nms] errorCode=C errorMessage=...`.
@@ -26,7 +30,7 @@ fn rpc(line: &Line<'_>) -> Option<Event> {
 /// Thrown in the caller: a CLI, or a tool of the agent inside the gateway (`[tools] cron failed: ...`).
 fn gateway_timeout(line: &Line<'_>) -> Option<Event> {
     let text = line.text;
-    if let Some(at) = text.find("gateway timeout after ") {
+    if let Some(at) = text.find("gateway timeout after ").filter(|at| !text[..*at].contains("announce")) {
         let tool = text[..at].trim_end().strip_suffix(" failed:").filter(|tool| !tool.contains(' '));
         return Some(Event::GatewayTimeout {
             after_ms: fields::number_after(text, "gateway timeout after "),
@@ -69,28 +73,24 @@ fn handler(line: &Line<'_>) -> Option<Event> {
         };
         return Some(Event::HandlerFailed { channel: channel.map(str::to_owned), cause: cause::of(error) });
     }
-    if text.contains("inbound worker timed out after ") {
-        let channel =
-            text.split(' ').next().filter(|word| *word != "inbound").or_else(|| channel_of(line.tag));
-        return Some(Event::InboundTimeout { channel: channel.map(str::to_owned) });
+    text.contains("Polling stall detected").then_some(Event::PollingStall)
+}
+
+/// `Inbound message A -> B (direct, 41 chars)`, `Auto-replied to A`, `outbound send ok accountId=default chatId=A`.
+fn traffic(line: &Line<'_>) -> Option<Event> {
+    let first = |rest: &str| rest.split(' ').next().filter(|peer| !peer.is_empty()).map(str::to_owned);
+    if let Some(rest) = line.after("Inbound message ") {
+        return Some(Event::Inbound { peer: first(rest) });
     }
-    if let Some((before, rest)) = text.split_once("spooled update ") {
-        let update =
-            rest.split([' ', ';', ':']).next().filter(|update| !update.is_empty()).map(str::to_owned);
-        let timed_out = before.contains("timed out") || rest.contains("timed out");
-        return (timed_out || rest.contains("failed")).then(|| Event::SpooledUpdate {
-            update,
-            timed_out,
-            cause: cause::of(rest),
-        });
+    if let Some(rest) = line.after("Auto-replied to ") {
+        return Some(Event::Answered { peer: first(rest) });
     }
-    if text.contains("Polling stall detected") {
-        return Some(Event::PollingStall);
-    }
-    text.contains("job execution timed out").then_some(Event::CronTimeout)
+    line.after("outbound send ok").map(|rest| Event::Answered {
+        peer: fields::owned(rest, "chatId=").or_else(|| fields::owned(rest, "to=")),
+    })
 }
 
 /// The channel in `gateway/channels/telegram` or `telegram`.
-fn channel_of(tag: &str) -> Option<&str> {
+pub(super) fn channel_of(tag: &str) -> Option<&str> {
     tag.rsplit('/').next().filter(|name| !matches!(*name, "" | "gateway" | "channels" | "diag"))
 }

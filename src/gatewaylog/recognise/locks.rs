@@ -59,6 +59,9 @@ pub(super) fn bare_error(line: &Line<'_>) -> Option<Event> {
     }
     // Handlers of all sorts put their own words in front; a lock text is unmistakable anywhere.
     cause::known(text)
-        .filter(|cause| cause.is_lock() || matches!(cause, Cause::Takeover { .. } | Cause::WalMismatch))
+        .filter(|cause| {
+            cause.is_lock()
+                || matches!(cause, Cause::Takeover { .. } | Cause::WalMismatch | Cause::DatabaseBusy)
+        })
         .map(|cause| Event::Failed { cause })
 }

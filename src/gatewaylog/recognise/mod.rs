@@ -3,6 +3,7 @@
 
 mod cause;
 mod channels;
+mod failures;
 mod lanes;
 mod locks;
 mod process;
@@ -21,7 +22,9 @@ pub fn recognise(record: &Record) -> Option<Event> {
     let word = record.subsystem.as_deref().filter(|_| record.guessed_subsystem);
     template(&line)
         .or_else(|| word.and_then(|word| template(&Line::of(record, &format!("{word} {}", record.message)))))
+        .or_else(|| failures::known(&line))
         .or_else(|| locks::bare_error(&line))
+        .or_else(|| failures::any(&line))
 }
 
 fn template(line: &Line<'_>) -> Option<Event> {
@@ -80,6 +83,8 @@ impl<'a> Line<'a> {
 fn session(text: &str, next: &str) -> SessionRef {
     let id = fields::until_or_word(text, "sessionId=", " sessionKey=").filter(|id| !id.contains(' '));
     let key = fields::until_or_word(text, "sessionKey=", next);
-    let known = |name: Option<&str>| name.filter(|name| !matches!(*name, "" | "unknown")).map(str::to_owned);
+    let known = |name: Option<&str>| {
+        name.filter(|name| !matches!(*name, "" | "unknown") && !name.starts_with('<')).map(str::to_owned)
+    };
     SessionRef { id: known(id), key: known(key) }
 }

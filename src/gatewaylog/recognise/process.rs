@@ -1,8 +1,8 @@
 //! The gateway process: start, stop, event loop, memory, SQLite.
 
-use super::super::event::{Event, Liveness, LogLoss, SlowSqlite};
+use super::super::event::{Cause, Event, Liveness, LogLoss, SlowSqlite};
 use super::super::fields;
-use super::Line;
+use super::{Line, cause};
 
 pub(super) fn read(line: &Line<'_>) -> Option<Event> {
     lifecycle(line).or_else(|| health(line)).or_else(|| sqlite(line))
@@ -49,12 +49,6 @@ fn lifecycle(line: &Line<'_>) -> Option<Event> {
         .or_else(|| line.after("completed cleanly").filter(|_| line.tag.ends_with("shutdown")))
     {
         return Some(Event::ShutdownDone { took_ms: fields::number_after(rest, "in ") });
-    }
-    let admission = line
-        .after("admission closed: ")
-        .or_else(|| line.after("closed: ").filter(|_| line.tag.ends_with("admission")));
-    if let Some(reason) = admission {
-        return Some(Event::AdmissionClosed { reason: reason.to_owned() });
     }
     let drain = line.after("draining ").or_else(|| line.after("still draining "))?;
     draining(drain)
@@ -140,7 +134,30 @@ fn health(line: &Line<'_>) -> Option<Event> {
     if refused {
         return Some(Event::StartupRefused);
     }
-    log_loss(line)
+    start_failed(line).or_else(|| crash(text)).or_else(|| log_loss(line))
+}
+
+/// A start that came to nothing, in the words of the gateway, the CLI, or the error alone.
+fn start_failed(line: &Line<'_>) -> Option<Event> {
+    let text = line.text;
+    let owned = cause::known(text) == Some(Cause::StateOwned);
+    let failed = text.starts_with("Gateway failed to start") || text.starts_with("Could not start the ");
+    let bare = owned && (text.starts_with("Reason: ") || text.split(':').next().is_some_and(is_error_class));
+    (failed || bare).then(|| {
+        let reason = text.split_once(": ").map_or("", |(_, reason)| reason);
+        Event::StartFailed { owned, reason: reason.to_owned() }
+    })
+}
+
+fn is_error_class(word: &str) -> bool {
+    word.ends_with("Error") && !word.contains(' ')
+}
+
+/// Node ends on these, and so does the gateway.
+fn crash(text: &str) -> Option<Event> {
+    let what = ["Unhandled promise rejection", "Uncaught exception", "FATAL ERROR:"];
+    let rest = what.iter().find_map(|start| text.strip_prefix(start))?;
+    Some(Event::Crashed { cause: cause::of(rest.trim_start_matches([':', ' '])) })
 }
 
 fn log_loss(line: &Line<'_>) -> Option<Event> {
@@ -179,5 +196,8 @@ fn sqlite(line: &Line<'_>) -> Option<Event> {
         operation: line.string("operation"),
         pid: line.number("pid").and_then(|pid| u32::try_from(pid).ok()),
         outcome: line.string("outcome"),
+        main_thread: !rest.starts_with("reclamation")
+            && (line.record.meta.get("isMainThread").and_then(serde_json::Value::as_bool) == Some(true)
+                || fields::boolean(line.text, "isMainThread=") == Some(true)),
     })
 }

@@ -6,6 +6,14 @@ use super::{Line, cause};
 
 pub(super) fn read(line: &Line<'_>) -> Option<Event> {
     let text = line.text;
+    // `embedded abort settle timed out: `, `sessions_yield abort settle timed out: `: whatever was aborted.
+    if let Some((_, rest)) = text.split_once("abort settle timed out: ") {
+        return Some(Event::AbortSettleTimeout {
+            run_id: name(rest, "runId="),
+            session_id: name(rest, "sessionId="),
+            timeout_ms: fields::number(rest, "timeoutMs="),
+        });
+    }
     if let Some(rest) = line.after("embedded ") {
         return embedded(line, rest);
     }
@@ -31,9 +39,6 @@ pub(super) fn read(line: &Line<'_>) -> Option<Event> {
     }
     if let Some(rest) = line.after("Embedded agent failed before reply: ") {
         return Some(Event::AgentFailed { cause: cause::of(rest) });
-    }
-    if let Some(rest) = line.after("typing TTL reached (") {
-        return Some(Event::TypingTtl { ttl_ms: fields::humane_ms(rest.split_once(')')?.0) });
     }
     let preserved = text.starts_with("Preserved orphaned user message");
     if preserved || text.starts_with("Removed orphaned user message") {
@@ -64,6 +69,11 @@ pub(super) fn read(line: &Line<'_>) -> Option<Event> {
         .map(|rest| Event::ModelIdle { after_ms: fields::humane_ms(rest.split(')').next().unwrap_or("")) })
 }
 
+/// An id; not what somebody put in its place before the lines were shared.
+fn name(text: &str, key: &str) -> Option<String> {
+    fields::owned(text, key).filter(|id| !id.starts_with(['<', '[', '*']))
+}
+
 /// What follows `embedded `.
 fn embedded(line: &Line<'_>, rest: &str) -> Option<Event> {
     let id = |key: &str| fields::word(rest, key).map(str::to_owned);
@@ -74,8 +84,8 @@ fn embedded(line: &Line<'_>, rest: &str) -> Option<Event> {
     ] {
         if rest.starts_with(start) {
             return Some(Event::RunTimeout {
-                run_id: id("runId=")?,
-                session_id: id("sessionId=")?,
+                run_id: name(rest, "runId="),
+                session_id: name(rest, "sessionId="),
                 timeout_ms: fields::number(rest, "timeoutMs=")?,
                 phase,
             });
@@ -83,14 +93,6 @@ fn embedded(line: &Line<'_>, rest: &str) -> Option<Event> {
     }
     if rest.starts_with("run abort still streaming: ") {
         return Some(Event::RunAbortStreaming { run_id: id("runId=")?, session_id: id("sessionId=")? });
-    }
-    if rest.starts_with("abort settle timed out: ") {
-        let timeout_ms = fields::number(rest, "timeoutMs=");
-        return Some(Event::AbortSettleTimeout {
-            run_id: id("runId=")?,
-            session_id: id("sessionId=")?,
-            timeout_ms,
-        });
     }
     if rest.starts_with("run start: ") {
         return Some(Event::RunStart {

@@ -52,6 +52,7 @@ pub(super) fn read(line: &Line<'_>) -> Option<Event> {
             channel: text_of("channel="),
             outcome: fields::word(text, "outcome=")?.to_owned(),
             duration_ms: number("duration="),
+            cause: fields::quoted_to_last(text, "error=").map(cause::of),
         },
         "session turn created" => Event::TurnCreated {
             session: session(text, " agentId="),
@@ -63,7 +64,6 @@ pub(super) fn read(line: &Line<'_>) -> Option<Event> {
             run_id: fields::word(text, "runId=")?.to_owned(),
             attempt: number("attempt=")?,
         },
-        "active runs" => Event::ActiveRuns { count: number("count=")? },
         "heartbeat" => {
             fields::word(text, "webhooks=")?;
             Event::Heartbeat {
@@ -112,6 +112,8 @@ fn recovery(rest: &str) -> Option<Event> {
         reason: fields::owned(fields_text, "reason="),
         lane: fields::owned(fields_text, "lane="),
         aborted: fields::boolean(fields_text, "aborted="),
+        drained: fields::boolean(fields_text, "drained="),
+        force_cleared: fields::boolean(fields_text, "forceCleared="),
         released: fields::number(fields_text, "released="),
     })))
 }

@@ -132,7 +132,7 @@ impl Daemon {
             if line.new {
                 self.serving.metrics.logs.count(&line.entry.event);
             }
-            if let Event::RunTimeout { session_id, .. } = &line.entry.event {
+            if let Event::RunTimeout { session_id: Some(session_id), .. } = &line.entry.event {
                 self.look_after_timeout(session_id, line.entry.when.time());
             }
         }

@@ -74,9 +74,9 @@ fn cases() -> Vec<Case> {
         c("2026.5.22", "S1", "console", Lock(Held, "", Running), Some("lane-wait"), Info, false),
         c("2026.9.6", "S1", "console", LogOnly, Some("lane-wait"), Info, false),
         // S2: killed in mid-run; before the restart, and after it.
-        c("2026.1.24-3", "S2", "console-1", Lock(Stale, "dead-pid", Down), Some("stale-lock"), Warning, true),
-        c("2026.3.13", "S2", "console-1", Lock(Stale, "dead-pid", Down), Some("stale-lock"), Warning, true),
-        c("2026.5.22", "S2", "console-1", Lock(Stale, "dead-pid", Down), Some("stale-lock"), Warning, true),
+        c("2026.1.24-3", "S2", "console-1", Lock(Stale, "dead-pid", Down), Some("gateway-down"), Critical, false),
+        c("2026.3.13", "S2", "console-1", Lock(Stale, "dead-pid", Down), Some("gateway-down"), Critical, false),
+        c("2026.5.22", "S2", "console-1", Lock(Stale, "dead-pid", Down), Some("gateway-down"), Critical, false),
         c("2026.1.24-3", "S2", "console", NoLocks, None, Info, false),
         c("2026.3.13", "S2", "console", NoLocks, Some("orphan-lock"), Info, false),
         c("2026.5.22", "S2", "console", NoLocks, Some("orphan-lock"), Info, false),
@@ -119,7 +119,7 @@ fn cases() -> Vec<Case> {
         c("2026.5.22", "S8", "console", NoLocks, Some("watchdog-release"), Warning, false),
         // S9: killed as pid 1 of a container, and pid 1 again.
         c("2026.1.24-3", "S9", "console", Lock(Stale, "recycled-pid", Running), Some("stale-lock"), Critical, true),
-        c("2026.1.24-3", "S9", "console", LogOnly, Some("orphan-lock"), Critical, true),
+        c("2026.1.24-3", "S9", "console", LogOnly, Some("lock-contention"), Critical, false),
         c("2026.3.13", "S9", "console", NoLocks, Some("orphan-lock"), Info, false),
     ]
 }

@@ -1,6 +1,7 @@
 //! Findings: from real gateways' logs and what was seen beside them.
 
 mod captures;
+mod findings_page;
 mod model;
 mod secrets;
 

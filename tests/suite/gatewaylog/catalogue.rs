@@ -1,8 +1,8 @@
 //! Every known message with the event it stands for. Texts are of real logs or of the templates in OpenClaw's source.
 
 use lockdoctor::gatewaylog::{
-    Attention, Cause, Event, Interruption, Label, LaneCounts, Liveness, LockOwner, LogLoss, Recovery,
-    SessionRef, SlowSqlite, TimeoutPhase, read_line, recognise,
+    Attention, Cause, Event, Fate, Interruption, Label, LaneCounts, Liveness, LockOwner, LogLoss, Loss,
+    Recovery, SessionRef, SlowSqlite, TimeoutPhase, Undelivered, read_line, recognise,
 };
 
 pub(crate) struct Message {
@@ -63,6 +63,24 @@ fn attention(label: Label, age_ms: u64, queue_depth: u64) -> Attention {
     }
 }
 
+fn lost(lost: Undelivered) -> Event {
+    Event::Undelivered(Box::new(lost))
+}
+
+fn undelivered(what: Loss, channel: &str) -> Undelivered {
+    Undelivered {
+        what,
+        fate: Fate::Unknown,
+        session: session(None, None),
+        lane: None,
+        channel: some(channel),
+        item: None,
+        after_ms: None,
+        cause: Cause::Other { class: None },
+        reason: String::new(),
+    }
+}
+
 /// The lines of the report that started the project, and what they must parse to.
 #[rustfmt::skip] // a table: a message, its event
 pub(crate) fn original_report() -> Vec<Message> {
@@ -73,7 +91,7 @@ pub(crate) fn original_report() -> Vec<Message> {
         m("diagnostic", "stuck session: sessionId=3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42 sessionKey=agent:main:telegram:direct:123456789 state=processing age=515s queueDepth=0",
             Event::Attention(Box::new(attention(Label::Stuck, 515_000, 0)))),
         m("agent/embedded", "embedded run timeout: runId=07556e30-35c0-4001-808f-832740607b59 sessionId=3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42 timeoutMs=600000",
-            Event::RunTimeout { run_id: s("07556e30-35c0-4001-808f-832740607b59"), session_id: s(SID), timeout_ms: 600_000, phase: TimeoutPhase::Budget }),
+            Event::RunTimeout { run_id: some("07556e30-35c0-4001-808f-832740607b59"), session_id: some(SID), timeout_ms: 600_000, phase: TimeoutPhase::Budget }),
         m("gateway/channels/discord", "Slow listener detected: DiscordMessageListener took 289 seconds for event MESSAGE_CREATE",
             Event::SlowListener { listener: some("DiscordMessageListener"), event: some("MESSAGE_CREATE"), duration_ms: Some(289_000) }),
         m("diagnostic", "lane task done: lane=main durationMs=170756 active=1 queued=0",
@@ -143,7 +161,7 @@ pub(crate) fn messages() -> Vec<Message> {
         m("diagnostic", "stuck session recovery skipped: reason=active_embedded_run action=observe_only sessionId=3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42 sessionKey=agent:main:telegram:direct:123456789 age=150s queueDepth=1",
             Event::Recovery(Box::new(Recovery { session: session(Some(SID), Some(KEY)), step: s("skipped"), action: some("observe_only"), reason: some("active_embedded_run"), ..Recovery::default() }))),
         m("diagnostic", "stuck session recovery: sessionId=3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42 sessionKey=agent:main:telegram:direct:123456789 age=30s action=release_lane aborted=false drained=true released=1",
-            Event::Recovery(Box::new(Recovery { session: session(Some(SID), Some(KEY)), step: s("done"), action: some("release_lane"), aborted: Some(false), released: Some(1), ..Recovery::default() }))),
+            Event::Recovery(Box::new(Recovery { session: session(Some(SID), Some(KEY)), step: s("done"), action: some("release_lane"), aborted: Some(false), drained: Some(true), released: Some(1), ..Recovery::default() }))),
         m("diagnostic", "stuck session recovery outcome: status=released action=release_lane sessionId=3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42 sessionKey=agent:main:telegram:direct:123456789 lane=session:agent:main:telegram:direct:123456789 reason=no_active_work released=0",
             Event::Recovery(Box::new(Recovery { session: session(Some(SID), Some(KEY)), step: s("outcome"), status: some("released"), action: some("release_lane"), reason: some("no_active_work"), lane: some("session:agent:main:telegram:direct:123456789"), released: Some(0), ..Recovery::default() }))),
         m("diagnostic", "stuck session recovery reclaiming stale active run: sessionId=3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42 sessionKey=agent:main:telegram:direct:123456789 age=600s queueDepth=1",
@@ -159,12 +177,11 @@ pub(crate) fn messages() -> Vec<Message> {
         m("diagnostic", "message dispatch started: channel=webchat sessionId=unknown sessionKey=agent:main:main source=replyResolver",
             Event::DispatchStarted { session: session(None, Some("agent:main:main")), channel: s("webchat") }),
         m("diagnostic", "message dispatch completed: channel=webchat sessionId=unknown sessionKey=agent:main:main source=replyResolver outcome=error duration=133ms",
-            Event::DispatchCompleted { session: session(None, Some("agent:main:main")), channel: s("webchat"), outcome: s("error"), duration_ms: Some(133) }),
+            Event::DispatchCompleted { session: session(None, Some("agent:main:main")), channel: s("webchat"), outcome: s("error"), duration_ms: Some(133), cause: None }),
         m("diagnostic", "session turn created: runId=r1 sessionId=3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42 sessionKey=agent:main:telegram:direct:123456789 agentId=main channel=webchat trigger=user",
             Event::TurnCreated { session: session(Some(SID), Some(KEY)), run_id: s("r1"), trigger: s("user") }),
         m("diagnostic", "run attempt: sessionId=3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42 sessionKey=agent:main:telegram:direct:123456789 runId=r1 attempt=2",
             Event::RunAttempt { session: session(Some(SID), Some(KEY)), run_id: s("r1"), attempt: 2 }),
-        m("diagnostic", "active runs: count=2 sessions=[agent:main:main(q=0,age=3s), x(q=1,age=9s)]", Event::ActiveRuns { count: 2 }),
         m("diagnostic", "heartbeat: webhooks=0/0/0 active=1 waiting=0 queued=2", Event::Heartbeat { active: 1, waiting: 0, queued: 2 }),
         // Runs and models
         m("agent/embedded", "embedded run start: runId=r1 sessionId=3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42 provider=anthropic model=opus thinking=off messageChannel=telegram",
@@ -172,13 +189,13 @@ pub(crate) fn messages() -> Vec<Message> {
         m("agent/embedded", "embedded run done: runId=r1 sessionId=3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42 durationMs=45120 aborted=true",
             Event::RunDone { run_id: s("r1"), session_id: s(SID), duration_ms: 45_120, aborted: true }),
         m("agent/embedded", "embedded run timeout after compaction grace: runId=r1 sessionId=3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42 timeoutMs=600000 compactionGraceMs=60000",
-            Event::RunTimeout { run_id: s("r1"), session_id: s(SID), timeout_ms: 600_000, phase: TimeoutPhase::AfterCompactionGrace }),
+            Event::RunTimeout { run_id: some("r1"), session_id: some(SID), timeout_ms: 600_000, phase: TimeoutPhase::AfterCompactionGrace }),
         m("agent/embedded", "embedded run timeout reached during compaction; extending deadline: runId=r1 sessionId=3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42 timeoutMs=600000 extraMs=60000",
-            Event::RunTimeout { run_id: s("r1"), session_id: s(SID), timeout_ms: 600_000, phase: TimeoutPhase::Extended }),
+            Event::RunTimeout { run_id: some("r1"), session_id: some(SID), timeout_ms: 600_000, phase: TimeoutPhase::Extended }),
         m("agent/embedded", "embedded run abort still streaming: runId=r1 sessionId=3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42",
             Event::RunAbortStreaming { run_id: s("r1"), session_id: s(SID) }),
         m("agent/embedded", "embedded abort settle timed out: runId=r1 sessionId=3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42 timeoutMs=15000",
-            Event::AbortSettleTimeout { run_id: s("r1"), session_id: s(SID), timeout_ms: Some(15_000) }),
+            Event::AbortSettleTimeout { run_id: some("r1"), session_id: some(SID), timeout_ms: Some(15_000) }),
         m("agent/embedded", "embedded run agent end: runId=r1 isError=true model=fake-1 provider=fake error=session file changed while embedded prompt lock was released: /home/node/.openclaw/agents/main/sessions/3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42.jsonl rawError=x",
             Event::RunAgentEnd { run_id: s("r1"), is_error: true, cause: Some(Cause::Takeover { transcript: s(TRANSCRIPT) }) }),
         m("agent/embedded", "embedded run failover decision: runId=r1 stage=assistant decision=surface_error reason=timeout from=fake/fake-1 profile=-",
@@ -199,7 +216,6 @@ pub(crate) fn messages() -> Vec<Message> {
             Event::OrphanUserMessage { run_id: some("r1"), session_id: some(SID), preserved: false }),
         m("agent/embedded", "Preserved orphaned user message without removing the active session leaf. runId=r1 sessionId=3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42 trigger=user",
             Event::OrphanUserMessage { run_id: some("r1"), session_id: some(SID), preserved: true }),
-        m("", "typing TTL reached (2m); stopping typing indicator", Event::TypingTtl { ttl_ms: Some(120_000) }),
         // Locks
         m("", "[session-write-lock] releasing lock held for 48298ms (max=20000ms): /home/node/.openclaw/agents/main/sessions/3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42.jsonl.lock",
             Event::WatchdogRelease { held_ms: 48_298, max_ms: 20_000, lock: s(LOCK) }),
@@ -229,7 +245,6 @@ pub(crate) fn messages() -> Vec<Message> {
         m("gateway", "received SIGTERM during shutdown; ignoring", Event::Signal { name: s("SIGTERM") }),
         m("gateway", "received SIGUSR1; restarting", Event::Shutdown { signal: s("SIGUSR1") }),
         m("gateway/shutdown", "shutdown completed cleanly in 832ms", Event::ShutdownDone { took_ms: Some(832) }),
-        m("gateway/admission", "admission closed: stop (SIGTERM)", Event::AdmissionClosed { reason: s("stop (SIGTERM)") }),
         m("gateway", "draining 3 active task(s) and 1 active embedded run(s) before restart (timeout 30000ms)", Event::Draining { tasks: Some(3), runs: Some(1), timeout_ms: Some(30_000) }),
         m("gateway", "draining active work before stop with timeout 315000ms: queueSize=2 embeddedRuns=1 activeTasks=3 sessionAdmissions=2 rootRequests=1", Event::Draining { tasks: Some(3), runs: Some(1), timeout_ms: Some(315_000) }),
         m("gateway", "restart timeout after 30010ms with 2 active task(s) remaining; forcing restart", Event::DrainTimeout { elapsed_ms: Some(30_010) }),
@@ -253,17 +268,17 @@ pub(crate) fn messages() -> Vec<Message> {
         m("gateway/ws", "⇄ res ✗ agent errorCode=UNAVAILABLE errorMessage=Session \"agent:main:main\" changed while starting work. Retry. | SESSION_WORK_START_CHANGED conn=4…8 id=m", Event::Rpc { ok: false, method: s("agent"), duration_ms: None, cause: Some(Cause::SessionChanged) }),
         m("", "gateway request timeout for cron.list", Event::GatewayTimeout { after_ms: None, tool: None, method: some("cron.list") }),
         m("gateway/channels/discord", "discord handler failed: Error: SQLITE_BUSY: database is locked", Event::HandlerFailed { channel: some("discord"), cause: Cause::DatabaseBusy }),
-        m("gateway/channels/discord", "discord inbound worker timed out after 600 seconds", Event::InboundTimeout { channel: some("discord") }),
-        m("gateway/channels/telegram", "[diag] spooled update 12 failed; keeping for retry: Error: ENOSPC: no space left on device, write", Event::SpooledUpdate { update: some("12"), timed_out: false, cause: Cause::DiskFull }),
+        m("gateway/channels/discord", "discord inbound worker timed out after 600 seconds", lost(Undelivered { after_ms: Some(600), reason: s("discord inbound worker timed out after 600 seconds"), ..undelivered(Loss::Message, "discord") })),
+        m("gateway/channels/telegram", "[diag] spooled update 12 failed; keeping for retry: Error: ENOSPC: no space left on device, write", lost(Undelivered { fate: Fate::Retried, item: some("12"), cause: Cause::DiskFull, reason: s("Error: ENOSPC: no space left on device, write"), ..undelivered(Loss::Ingress, "telegram") })),
         m("gateway/channels/telegram", "Polling stall detected (no getUpdates for 95s); forcing restart", Event::PollingStall),
-        m("cron", "cron: job execution timed out", Event::CronTimeout),
+        m("cron", "cron: job execution timed out", lost(Undelivered { lane: some("cron"), channel: None, reason: s("cron: job execution timed out"), ..undelivered(Loss::Job, "") })),
         m("", "Error: SQLITE_BUSY: database is locked", Event::Failed { cause: Cause::DatabaseBusy }),
         // SQLite
-        m("sqlite/transaction", "slow SQLite transaction hold async=false elapsedMs=1261 isMainThread=false pid=28617 threadId=3 thresholdMs=1000", Event::SlowSqlite { what: SlowSqlite::TransactionHold, elapsed_ms: Some(1261), database: None, operation: None, pid: Some(28_617), outcome: None }),
-        m("sqlite/transaction", "slow SQLite transaction lock wait async=false elapsedMs=5003", Event::SlowSqlite { what: SlowSqlite::LockWait, elapsed_ms: Some(5003), database: None, operation: None, pid: None, outcome: None }),
-        m("sqlite/transaction", "slow SQLite coordinator lock wait async=false database=/home/node/.openclaw/state/openclaw.sqlite elapsedMs=116.4 operation=state.write", Event::SlowSqlite { what: SlowSqlite::CoordinatorLockWait, elapsed_ms: Some(116), database: some("/home/node/.openclaw/state/openclaw.sqlite"), operation: some("state.write"), pid: None, outcome: None }),
-        m("session-sqlite", "slow SQLite session write operation=session-entry.patch elapsedMs=1921", Event::SlowSqlite { what: SlowSqlite::SessionWrite, elapsed_ms: Some(1921), database: None, operation: some("session-entry.patch"), pid: None, outcome: None }),
-        m("session-sqlite", "slow SQLite reclamation Worker operation pid=28103 threadId=0 elapsedMs=3240 outcome=rejected exitCode=0", Event::SlowSqlite { what: SlowSqlite::Reclamation, elapsed_ms: Some(3240), database: None, operation: None, pid: Some(28_103), outcome: some("rejected") }),
+        m("sqlite/transaction", "slow SQLite transaction hold async=false elapsedMs=1261 isMainThread=false pid=28617 threadId=3 thresholdMs=1000", Event::SlowSqlite { what: SlowSqlite::TransactionHold, elapsed_ms: Some(1261), database: None, operation: None, pid: Some(28_617), outcome: None, main_thread: false }),
+        m("sqlite/transaction", "slow SQLite transaction lock wait async=false elapsedMs=5003", Event::SlowSqlite { what: SlowSqlite::LockWait, elapsed_ms: Some(5003), database: None, operation: None, pid: None, outcome: None, main_thread: false }),
+        m("sqlite/transaction", "slow SQLite coordinator lock wait async=false database=/home/node/.openclaw/state/openclaw.sqlite elapsedMs=116.4 operation=state.write", Event::SlowSqlite { what: SlowSqlite::CoordinatorLockWait, elapsed_ms: Some(116), database: some("/home/node/.openclaw/state/openclaw.sqlite"), operation: some("state.write"), pid: None, outcome: None, main_thread: false }),
+        m("session-sqlite", "slow SQLite session write operation=session-entry.patch elapsedMs=1921", Event::SlowSqlite { what: SlowSqlite::SessionWrite, elapsed_ms: Some(1921), database: None, operation: some("session-entry.patch"), pid: None, outcome: None, main_thread: false }),
+        m("session-sqlite", "slow SQLite reclamation Worker operation pid=28103 threadId=0 elapsedMs=3240 outcome=rejected exitCode=0", Event::SlowSqlite { what: SlowSqlite::Reclamation, elapsed_ms: Some(3240), database: None, operation: None, pid: Some(28_103), outcome: some("rejected"), main_thread: false }),
     ]);
     all
 }

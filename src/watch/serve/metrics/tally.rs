@@ -53,7 +53,11 @@ fn cause_word(cause: &Cause) -> &'static str {
         Cause::GatewayTimeout { .. } => "gateway-timeout",
         Cause::LaneCleared | Cause::Draining => "draining",
         Cause::DatabaseBusy | Cause::WalMismatch | Cause::DiskFull => "database",
-        Cause::Other { .. } => "other",
+        Cause::SessionConflict
+        | Cause::TurnClaimed { .. }
+        | Cause::StateOwned
+        | Cause::Aborted
+        | Cause::Other { .. } => "other",
     }
 }
 

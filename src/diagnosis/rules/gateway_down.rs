@@ -1,0 +1,80 @@
+//! The gateway is down: by the last lines of the log, or because no process is there.
+
+use super::super::evidence::Evidence;
+use super::super::finding::{Certainty, Code, Finding};
+use super::super::lives::{End, Life};
+use super::{View, clock, count, remedy};
+use crate::gatewaylog::{Entry, Event};
+use crate::verdict::severity::Effect;
+use chrono::{DateTime, Utc};
+
+/// What came in, and what ended the process.
+#[derive(Debug, Default)]
+pub(in super::super) struct Traffic {
+    last_inbound: Option<DateTime<Utc>>,
+    crash: Evidence,
+    crashed: Option<DateTime<Utc>>,
+}
+
+impl Traffic {
+    pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry) {
+        match &entry.event {
+            Event::Inbound { .. } | Event::MessageReceived { .. } => self.last_inbound = Some(at),
+            Event::Crashed { .. } => {
+                self.crash.add(source, entry);
+                self.crashed = Some(at);
+            }
+            _ => {}
+        }
+    }
+}
+
+pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
+    let traffic = &view.model.counters.gateway_down;
+    let last = view.model.lives.all().last();
+    let crashed = traffic.crashed.filter(|at| last.is_none_or(|life| life.start <= *at));
+    if !view.gateway_is_down() && !(crashed.is_some() && view.facts.gateways.is_empty()) {
+        return None;
+    }
+    let since = |life: &Life| life.end.filter(|_| life.ended == End::Stopped);
+    let planned = last.and_then(since).filter(|_| crashed.is_none());
+    let missed = planned.is_some_and(|stopped| traffic.last_inbound.is_some_and(|at| at > stopped));
+    let (effect, text) = match (planned, crashed, last) {
+        (Some(at), ..) if !missed => (
+            Effect::Untidy,
+            format!("The gateway was stopped at {}, and no message is known to have come since.", clock(at)),
+        ),
+        (Some(at), ..) => (
+            Effect::NobodyIsAnswered,
+            format!(
+                "The gateway was stopped at {}, and messages have come since: nobody answers them.",
+                clock(at)
+            ),
+        ),
+        (None, Some(_), _) => (
+            Effect::NobodyIsAnswered,
+            format!(
+                "The gateway ended on an error that nobody caught ({}), and no start follows: no message is answered.",
+                count(traffic.crash.count(), "line")
+            ),
+        ),
+        (None, None, Some(life)) => (
+            Effect::NobodyIsAnswered,
+            format!(
+                "The gateway is down. It was started at {} and its log has no stop: no message is answered.",
+                clock(life.start)
+            ),
+        ),
+        // Whether one is meant to run here, the log does not say.
+        (None, None, None) => return None,
+    };
+    let mut finding =
+        Finding::new(Code::GatewayDown, effect, text).backed_by(&traffic.crash).helps(Some(false));
+    finding.certainty = Certainty::Proven;
+    finding.count = 1;
+    finding.first_seen = planned.or(crashed).or(finding.first_seen);
+    if finding.evidence.is_empty() {
+        finding.evidence.push(super::super::evidence::Line::seen("no process of the gateway was found"));
+    }
+    Some(finding.act(remedy::start(view)).act(remedy::gateway_status(view)))
+}

@@ -1,0 +1,167 @@
+//! Scheduled jobs, and results of sub-agents, that came to nothing.
+
+use super::super::chats::agent_of_key;
+use super::super::evidence::Evidence;
+use super::super::finding::{Certainty, Code, Finding};
+use super::super::story::Incidents;
+use super::{View, count, remedy};
+use crate::gatewaylog::{Cause, Entry, Event, Loss, Undelivered};
+use crate::verdict::severity::Effect;
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// A failure this near to another line belongs to it.
+const NEAR: TimeDelta = TimeDelta::seconds(10);
+/// A recovery may cost a job that goes on this long after it.
+const AFTERMATH: TimeDelta = TimeDelta::minutes(5);
+const WORDS: usize = 160;
+
+#[derive(Debug, Default)]
+pub(in super::super) struct Jobs {
+    jobs: Failed,
+    results: Failed,
+    /// Jobs that ran into their own time limit.
+    timed_out: u64,
+}
+
+#[derive(Debug, Default)]
+struct Failed {
+    lines: Evidence,
+    incidents: Incidents,
+    words: Option<String>,
+    /// Whose they were, if it was one only.
+    key: Option<String>,
+    many: bool,
+    by_timeout: bool,
+    last: Option<DateTime<Utc>>,
+}
+
+impl Jobs {
+    pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry) {
+        match &entry.event {
+            Event::Undelivered(lost) if lost.what == Loss::Job => {
+                self.timed_out += u64::from(lost.reason.contains("timed out"));
+                self.jobs.add(at, source, entry, Some(lost));
+            }
+            Event::Undelivered(lost) if lost.what == Loss::Announce && lost.cause.lock().is_none() => {
+                self.results.add(at, source, entry, Some(lost));
+            }
+            Event::LaneError { lane, cause: Cause::Aborted | Cause::Other { .. }, .. }
+                if lane.starts_with("cron") =>
+            {
+                self.jobs.add(at, source, entry, None);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Failed {
+    fn add(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry, lost: Option<&Undelivered>) {
+        self.incidents.note(at, entry.message.split(':').next().unwrap_or(""));
+        self.lines.add(source, entry);
+        self.last = Some(at);
+        let Some(lost) = lost else { return };
+        self.by_timeout |= matches!(lost.cause, Cause::GatewayTimeout { .. });
+        self.words = Some(lost.reason.chars().filter(|c| !c.is_control()).take(WORDS).collect());
+        if let Some(key) = &lost.session.key {
+            self.many |= self.key.as_ref().is_some_and(|known| known != key);
+            self.key = Some(key.clone());
+        }
+    }
+
+    fn finding(&self, code: Code, text: String) -> Finding {
+        let mut finding =
+            Finding::new(code, Effect::MessagesFailed, text).backed_by(&self.lines).helps(Some(false));
+        finding.count = self.incidents.count;
+        if let Some(key) = self.key.as_ref().filter(|_| !self.many) {
+            finding.agent = agent_of_key(key).map(str::to_owned);
+            finding.lane = Some(format!("session:{key}"));
+            finding.session_key = Some(key.clone());
+        }
+        finding
+    }
+}
+
+pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
+    let jobs = &view.model.counters.jobs;
+    results(view, &jobs.results).into_iter().chain(scheduled(view, jobs)).collect()
+}
+
+/// The parent chat was asked through the gateway, and did not take the result in time.
+fn results(view: &View<'_>, results: &Failed) -> Option<Finding> {
+    let n = results.incidents.count;
+    if n == 0 {
+        return None;
+    }
+    let why = if results.by_timeout {
+        "The announce to the parent chat got no answer from the gateway in time, mostly because that chat was busy with a turn of its own."
+    } else {
+        "The announce to the parent chat failed."
+    };
+    let text =
+        format!("{} of sub-agents did not reach the chat that waits for it. {why}", count(n, "result"));
+    let mut finding = results.finding(Code::JobFailed, text);
+    finding.messages_failed = n;
+    finding.certainty = Certainty::Likely;
+    Some(finding.act(remedy::say("Ask for the result again in the parent chat once it is idle.")).act(
+        remedy::say(format!("Later releases retry the announce: upgrade (this is {}).", this_release(view))),
+    ))
+}
+
+fn this_release(view: &View<'_>) -> String {
+    view.facts.version.clone().unwrap_or_else(|| "an unknown release".to_owned())
+}
+
+fn scheduled(view: &View<'_>, jobs: &Jobs) -> Option<Finding> {
+    let failed = &jobs.jobs;
+    let n = failed.incidents.count;
+    if n == 0 {
+        return None;
+    }
+    let mut text = format!("{} failed", count(n, "scheduled job"));
+    if jobs.timed_out > 0 {
+        text.push_str(", at its own time limit");
+    }
+    text.push('.');
+    if let Some(words) = failed.words.as_ref().filter(|words| jobs.timed_out == 0 && !words.is_empty()) {
+        text.push_str(&format!(" OpenClaw's words: \"{words}\"."));
+    }
+    // A job that waited for the one slot of its lane, and did not get it before its limit, waited for itself.
+    let waited = view.model.counters.shared_lanes.waited_near("cron", &failed.incidents.times, NEAR);
+    let itself = waited && jobs.timed_out > 0 && view.at_least(3, 9) != Some(true);
+    if itself {
+        text.push_str(" It had waited for the lane `cron` all that time: up to 2026.3.8 an isolated job takes the one slot of that lane, and its own turn then waits for the same slot.");
+    }
+    let recovered = recovered_before(view, failed.last);
+    if recovered.is_some() {
+        text.push_str(" Before that, OpenClaw's recovery had released the lane of such a job while it may still have been at work.");
+    }
+    let mut finding = failed.finding(Code::JobFailed, text);
+    finding.certainty = if itself { Certainty::Likely } else { Certainty::Possible };
+    if let Some(key) = recovered.filter(|_| finding.session_key.is_none()) {
+        finding.agent = agent_of_key(&key).map(str::to_owned);
+        finding.session_key = Some(key);
+    }
+    finding.lane = finding.lane.or_else(|| Some("cron".to_owned()));
+    if itself {
+        finding = finding.act(remedy::say(
+            "Upgrade beyond 2026.3.8; until then set `cron.maxConcurrentRuns` to 2 or more.",
+        ));
+    }
+    Some(
+        finding
+            .act(remedy::say("Run the job again by hand once its cause is gone."))
+            .act(remedy::gateway_status(view)),
+    )
+}
+
+/// The scheduled run whose lane OpenClaw released a little earlier.
+fn recovered_before(view: &View<'_>, failed: Option<DateTime<Utc>>) -> Option<String> {
+    let failed = failed?;
+    let cron = |key: &&String| key.contains(":cron:");
+    let recovered =
+        view.model.chats.all().filter(|chat| {
+            chat.stuck.recovered_at().is_some_and(|at| at <= failed && failed - at <= AFTERMATH)
+        });
+    recovered.filter_map(|chat| chat.key.as_ref()).find(cron).cloned()
+}

@@ -1,0 +1,43 @@
+//! Discord's listener that took longer than 30 s.
+
+use super::super::evidence::Evidence;
+use super::super::finding::{Code, Finding};
+use super::super::trouble::{ByName, entry};
+use super::{View, lasting, remedy};
+use crate::gatewaylog::{Entry, Event};
+use crate::verdict::severity::Effect;
+
+#[derive(Debug, Default)]
+pub(in super::super) struct Listeners {
+    slow: ByName<Slow>,
+}
+
+#[derive(Debug, Default)]
+struct Slow {
+    lines: Evidence,
+    longest_ms: u64,
+}
+
+impl Listeners {
+    pub(in super::super) fn push(&mut self, source: usize, entry_: &Entry) {
+        let Event::SlowListener { listener, duration_ms, .. } = &entry_.event else { return };
+        if let Some(slow) = entry(&mut self.slow, listener.as_deref().unwrap_or("listener")) {
+            slow.lines.add(source, entry_);
+            slow.longest_ms = slow.longest_ms.max(duration_ms.unwrap_or(0));
+        }
+    }
+}
+
+pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
+    let finding = |(name, slow): (&String, &Slow)| {
+        let text = format!(
+            "`{name}` took up to {}. Up to 2026.3.2 it waits for the whole run, so this says only how long the run was.",
+            lasting(slow.longest_ms)
+        );
+        Finding::new(Code::SlowListener, Effect::Slow, text)
+            .backed_by(&slow.lines)
+            .helps(Some(false))
+            .act(remedy::say("From 2026.3.8 on events of other chats do not wait for it."))
+    };
+    view.model.counters.listeners.slow.iter().map(finding).collect()
+}

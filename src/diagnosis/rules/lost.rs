@@ -1,0 +1,248 @@
+//! Messages that failed, were dropped, or are tried again and again, whatever part of OpenClaw says so: the catch-all
+//! for what no other rule explains.
+
+use super::super::chats::Chat;
+use super::super::evidence::Evidence;
+use super::super::finding::{Certainty, Code, Finding};
+use super::super::story::{Incidents, Story, dated};
+use super::{View, clock, count, lasting, remedy};
+use crate::gatewaylog::{Cause, Entry, Event, Fate, Loss};
+use crate::verdict::severity::Effect;
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::{BTreeMap, BTreeSet};
+
+const ITEMS: usize = 256;
+const REASONS: usize = 16;
+const REASON_LENGTH: usize = 160;
+/// A failure that gives no reason this soon after one that does is the same.
+const ECHO: TimeDelta = TimeDelta::seconds(10);
+
+#[derive(Debug, Default)]
+pub(in super::super) struct Losses {
+    pub(in super::super) lines: Evidence,
+    incidents: Incidents,
+    items: BTreeSet<String>,
+    reasons: BTreeMap<Why, u64>,
+    /// In the words of the line, where nothing better is known.
+    words: Option<String>,
+    /// Lines that gave a reason of any kind.
+    explained: u64,
+    channel: Option<String>,
+    given_up: u64,
+    retried: u64,
+    stalled: u64,
+    others: u64,
+    after_ms: Option<u64>,
+    last: Option<DateTime<Utc>>,
+}
+
+/// The reasons that have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Why {
+    SessionConflict,
+    TurnClaimed,
+    SessionChanged,
+    NotPickedUp,
+    DiskFull,
+    GatewayTimeout,
+    Other,
+}
+
+impl Losses {
+    /// `explained`: when a rule that knows more last told of a failure of this chat.
+    pub(in super::super) fn push(
+        &mut self,
+        at: DateTime<Utc>,
+        source: usize,
+        entry: &Entry,
+        story: &mut Story,
+        explained: Option<DateTime<Utc>>,
+    ) {
+        let Some((why, cause)) = why(&entry.event) else { return };
+        let echo = explained.is_some_and(|then| at - then <= ECHO);
+        if echo && entry.event.cause().is_none() {
+            return;
+        }
+        if let Event::Undelivered(lost) = &entry.event {
+            if self.items.len() < ITEMS {
+                self.items.extend(lost.item.clone());
+            }
+            self.channel = lost.channel.clone().or(self.channel.take());
+            self.after_ms = lost.after_ms.max(self.after_ms);
+            self.given_up += u64::from(lost.fate == Fate::GivenUp);
+            self.retried += u64::from(lost.fate == Fate::Retried);
+            self.stalled += u64::from(lost.what == Loss::Ingress);
+        } else {
+            self.others += 1;
+        }
+        self.explained += u64::from(entry.event.cause().is_some());
+        if matches!(cause, Cause::Other { .. }) || why == Why::Other {
+            self.words = Some(words_of(entry));
+        }
+        let kind = entry.message.split([':', '=']).next().unwrap_or("");
+        self.incidents.note(at, kind);
+        self.lines.add(source, entry);
+        self.last = Some(at);
+        if self.reasons.len() < REASONS || self.reasons.contains_key(&why) {
+            *self.reasons.entry(why).or_default() += 1;
+        }
+        story.note(at, "lost", format!("a message failed: {}", sentence(why)));
+    }
+
+    pub(in super::super) fn absorb(&mut self, other: Self) {
+        if self.lines.count() == 0 {
+            *self = other;
+        } else {
+            self.incidents.absorb(other.incidents);
+        }
+    }
+}
+
+/// Whether the event is a message that came to nothing for a reason that no other rule answers for.
+fn why(event: &Event) -> Option<(Why, &Cause)> {
+    const NONE: &Cause = &Cause::Other { class: None };
+    let cause = event.cause();
+    let failed = match event {
+        // Jobs and results have a rule of their own.
+        Event::Undelivered(lost) => matches!(lost.what, Loss::Message | Loss::Ingress),
+        Event::AgentFailed { .. } | Event::HandlerFailed { .. } => true,
+        Event::LaneError { .. } | Event::LaneRejected { .. } => true,
+        Event::MessageProcessed { outcome, .. } | Event::DispatchCompleted { outcome, .. } => {
+            outcome == "error"
+        }
+        _ => false,
+    };
+    if !failed {
+        return None;
+    }
+    let why = match cause.unwrap_or(NONE) {
+        Cause::SessionConflict => Why::SessionConflict,
+        Cause::TurnClaimed { .. } => Why::TurnClaimed,
+        Cause::SessionChanged => Why::SessionChanged,
+        Cause::DiskFull => Why::DiskFull,
+        Cause::GatewayTimeout { .. } => Why::GatewayTimeout,
+        Cause::Other { .. } | Cause::StateOwned => Why::Other,
+        // The rules on locks, limits, the database, models and restarts answer for these.
+        _ => return None,
+    };
+    let handler = matches!(event, Event::Undelivered(lost) if lost.reason.contains("handler-timeout") || lost.after_ms.is_some() && lost.what == Loss::Ingress);
+    Some((if handler && why == Why::Other { Why::NotPickedUp } else { why }, cause.unwrap_or(NONE)))
+}
+
+fn sentence(why: Why) -> &'static str {
+    match why {
+        Why::SessionConflict => "its session could not be set up, as another turn was setting it up",
+        Why::TurnClaimed => "the session counts as busy with a turn that never let go of it",
+        Why::SessionChanged => "the session changed while its work was starting",
+        Why::NotPickedUp => "no turn picked it up in time",
+        Why::DiskFull => "the disk is full",
+        Why::GatewayTimeout => "the gateway did not answer in time",
+        Why::Other => "in words that lockdoctor does not know",
+    }
+}
+
+pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
+    let lost = &chat.lost;
+    let last = lost.last?;
+    // Without a reason of its own, right after a run at its limit: the limit tells it.
+    if lost.explained == 0 && chat.limits.hits.iter().any(|hit| (last - hit.at).abs() <= ECHO) {
+        return None;
+    }
+    let failures = lost.incidents.count;
+    let messages = if lost.items.is_empty() { failures } else { (lost.items.len() as u64).min(failures) };
+    let answered = view.model.chats.last_answer(chat);
+    let still = lost.incidents.since(answered);
+    // Marked as failed after a wait in which an answer went out: most likely its own.
+    let within = |answer: DateTime<Utc>| {
+        lost.after_ms.is_some_and(|ms| answer < last && last - answer <= super::super::story::delta(ms))
+    };
+    let late = answered.filter(|answer| within(*answer));
+    let top = lost.reasons.iter().max_by_key(|(_, n)| **n).map_or(Why::Other, |(why, _)| *why);
+    let only_stalls =
+        lost.stalled > 0 && lost.others == 0 && lost.reasons.keys().all(|why| *why == Why::NotPickedUp);
+    let code = if only_stalls { Code::IngressStalled } else { Code::MessageFailed };
+    let (effect, mut text) = match late {
+        Some(answer) if failures == 1 => {
+            let when = dated(answer).map_or_else(String::new, |at| format!(" at {}", clock(at)));
+            let text = format!(
+                "A message{} was marked as failed after {}. An answer went out to the same chat{when}, so it may well have been answered.",
+                of(lost),
+                lasting(lost.after_ms.unwrap_or(0))
+            );
+            (Effect::HealsItself, text)
+        }
+        _ => {
+            let effect = if still >= 2 { Effect::MessagesFail } else { Effect::MessagesFailed };
+            (effect, told(lost, messages, failures))
+        }
+    };
+    if top == Why::Other
+        && let Some(words) = &lost.words
+    {
+        let _ = std::fmt::Write::write_fmt(&mut text, format_args!(" OpenClaw's words: \"{words}\"."));
+    }
+    let mut finding = Finding::new(code, effect, text).backed_by(&lost.lines).helps(helps(view, chat, top));
+    (finding.count, finding.messages_failed) = (failures, messages);
+    finding.certainty = if top == Why::Other { Certainty::Possible } else { Certainty::Likely };
+    Some(advised(view, finding, top, lost))
+}
+
+/// Claims and conflicts are in memory or in the database; of an unknown failure nobody can say.
+fn helps(view: &View<'_>, chat: &Chat, top: Why) -> Option<bool> {
+    match top {
+        Why::TurnClaimed | Why::DiskFull => Some(false),
+        _ => view.no_lock_helps(chat),
+    }
+}
+
+fn told(lost: &Losses, messages: u64, failures: u64) -> String {
+    let top = lost.reasons.iter().max_by_key(|(_, n)| **n).map_or(Why::Other, |(why, _)| *why);
+    let fate = match (lost.given_up, lost.retried) {
+        (0, 0) => "",
+        (0, _) => " OpenClaw keeps it and tries again.",
+        _ => " OpenClaw has given it up.",
+    };
+    let times =
+        if failures > messages { format!(" ({})", count(failures, "attempt")) } else { String::new() };
+    let after = lost.after_ms.filter(|_| top == Why::NotPickedUp);
+    let after = after.map_or_else(String::new, |ms| format!(" after {}", lasting(ms)));
+    let why = match top {
+        Why::Other => ".".to_owned(),
+        top => format!(": {}.", sentence(top)),
+    };
+    format!("{}{} failed{after}{times}{why}{fate}", count(messages, "message"), of(lost))
+}
+
+/// ` of telegram`.
+fn of(lost: &Losses) -> String {
+    lost.channel.as_deref().map_or_else(String::new, |channel| format!(" of {channel}"))
+}
+
+fn advised(view: &View<'_>, finding: Finding, top: Why, lost: &Losses) -> Finding {
+    let again = if lost.retried > 0 && lost.given_up == 0 {
+        remedy::say("If it does not get through by itself, send it again after the restart.")
+    } else {
+        remedy::send_again()
+    };
+    let finding = match top {
+        Why::SessionConflict => finding.act(remedy::restart(view)).act(remedy::say(
+            "Upgrade beyond 2026.6.11: a session that was marked as running before a restart conflicts with itself there.",
+        )),
+        Why::TurnClaimed => finding.act(remedy::restart(view)).act(remedy::say(
+            "There is no lock file in this: the claim is in the gateway's memory and its database.",
+        )),
+        Why::DiskFull => finding.act(remedy::say("Make room on the disk of the state directory.")),
+        Why::SessionChanged | Why::NotPickedUp | Why::GatewayTimeout | Why::Other => finding.act(remedy::restart(view)),
+    };
+    finding.act(again)
+}
+
+/// The reason in the line's own words; redacted with the rest of the finding.
+fn words_of(entry: &Entry) -> String {
+    let said = match &entry.event {
+        Event::Undelivered(lost) => lost.reason.as_str(),
+        _ => entry.message.split_once("error=").map_or(entry.message.as_str(), |(_, error)| error),
+    };
+    let said = said.lines().next().unwrap_or("").trim_matches('"');
+    said.chars().filter(|c| !c.is_control()).take(REASON_LENGTH).collect()
+}

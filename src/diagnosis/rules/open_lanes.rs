@@ -1,0 +1,122 @@
+//! Lanes that took a task and never came back, with others behind it. Only what ended is logged as such, so what began
+//! and did not end by the end of the log is judged here (the lines are DEBUG: in every file log up to 2.26).
+
+use super::super::chats::Chat;
+use super::super::evidence::Evidence;
+use super::super::finding::{Code, Finding};
+use super::super::story::elapsed_ms;
+use super::super::trouble::{ByName, entry};
+use super::{View, clock, count, lasting, remedy, waiting};
+use crate::gatewaylog::{Entry, Event};
+use crate::verdict::severity::Effect;
+use chrono::{DateTime, Utc};
+
+/// The run limit of the versions that log this (600 s), and a minute to unwind.
+const PATIENCE_MS: u64 = 660_000;
+
+#[derive(Debug, Default)]
+pub(in super::super) struct OpenLanes {
+    lanes: ByName<OpenLane>,
+}
+
+#[derive(Debug, Default)]
+struct OpenLane {
+    running: u64,
+    queued: u64,
+    /// When a task last began or ended.
+    moved: Option<DateTime<Utc>>,
+    lines: Evidence,
+}
+
+impl OpenLanes {
+    pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry_: &Entry) {
+        // Lanes are in memory: a start empties them.
+        if matches!(
+            entry_.event,
+            Event::GatewayListening { .. } | Event::GatewayReady | Event::HttpListening { .. }
+        ) {
+            self.lanes.clear();
+        }
+        let Some(lane) = entry_.event.lane().and_then(|lane| entry(&mut self.lanes, lane)) else { return };
+        match &entry_.event {
+            Event::LaneEnqueue { queue_size, .. } => {
+                lane.queued = queue_size.saturating_sub(lane.running);
+                lane.lines.add(source, entry_);
+            }
+            Event::LaneDequeue { queue_size, .. } => {
+                lane.running += 1;
+                lane.queued = *queue_size;
+                lane.moved = Some(at);
+                lane.lines.add(source, entry_);
+            }
+            Event::LaneDone { active, queued, .. } => {
+                (lane.running, lane.queued, lane.moved) = (*active, *queued, Some(at));
+                lane.lines = Evidence::default();
+            }
+            Event::LaneError { .. } | Event::LaneInterrupted { .. } => {
+                lane.running = lane.running.saturating_sub(1);
+                lane.moved = Some(at);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl OpenLane {
+    /// For how long it has stood still with somebody waiting.
+    fn stands_for(&self, view: &View<'_>) -> Option<(DateTime<Utc>, u64)> {
+        let since = self.moved.filter(|_| self.running > 0 && self.queued > 0)?;
+        let ms = elapsed_ms(since, view.now)?;
+        (ms >= PATIENCE_MS && !view.gateway_is_down()).then_some((since, ms))
+    }
+}
+
+/// A chat's own lane.
+pub(super) fn of_chat(view: &View<'_>, chat: &Chat) -> Option<Finding> {
+    let lanes = &view.model.counters.open_lanes.lanes;
+    let lane = lanes.get(&format!("session:{}", chat.key.as_deref()?))?;
+    let (since, ms) = lane.stands_for(view)?;
+    let text = format!(
+        "A run of this chat began at {} and has not ended: {} without a step in its lane; {}. What it began with is in the log, an end is not.",
+        clock(since),
+        lasting(ms),
+        waiting(lane.queued)
+    );
+    let mut finding = Finding::new(Code::LaneStuck, Effect::RunCannotEnd, text).backed_by(&lane.lines);
+    finding.messages_waiting = lane.queued;
+    finding.count = 1;
+    finding.story = chat.story.steps();
+    Some(finding.helps(view.no_lock_helps(chat)).act(remedy::stop()).act(remedy::restart(view)))
+}
+
+/// Lanes that chats and jobs share.
+pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
+    let lanes = &view.model.counters.open_lanes.lanes;
+    let shared = lanes.iter().filter(|(name, _)| !name.starts_with("session:"));
+    let judged = shared.filter_map(|(name, lane)| {
+        let (since, ms) = lane.stands_for(view)?;
+        // A chat's run waits in both lanes: its own tells it.
+        let text = format!(
+            "The lane `{name}` stands still: its task began at {} and has not ended for {}; {} behind it. Lanes are in memory, no lock file is part of them.",
+            clock(since),
+            lasting(ms),
+            if lane.queued == 1 { "1 more waits".to_owned() } else { format!("{} more wait", lane.queued) }
+        );
+        let mut finding = Finding::new(Code::LaneStuck, Effect::RunCannotEnd, text).backed_by(&lane.lines);
+        finding.lane = Some(name.clone());
+        (finding.count, finding.messages_waiting) = (1, lane.queued);
+        let runs = runs_since(view, since);
+        if runs > 0 {
+            finding.explanation.push_str(&format!(" {} that began then {} not ended either.", count(runs, "run"), if runs == 1 { "has" } else { "have" }));
+        }
+        Some(finding.helps(Some(false)).act(remedy::restart(view)))
+    });
+    judged.collect()
+}
+
+/// Runs that began with that task and are still open.
+fn runs_since(view: &View<'_>, since: DateTime<Utc>) -> u64 {
+    let began =
+        |chat: &&Chat| chat.open.as_ref().is_some_and(|open| (open.since - since).num_seconds().abs() <= 5);
+    view.model.chats.all().filter(began).count() as u64
+}

@@ -1,0 +1,183 @@
+//! Runs that ended at their time limit.
+
+use super::super::chats::Chat;
+use super::super::evidence::Evidence;
+use super::super::finding::{Code, Finding};
+use super::super::input::Verdict;
+use super::super::story::{Story, dated};
+use super::{View, clock, count, lasting, remedy};
+use crate::gatewaylog::{Cause, Entry, Event, TimeoutPhase};
+use crate::verdict::severity::Effect;
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// Hits remembered per chat, the latest ones.
+const HITS: usize = 16;
+
+#[derive(Debug, Default)]
+pub(in super::super) struct Limits {
+    pub(in super::super) hits: Vec<Hit>,
+    pub(in super::super) lines: Evidence,
+    /// The abort did not end the run.
+    unsettled: Option<Unsettled>,
+    /// Something showed that a run of this chat returned, or that its lane went on.
+    pub(in super::super) unwound: Option<DateTime<Utc>>,
+    /// A task of the chat's lane ran into the lane's own budget.
+    pub(in super::super) budget: Evidence,
+}
+
+#[derive(Debug, Clone)]
+pub(in super::super) struct Hit {
+    pub(in super::super) at: DateTime<Utc>,
+    pub(in super::super) run_id: Option<String>,
+    pub(in super::super) session_id: Option<String>,
+    pub(in super::super) timeout_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Unsettled {
+    pub(in super::super) at: DateTime<Utc>,
+    pub(in super::super) streaming: bool,
+}
+
+impl Limits {
+    pub(in super::super) fn push(
+        &mut self,
+        at: DateTime<Utc>,
+        source: usize,
+        entry: &Entry,
+        story: &mut Story,
+    ) {
+        match &entry.event {
+            Event::RunTimeout { run_id, session_id, timeout_ms, phase }
+                if *phase != TimeoutPhase::Extended =>
+            {
+                self.lines.add(source, entry);
+                if self.hits.len() == HITS {
+                    self.hits.remove(0);
+                }
+                story.note(at, "limit", format!("a run reached its time limit of {}", lasting(*timeout_ms)));
+                let (run_id, session_id) = (run_id.clone(), session_id.clone());
+                self.hits.push(Hit { at, run_id, session_id, timeout_ms: *timeout_ms });
+            }
+            Event::RunAbortStreaming { .. } => {
+                story.note(at, "streaming", "the model stream went on after the abort");
+                self.unsettled(at, true);
+                self.lines.note(source, entry);
+            }
+            Event::AbortSettleTimeout { .. } => {
+                story.note(at, "unsettled", "the abort of a run did not settle in time");
+                self.unsettled(at, false);
+                self.lines.note(source, entry);
+            }
+            // These come after the attempt has returned.
+            Event::FailoverDecision { .. } | Event::ProfileTimeout { .. } if !self.hits.is_empty() => {
+                story.note(at, "returned", "the attempt returned");
+                self.lines.note(source, entry);
+                self.unwound = self.unwound.max(Some(at));
+            }
+            Event::LaneError { cause: Cause::LaneTaskTimeout { .. }, .. } => {
+                story.note(at, "budget", "a task ran into the time budget of its lane");
+                self.budget.add(source, entry);
+            }
+            _ => {}
+        }
+    }
+
+    fn unsettled(&mut self, at: DateTime<Utc>, streaming: bool) {
+        self.unsettled = Some(Unsettled { at, streaming });
+    }
+
+    /// The abort that nothing has ended since.
+    pub(in super::super) fn open_abort(&self) -> Option<Unsettled> {
+        self.unsettled.filter(|abort| self.unwound.is_none_or(|unwound| unwound < abort.at))
+    }
+
+    pub(in super::super) fn absorb(&mut self, other: Self) {
+        self.hits.extend(other.hits);
+        self.hits.sort_by_key(|hit| hit.at);
+        if self.lines.count() == 0 {
+            self.lines = other.lines;
+        }
+        if self.budget.count() == 0 {
+            self.budget = other.budget;
+        }
+        self.unsettled = self.unsettled.or(other.unsettled);
+        self.unwound = self.unwound.max(other.unwound);
+    }
+}
+
+pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
+    let limits = &chat.limits;
+    let Some(last) = limits.hits.last() else { return budget(view, chat) };
+    // A lock that outlived its run tells the story better.
+    let lock_tells = |id: &String| {
+        view.lock_of(id).is_some_and(|lock| {
+            matches!(lock.verdict, Verdict::Leaked | Verdict::Overdue | Verdict::Held)
+                && lock.created_at.is_some_and(|created| view.model.run_timed_out(id, created).is_some())
+        })
+    };
+    if last.session_id.as_ref().is_some_and(lock_tells) {
+        return None;
+    }
+    let limit = lasting(last.timeout_ms);
+    if let Some(abort) = limits.open_abort().filter(|abort| abort.streaming && abort.at >= last.at) {
+        let when = dated(abort.at).map_or_else(String::new, |at| format!(" ({})", clock(at)));
+        let text = format!(
+            "The run ended at its time limit of {limit}{when}, the model stream went on after the abort, and nothing since shows the run leaving: what it holds, it keeps."
+        );
+        let finding = Finding::new(Code::StuckRun, Effect::RunCannotEnd, text).backed_by(&limits.lines);
+        return Some(finding.helps(view.no_lock_helps(chat)).act(remedy::restart(view)).act(remedy::look()));
+    }
+    let n = limits.hits.len() as u64;
+    let mut text = if n == 1 {
+        format!("A run ended at its time limit of {limit}.")
+    } else {
+        format!("{} ended at their time limit of {limit}.", count(n, "run"))
+    };
+    if view.model.counters.event_loop.explains(last.at, 0) {
+        text.push_str(" The event loop was blocked at the time, so its timers were late.");
+    } else if view.model.counters.model_side.near(last.at) {
+        text.push_str(" The model side had stopped answering.");
+    }
+    let returned = limits.unwound.is_some_and(|unwound| unwound >= last.at);
+    let helps = view.no_lock_helps(chat);
+    text.push_str(match (returned, helps) {
+        (true, _) => " The attempt returned, and the chat went on.",
+        (false, None) => " Nothing after it shows what became of the run: whether its lock is still there the log cannot tell.",
+        (false, Some(_)) => " Nothing after it shows what became of the run.",
+    });
+    let mut finding =
+        Finding::new(Code::RunTimeout, Effect::MessagesFailed, text).backed_by(&limits.lines).helps(helps);
+    (finding.count, finding.messages_failed) = (n, n);
+    let finding = finding.act(remedy::say(
+        "Look at the model provider's latency and at what the run was doing; then send the message again.",
+    ));
+    let finding = if returned { finding } else { finding.act(remedy::restart(view)) };
+    Some(if last.timeout_ms > 3_600_000 {
+        finding.act(remedy::say(
+            "The limit is very long: set `agents.defaults.timeoutSeconds` to what a run may really take.",
+        ))
+    } else {
+        finding
+    })
+}
+
+/// Only the lane's own budget: from 4.29 on.
+fn budget(view: &View<'_>, chat: &Chat) -> Option<Finding> {
+    let lines = &chat.limits.budget;
+    (lines.count() > 0).then(|| {
+        let text =
+            format!("{} of this chat ran into the time budget of its lane.", count(lines.count(), "task"));
+        let mut finding = Finding::new(Code::RunTimeout, Effect::MessagesFailed, text).backed_by(lines);
+        finding.messages_failed = lines.count();
+        finding
+            .helps(view.no_lock_helps(chat))
+            .act(remedy::say(
+                "Look at what the task waited for, a slow model or tool; then send the message again.",
+            ))
+            .act(remedy::restart(view))
+    })
+}
+
+/// Longer ago than the abort (10 s) and its settling (15 s) may take.
+pub(super) const SETTLE: TimeDelta = TimeDelta::seconds(30);

@@ -1,0 +1,93 @@
+//! Waits for a lane that chats share, and lanes whose pump is jammed.
+
+use super::super::evidence::Evidence;
+use super::super::finding::{Certainty, Code, Finding};
+use super::super::trouble::{ByName, Times, entry};
+use super::rpc::LongTask;
+use super::{View, count, lasting, remedy};
+use crate::gatewaylog::{Entry, Event};
+use crate::verdict::severity::Effect;
+use chrono::{DateTime, TimeDelta, Utc};
+
+#[derive(Debug, Default)]
+pub(in super::super) struct SharedLanes {
+    waits: ByName<Waits>,
+    jammed: ByName<Jam>,
+}
+
+#[derive(Debug, Default)]
+struct Waits {
+    lines: Evidence,
+    times: Times,
+    longest_ms: u64,
+}
+
+#[derive(Debug, Default)]
+struct Jam {
+    lines: Evidence,
+    queue: u64,
+}
+
+impl SharedLanes {
+    pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry_: &Entry) {
+        match &entry_.event {
+            Event::LaneWait { lane, waited_ms, .. } if !lane.starts_with("session:") => {
+                if let Some(waits) = entry(&mut self.waits, lane) {
+                    waits.lines.add(source, entry_);
+                    waits.times.add(at);
+                    waits.longest_ms = waits.longest_ms.max(*waited_ms);
+                }
+            }
+            Event::LaneJammed { lane, queue } => {
+                if let Some(jam) = entry(&mut self.jammed, lane) {
+                    jam.lines.add(source, entry_);
+                    jam.queue = jam.queue.max(*queue);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a wait for `lane` ended about one of these times.
+    pub(super) fn waited_near(&self, lane: &str, times: &Times, within: TimeDelta) -> bool {
+        self.waits.get(lane).is_some_and(|waits| waits.times.near(times, within) > 0)
+    }
+}
+
+pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
+    let lanes = &view.model.counters.shared_lanes;
+    let waits = lanes.waits.iter().map(|(lane, waits)| waited(view, lane, waits));
+    let jams = lanes.jammed.iter().map(|(lane, jam)| {
+        let text = format!(
+            "The lane `{lane}` is jammed: it believes it is at work, nothing runs, and {} wait.",
+            count(jam.queue, "task")
+        );
+        let mut finding = Finding::new(Code::LaneStuck, Effect::RunCannotEnd, text)
+            .backed_by(&jam.lines)
+            .helps(Some(false));
+        finding.certainty = Certainty::Proven;
+        finding.lane = Some(lane.clone());
+        finding.messages_waiting = jam.queue;
+        finding.act(remedy::restart(view))
+    });
+    waits.chain(jams).collect()
+}
+
+fn waited(view: &View<'_>, lane: &str, waits: &Waits) -> Finding {
+    let mut tasks: Vec<&LongTask> =
+        view.model.counters.rpc.long_tasks.iter().filter(|task| task.lane == lane).collect();
+    tasks.sort_by_key(|task| std::cmp::Reverse(task.lasted_ms()));
+    let busy = if tasks.is_empty() { "" } else { ", which long tasks had taken" };
+    let text = format!(
+        "{} waited up to {} for a slot of the lane `{lane}`{busy}, and then got it.",
+        count(waits.lines.count(), "task"),
+        lasting(waits.longest_ms)
+    );
+    let mut finding =
+        Finding::new(Code::LaneWait, Effect::Slow, text).backed_by(&waits.lines).helps(Some(false));
+    finding.lane = Some(lane.to_owned());
+    finding.evidence.extend(tasks.into_iter().take(4).map(LongTask::line));
+    let knob =
+        if lane.starts_with("cron") { "cron.maxConcurrentRuns" } else { "agents.defaults.maxConcurrent" };
+    finding.act(remedy::say(format!("If it happens often, raise `{knob}`, or shorten what runs there.")))
+}

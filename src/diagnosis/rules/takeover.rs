@@ -1,0 +1,69 @@
+//! Somebody else wrote to a transcript while a run had let go of its lock (5.18 to 7.35).
+
+use super::super::chats::Chat;
+use super::super::evidence::Evidence;
+use super::super::finding::{Certainty, Code, Finding};
+use super::super::story::{Incidents, Story};
+use super::{View, count, remedy};
+use crate::gatewaylog::{Cause, Entry, Event};
+use crate::verdict::severity::Effect;
+use chrono::{DateTime, Utc};
+
+/// Takeovers of one chat's transcript.
+#[derive(Debug, Default)]
+pub(in super::super) struct Takeover {
+    pub(in super::super) lines: Evidence,
+    incidents: Incidents,
+    transcript: Option<String>,
+    /// In the lane of messages between agents.
+    nested: bool,
+}
+
+impl Takeover {
+    pub(in super::super) fn push(
+        &mut self,
+        at: DateTime<Utc>,
+        source: usize,
+        entry: &Entry,
+        story: &mut Story,
+    ) {
+        let Some(Cause::Takeover { transcript }) = entry.event.cause() else { return };
+        self.transcript = Some(transcript.clone());
+        self.nested |= entry.event.lane().is_some_and(|lane| lane.starts_with("nested"));
+        self.incidents
+            .note(at, if matches!(entry.event, Event::LaneError { .. }) { "lane" } else { "other" });
+        self.lines.add(source, entry);
+        story.note(at, "takeover", "a run was given up: its transcript had changed under it");
+    }
+}
+
+pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
+    let takeover = &chat.takeover;
+    let transcript = takeover.transcript.as_deref()?;
+    let given_up = match takeover.incidents.count {
+        0 | 1 => "A run was given up".to_owned(),
+        n => format!("{} were given up", count(n, "run")),
+    };
+    let deletes = !view.facts.deleters.is_empty() || !view.facts.deleted.is_empty();
+    let why = if deletes {
+        "Lock files are deleted by age on this machine: that lets a second writer in."
+    } else if takeover.nested {
+        "It was in the lane of messages between agents: most likely the same gateway ran a second turn in this chat (`sessions_send`), beside a run under way."
+    } else {
+        "Several things do that: a second run of the same gateway in this chat (`sessions_send` from another agent), another process (a CLI `agent --local`, a second gateway), a live lock that was deleted; and 2026.5.18 to 5.22 took their own writes for foreign ones."
+    };
+    let text = format!("{given_up} because the transcript changed under it. {why}");
+    let mut finding = Finding::new(Code::SessionTakeover, Effect::MessagesFailed, text)
+        .about_path(&format!("{transcript}.lock"), view)
+        .backed_by(&takeover.lines)
+        .helps(Some(false));
+    finding.lock = None;
+    (finding.count, finding.messages_failed) = (takeover.incidents.count, takeover.incidents.count);
+    finding.certainty = if deletes || takeover.nested { Certainty::Likely } else { Certainty::Possible };
+    Some(
+        finding
+            .act(remedy::say("Let one run use a chat at a time: stop second gateways and `--local` runs, and do not send to a chat that is at work."))
+            .act(remedy::say("`lockdoctor doctor` looks for a job that deletes locks by age."))
+            .act(remedy::send_again()),
+    )
+}
