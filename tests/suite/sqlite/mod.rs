@@ -8,3 +8,4 @@ mod driver;
 mod gateway;
 mod readers;
 mod refused;
+mod today;
