@@ -5,6 +5,7 @@
 
 #![warn(unreachable_pub)]
 
+pub mod answer;
 pub mod cli;
 pub mod clock;
 pub mod demo;

@@ -1,10 +1,11 @@
 //! Small things spelt the same way everywhere: durations, times, counts, paths, words for a shell.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::path::Path;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeZone, Utc};
 use unicode_width::UnicodeWidthStr;
 
 use crate::door::{can_be_seen, spelt};
@@ -40,6 +41,35 @@ pub fn duration(duration: Duration) -> String {
         _ => (seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
     };
     if rest == 0 { format!("{whole}{unit}") } else { format!("{whole}{unit} {rest}{smaller}") }
+}
+
+/// One unit, for people who want to know how long ago: `40 s`, `95 min`, `5 h`, `3 days`.
+pub fn roughly(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// How long before `now`: `1 min ago`; a moment is `just now`.
+pub fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    match (now - at).to_std() {
+        Ok(passed) if passed.as_secs() >= 10 => format!("{} ago", roughly(passed)),
+        _ => "just now".to_owned(),
+    }
+}
+
+/// By the clock on the wall: `16:42`; on another day with the date before it.
+pub fn clock<Z: TimeZone>(at: DateTime<Utc>, now: &DateTime<Z>) -> String
+where
+    Z::Offset: Display,
+{
+    let local = at.with_timezone(&now.timezone());
+    let format = if local.date_naive() == now.date_naive() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+    local.format(format).to_string()
 }
 
 /// Milliseconds as JSON carries them.
@@ -97,6 +127,18 @@ mod tests {
         assert_eq!([text(60_000), text(252_000), text(3_599_999)], ["1m", "4m 12s", "59m 59s"]);
         assert_eq!([text(11_100_000), text(86_400_000)], ["3h 5m", "1d"]);
         assert_eq!(text(25_189_200_000), "291d 13h");
+    }
+
+    #[test]
+    fn times_are_told_by_the_clock_on_the_wall() {
+        let now = DateTime::parse_from_rfc3339("2026-11-22T17:00:00+02:00").expect("a time");
+        let at = |text: &str| text.parse::<DateTime<Utc>>().expect("a time");
+        assert_eq!(clock(at("2026-11-22T14:42:10Z"), &now), "16:42");
+        assert_eq!(clock(at("2026-11-21T21:59:00Z"), &now), "2026-11-21 23:59");
+        let told = |text: &str| ago(at(text), now.to_utc());
+        assert_eq!(told("2026-11-22T14:59:55Z"), "just now");
+        assert_eq!([told("2026-11-22T14:59:20Z"), told("2026-11-22T13:25:00Z")], ["40 s ago", "95 min ago"]);
+        assert_eq!([told("2026-11-22T10:00:00Z"), told("2026-11-19T10:00:00Z")], ["5 h ago", "3 days ago"]);
     }
 
     #[test]

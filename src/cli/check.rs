@@ -95,12 +95,13 @@ pub fn unknown(why: &str) -> Exit {
 fn look(common: &Common, args: &CheckArgs) -> Result<Report, String> {
     let (tell, told) = mpsc::channel();
     let (common, args_there) = (common.clone(), args.clone());
+    let scope_as_typed = common.scope_as_typed(&args.paths);
     let spawned = std::thread::Builder::new().spawn(move || {
         let mut view = SystemView::open();
         let report = match Scope::resolve(&args_there.paths, &common.state_dir, &view) {
             Ok(scope) => {
                 let mut survey = survey(&scope, &mut view);
-                let examination = consult::locks(&mut survey, common.redaction());
+                let examination = consult::locks(&mut survey, common.redaction(), &scope_as_typed);
                 let (warning, critical) = (&args_there.warning, &args_there.critical);
                 let report = Report::of(&survey, &examination, warning, critical, common.redaction());
                 // A sidecar that starts before its gateway's first start is well.

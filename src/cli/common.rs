@@ -1,5 +1,6 @@
 //! What every command takes: where to look, and how to print what was found.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -46,8 +47,18 @@ impl Common {
         dirs.chain(paths).collect()
     }
 
+    /// Whoever sits at the terminal knows whose chats these are; what goes elsewhere has them masked.
     pub fn redaction(&self) -> Redactor {
-        if self.no_redact { Redactor::Off } else { Redactor::OwnPaths }
+        match (self.no_redact, self.format()) {
+            (true, _) => Redactor::Off,
+            (false, Format::Table) if std::io::stdout().is_terminal() => Redactor::OwnChats,
+            (false, _) => Redactor::OwnPaths,
+        }
+    }
+
+    /// Whether chat ids are masked in what is shown.
+    pub fn is_masked(&self) -> bool {
+        !matches!(self.redaction(), Redactor::Off | Redactor::OwnChats)
     }
 
     /// For what is made to be passed on.

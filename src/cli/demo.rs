@@ -12,7 +12,7 @@ use crate::demo::actor;
 use crate::demo::cast::lockdoctor;
 use crate::demo::stage::Stage;
 use crate::exit::Exit;
-use crate::report::table::{BOLD, DIM};
+use crate::report::style::{BOLD, DIM};
 use crate::words::wrapped;
 
 /// The first arguments of an actor's command line.
@@ -37,7 +37,7 @@ pub fn run(common: &Common) -> anyhow::Result<Exit> {
     let state = stage.state().to_string_lossy().into_owned();
     let acts: [&dyn Fn() -> anyhow::Result<()>; 6] = [
         &|| introduce(&stage),
-        &|| command(common, &stage, &["scan", "--all", "--state-dir", &state]),
+        &|| command(common, &stage, &["scan", "--all", "-v", "--state-dir", &state]),
         &|| explain(&stage),
         &|| command(common, &stage, &["reclaim", "--yes", "--settle", "500ms", "--state-dir", &state]),
         &|| command(common, &stage, &["scan", "--state-dir", &state]),

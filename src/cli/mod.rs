@@ -9,12 +9,15 @@ pub mod diagnose;
 pub mod doctor;
 pub mod error;
 pub mod explain;
+pub mod logs;
 pub mod man;
+pub mod outcome;
 pub mod output;
 pub mod quarantine;
 pub mod reclaim;
 pub mod report;
 pub mod scan;
+pub mod status;
 pub mod watch;
 
 use std::ffi::OsString;
@@ -37,14 +40,16 @@ const STYLES: Styles = Styles::styled()
 const EXIT_CODES: &str = "\
 Exit status:
   0  nothing needs attention, or what was asked is done
-  1  something needs attention
-  2  wrong usage, or something could not be looked at
+  1  something is at warning or above
+  2  usage error, or something could not be read or judged
 `check` follows the monitoring plugins instead: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 
-Every option can be given as a variable too (LOCKDOCTOR_STATE_DIR, LOCKDOCTOR_FORMAT, …) or in the
-configuration file; a flag wins over a variable, a variable over the file.";
+Every option can also be set by environment variable (LOCKDOCTOR_STATE_DIR, LOCKDOCTOR_FORMAT, …) or
+in the configuration file; a flag wins over a variable, a variable over the file.
 
-/// Finds, explains and safely reclaims stale OpenClaw session locks, and says what holds a session up.
+`lockdoctor` alone is `lockdoctor status`.";
+
+/// Shows why an OpenClaw chat gets no answer, and frees left-over session locks safely.
 #[derive(Debug, Parser)]
 #[command(name = "lockdoctor", version, styles = STYLES, after_help = EXIT_CODES, max_term_width = 100)]
 pub struct Cli {
@@ -57,13 +62,12 @@ pub struct Cli {
 /// What each does stands at its arguments, so that `--help` and the manual say all of it.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Status(status::StatusArgs),
     Scan(scan::ScanArgs),
     Explain(explain::ExplainArgs),
     Reclaim(reclaim::ReclaimArgs),
     Quarantine(quarantine::QuarantineArgs),
-    /// Names what holds sessions up, from locks, logs and session stores. Nothing is changed.
     Diagnose(diagnose::DiagnoseArgs),
-    /// Writes the diagnosis as one self-contained HTML page with a timeline.
     Report(report::ReportArgs),
     Watch(Box<watch::WatchArgs>),
     Check(check::CheckArgs),
@@ -81,6 +85,7 @@ pub enum Command {
 
 /// What was typed, carried out: parses, runs, and says what went wrong.
 pub fn main(arguments: &[OsString]) -> Exit {
+    let arguments = &with_default_command(arguments);
     let done = settings::parse(arguments).map_err(CliError::from).and_then(|cli: Cli| Ok(run(&cli)?));
     done.unwrap_or_else(|error| {
         let monitored = settings::names_command::<Cli>("check", arguments);
@@ -92,9 +97,18 @@ pub fn main(arguments: &[OsString]) -> Exit {
     })
 }
 
+/// With the command that is meant where none was typed.
+fn with_default_command(arguments: &[OsString]) -> Vec<OsString> {
+    let command = settings::command::<Cli>().subcommand_required(false);
+    let typed = command.try_get_matches_from(arguments);
+    let none = typed.is_ok_and(|matches| matches.subcommand().is_none());
+    arguments.iter().cloned().chain(none.then(|| "status".into())).collect()
+}
+
 fn run(cli: &Cli) -> anyhow::Result<Exit> {
     output::set_color(cli.common.color);
     match &cli.command {
+        Command::Status(args) => status::run(&cli.common, args),
         Command::Scan(args) => scan::run(&cli.common, args),
         Command::Explain(args) => explain::run(&cli.common, args),
         Command::Diagnose(args) => diagnose::run(&cli.common, args),

@@ -1,6 +1,6 @@
 //! `lockdoctor reclaim`: the plan, and with `--yes` the act.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::{Common, Format, output, scan};
 use crate::evidence::RunTimedOut;
 use crate::evidence::view::SystemView;
 use crate::examination::facts::{Sample, facts};
-use crate::examination::{LogModel, logs, mark_timed_out_runs, read_logs, reading};
+use crate::examination::{Examination, LogModel, consult, logs, mark_timed_out_runs, read_logs, reading};
 use crate::exit::Exit;
 use crate::gatewaylog::{Source, SourceSummary};
 use crate::reclaim::breaker::Breaker;
@@ -18,24 +18,33 @@ use crate::reclaim::run::{Attempt, AttemptResult, Run, Step};
 use crate::report::reclaimed;
 use crate::settings::bounds::duration;
 use crate::survey::{ProblemSeverity, Scope, Survey, SurveyedLock, first_look};
+use crate::verdict::severity::Severity;
 use crate::verdict::{Settle, Verdict};
-use crate::words::wrapped;
+use crate::words::{self, count, wrapped};
 
 /// How long a lock must look the same before it is reclaimed.
 const SETTLE: Duration = Duration::from_secs(2);
 /// The owner of a leaked lock lives, so more patience costs little and rules more out.
 const SETTLE_LEAKED: Duration = Duration::from_secs(5);
 
-/// Frees locks that are proven to have no holder. Without --yes it only shows the plan.
+const EXAMPLES: &str = "\
+Examples:
+  lockdoctor reclaim                         what would be freed
+  lockdoctor reclaim --yes                   free it
+  lockdoctor reclaim --yes --quiet           for cron and timers: a line only if there is something to say
+  lockdoctor reclaim --yes --id 3f2a91c0     exactly the lock that was looked at";
+
+/// Free locks that nobody holds. Without --yes, only show the plan.
 ///
-/// Nothing is deleted: each lock is swapped for a tombstone that OpenClaw itself removes at the next
-/// message, and the lock is kept in the quarantine.
+/// Nothing is deleted: each lock is marked for OpenClaw to delete at the next message, and what was there is
+/// kept in quarantine. A lock in use is never taken, however old it is.
 #[derive(Debug, Clone, Args)]
+#[command(visible_alias = "fix", after_help = EXAMPLES)]
 pub struct ReclaimArgs {
     /// State directories, agent or sessions directories, or single locks. Default: see --state-dir.
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Carry the plan out.
+    /// Free them.
     #[arg(long, short, env = "LOCKDOCTOR_YES")]
     pub yes: bool,
     /// Only the lock with this fingerprint (from scan or explain): exactly the one that was looked at.
@@ -46,7 +55,7 @@ pub struct ReclaimArgs {
     /// Free at most this many locks in this run.
     #[arg(long, value_name = "N", env = "LOCKDOCTOR_MAX")]
     pub max: Option<usize>,
-    /// Print nothing if there was nothing to do, one line if there was. For timers.
+    /// Print nothing if there was nothing to do, else a line; one more if something is still open. For timers.
     #[arg(long, short, env = "LOCKDOCTOR_QUIET")]
     pub quiet: bool,
 }
@@ -105,18 +114,21 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
     if args.policy.abandoned && find_abandoned(&mut run.survey)? {
         run.take_up_abandoned(args.id.as_deref());
     }
+    say_what_takes_time(common, run.pending(), &settle)?;
     run.carry_out(step, &mut view);
     // A timer's mail is read for what was missed.
     if args.quiet {
         run.survey.problems.retain(|problem| problem.severity == ProblemSeverity::Incomplete);
     }
     scan::print_problems(&run.survey)?;
-    print(common, args, &run)?;
+    let left = consult::locks(&mut run.survey, common.redaction(), &common.scope_as_typed(&args.paths));
+    let open = still_open(&left);
+    print(common, args, &run, open.as_deref())?;
     if let Some(id) = args.id.as_deref().filter(|_| run.attempts.is_empty()) {
         let scope = common.scope_as_typed(&args.paths);
         writeln!(output::stderr(), "lockdoctor: {}", reclaimed::not_found(&run, id, &scope))?;
     }
-    Ok(exit(&run, args))
+    Ok(exit(&run, args, open.is_some(), left.answer.is_blind()))
 }
 
 /// Looks in the logs of the installs for held locks whose own run ended at its time limit. `false`: a log could not
@@ -173,22 +185,20 @@ fn print_risk(run: &Run) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print(common: &Common, args: &ReclaimArgs, run: &Run) -> anyhow::Result<()> {
+fn print(common: &Common, args: &ReclaimArgs, run: &Run, open: Option<&str>) -> anyhow::Result<()> {
     let redaction = common.redaction();
     match common.format() {
         Format::Json => output::print_json(&reclaimed::document(run, redaction))?,
         Format::Ndjson => output::print_ndjson(reclaimed::locks(run, redaction))?,
         Format::Plain => write!(output::columns(), "{}", reclaimed::plain(run))?,
         Format::Table if args.id.is_some() && run.attempts.is_empty() => {}
-        Format::Table if args.quiet => write!(output::stdout(), "{}", reclaimed::one_line(run))?,
+        Format::Table if args.quiet => write!(output::stdout(), "{}", reclaimed::one_line(run, open))?,
         Format::Table => {
             print_risk(run)?;
             let (scope, options) = (common.scope_as_typed(&args.paths), options_as_typed(args));
-            write!(
-                output::stdout(),
-                "{}",
-                reclaimed::for_people(run, redaction, &scope, &options, output::width())
-            )?;
+            let page =
+                reclaimed::Page { redaction, scope: &scope, options: &options, open, width: output::width() };
+            write!(output::stdout(), "{}", reclaimed::for_people(run, page))?;
         }
     }
     Ok(())
@@ -206,17 +216,33 @@ fn options_as_typed(args: &ReclaimArgs) -> String {
     format!("{id}{max}{settle}{keep_leaked}{abandoned}")
 }
 
-/// 0 done or nothing to do, 1 something still needs attention, 2 something could not be looked at, or the lock
-/// named by --id is not there.
-fn exit(run: &Run, args: &ReclaimArgs) -> Exit {
-    if args.id.is_some() && run.attempts.is_empty() {
-        return Exit::Trouble;
+/// What the locks that are left do to people, in a line; `None`: nobody feels them.
+fn still_open(left: &Examination) -> Option<String> {
+    let answer = &left.answer;
+    let locks = answer.locks.iter().flatten().any(|severity| *severity > Severity::Info);
+    (locks || answer.is_blind()).then(|| answer.headline.clone())
+}
+
+/// 0 done or nothing to do, 1 something is still open, 2 something could not be looked at, or the lock named by --id
+/// is not there.
+fn exit(run: &Run, args: &ReclaimArgs, is_open: bool, is_blind: bool) -> Exit {
+    let is_missing = args.id.is_some() && run.attempts.is_empty();
+    if is_missing || is_blind || scan::is_incomplete(&run.survey) {
+        Exit::Trouble
+    } else if is_open || run.attempts.iter().any(Attempt::needs_attention) {
+        Exit::Findings
+    } else {
+        Exit::Clean
     }
-    match scan::is_incomplete(&run.survey) {
-        true => Exit::Trouble,
-        false if run.attempts.iter().any(Attempt::needs_attention) || run.others_need_attention() => {
-            Exit::Findings
-        }
-        _ => Exit::Clean,
+}
+
+/// A sign of life before locks are looked at twice, for somebody who waits at a terminal.
+fn say_what_takes_time(common: &Common, locks: usize, settle: &Settle) -> anyhow::Result<()> {
+    let longest = settle.dead.max(settle.stale).max(settle.leaked);
+    let is_seen = std::io::stderr().is_terminal() && common.format() == Format::Table;
+    if locks > 0 && is_seen && longest >= Duration::from_millis(500) {
+        let (locks, longest) = (count(locks, "lock"), words::duration(longest));
+        writeln!(output::stderr(), "Looking twice at {locks}, up to {longest} apart …")?;
     }
+    Ok(())
 }

@@ -5,21 +5,28 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::outcome::exit_of;
 use super::{Common, Format, output};
 use crate::evidence::view::SystemView;
-use crate::examination::{Examination, Looked, consult};
+use crate::examination::consult;
 use crate::exit::Exit;
-use crate::redact::Redactor;
 use crate::report::{advice, json, plain, table};
 use crate::survey::{ProblemSeverity, Scope, Survey, survey};
-use crate::verdict::severity::Severity;
-use crate::words;
+use crate::words::{self, wrapped};
 
-/// Looks at every lock and says what it is. Nothing is changed.
+const EXAMPLES: &str = "\
+Examples:
+  lockdoctor scan                            every install
+  lockdoctor scan --all -v                   healthy locks as well, with reason codes
+  lockdoctor scan ~/.openclaw/agents/main    one agent
+  lockdoctor scan --json | jq '.locks[] | select(.verdict == \"leaked\")'";
+
+/// List all locks with a verdict, those that fail messages first. Read-only.
 ///
-/// A lock that looks stale or leaked is looked at a second time, at most half a second later, before it is
-/// called so.
+/// A lock that looks stale or forgotten is looked at a second time, at most half a second later, before it
+/// is called so.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ScanArgs {
     /// State directories, agent or sessions directories, or single locks. Default: see --state-dir.
     #[arg(value_name = "PATH")]
@@ -27,6 +34,9 @@ pub struct ScanArgs {
     /// List healthy locks too, each on a line of its own.
     #[arg(long, short)]
     pub all: bool,
+    /// Show reason codes and the rule that decided.
+    #[arg(long, short)]
+    pub verbose: bool,
 }
 
 pub fn run(common: &Common, args: &ScanArgs) -> anyhow::Result<Exit> {
@@ -34,22 +44,47 @@ pub fn run(common: &Common, args: &ScanArgs) -> anyhow::Result<Exit> {
     let scope = Scope::resolve(&args.paths, &common.state_dir, &view)?;
     let mut survey = survey(&scope, &mut view);
     let redaction = common.redaction();
-    let examination = consult::locks(&mut survey, redaction);
+    let typed = common.scope_as_typed(&args.paths);
+    let examination = consult::locks(&mut survey, redaction, &typed);
     match common.format() {
         Format::Json => output::print_json(&json::scan(&survey, redaction))?,
         Format::Ndjson => output::print_ndjson(json::locks(&survey, redaction))?,
         Format::Plain => write!(output::columns(), "{}", plain::locks(&survey, redaction))?,
         Format::Table => {
-            let listing = if args.all { table::Listing::All } else { table::Listing::SickOnly };
+            let page = table::Page {
+                survey: &survey,
+                effects: &examination.effects,
+                severities: &examination.answer.locks,
+                redaction,
+                listing: if args.all { table::Listing::All } else { table::Listing::SickOnly },
+                verbose: args.verbose,
+                width: output::width(),
+            };
             let mut out = output::stdout();
-            write!(out, "{}", table::scan(&survey, redaction, listing, output::width()))?;
-            for advice in advice::after_scan(&survey, &common.scope_as_typed(&args.paths)) {
-                writeln!(out, "\n{advice}")?;
+            write!(out, "{}", table::scan(page))?;
+            let unjudged = examination.answer.blind_spots.iter().filter(|spot| spot.command.is_some());
+            let unjudged = unjudged
+                .map(|spot| format!("{}\n    {}", spot.text, spot.command.as_deref().unwrap_or_default()));
+            for advice in
+                advice::after_scan(&survey, &examination.answer.locks, &typed).into_iter().chain(unjudged)
+            {
+                writeln!(out)?;
+                for line in advice.lines() {
+                    // A command is copied: a line break in it would cut it in two.
+                    match line.strip_prefix("    ") {
+                        Some(command) => writeln!(out, "    {command}")?,
+                        None => {
+                            wrapped(line, output::width())
+                                .iter()
+                                .try_for_each(|line| writeln!(out, "{line}"))?;
+                        }
+                    }
+                }
             }
         }
     }
     print_problems(&survey)?;
-    Ok(exit(&examination, redaction))
+    Ok(exit_of(&examination.answer))
 }
 
 /// What could not be looked at goes to standard error in every format.
@@ -59,15 +94,6 @@ pub fn print_problems(survey: &Survey) -> anyhow::Result<()> {
         writeln!(err, "lockdoctor: {}: {}", words::path(&problem.path), words::printable(&problem.what))?;
     }
     Ok(())
-}
-
-/// 2 if something could not be looked at or judged, 1 if something is at `warning` or above, else 0.
-pub fn exit(examination: &Examination, redactor: Redactor) -> Exit {
-    match examination.worst(redactor) {
-        _ if examination.looked == Looked::Partly || examination.unjudged() > 0 => Exit::Trouble,
-        Some(Severity::Warning | Severity::Critical) => Exit::Findings,
-        Some(Severity::Info) | None => Exit::Clean,
-    }
 }
 
 /// Whether locks may have been missed.

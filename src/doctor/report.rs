@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use super::{CHECKS, Examined, Finding, Level};
-use crate::report::table::DIM;
+use crate::report::style::DIM;
 use crate::words::{count, printable, rfc3339, wrapped};
 
 const NAME_WIDTH: usize = 14;

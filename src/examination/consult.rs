@@ -3,58 +3,80 @@
 
 use std::path::PathBuf;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::facts::{Sample, facts, lock_facts};
-use super::{Examination, LogModel, Looked, examine, logs, mark_timed_out_runs, read_logs, reading};
+use super::{
+    Asked, Examination, LogModel, blind_spots, examine, logs, mark_timed_out_runs, read_logs, reading,
+};
 use crate::diagnosis::input::Facts;
 use crate::gatewaylog::{Reading, Source};
 use crate::redact::Redactor;
-use crate::survey::{ProblemSeverity, Survey};
+use crate::survey::Survey;
 use crate::verdict::severity::Effect;
 
 /// How far back the logs tell of messages that failed on a lock.
 const FAILURES_COUNT: TimeDelta = TimeDelta::hours(24);
 
 /// The locks alone, quickly. Logs are read only where a lock fails messages: whether it has failed one decides how
-/// serious it is.
-pub fn locks(survey: &mut Survey, redactor: Redactor) -> Examination {
+/// serious it is. `scope`: the options that select what was looked at, as they were typed.
+pub fn locks(survey: &mut Survey, redactor: Redactor, scope: &str) -> Examination {
     let now = Utc::now();
     let known = lock_facts(survey);
     let fails = known.locks.iter().filter(|lock| lock.effect == Effect::NextMessageFails);
     let since = fails.map(|lock| lock.created_at.unwrap_or(now)).min();
     let Some(since) = since else {
-        return whole(examine(LogModel::default(), known, now, redactor), survey);
+        let log = LogModel::default();
+        let spots = blind_spots(Some(survey), &log, Asked::No, redactor);
+        return examine(log, known, now, redactor, spots, scope);
     };
     let sources = logs::discovered(survey);
     let log = read_logs(&sources, &known, &reading(Some(since.max(now - FAILURES_COUNT))));
     mark_timed_out_runs(survey, &log);
-    whole(examine(log, lock_facts(survey), now, redactor), survey)
+    let spots = blind_spots(Some(survey), &log, Asked::No, redactor);
+    examine(log, lock_facts(survey), now, redactor, spots, scope)
 }
 
-/// Locks, logs, stores and the gateway's load. `read`: reads the logs, and may show how far it has come; `deleters`:
-/// finds what deletes lock files below these directories.
+/// How to come by what a whole examination takes.
+#[derive(Debug)]
+pub struct Request<'a, Read, Deleters> {
+    pub sources: &'a [Source],
+    pub asked: Asked,
+    pub reading: &'a Reading,
+    pub redactor: Redactor,
+    /// The options that select what was looked at, as they were typed.
+    pub scope: &'a str,
+    /// Reads the logs, and may show how far it has come.
+    pub read: Read,
+    /// Finds what deletes lock files below these directories.
+    pub deleters: Deleters,
+}
+
+/// Locks, logs, stores and the gateway's load.
 pub fn everything(
     survey: &mut Survey,
-    sources: &[Source],
-    reading: &Reading,
-    redactor: Redactor,
-    read: impl FnOnce(&[Source], &Facts, &Reading) -> LogModel,
-    deleters: impl FnOnce(Vec<PathBuf>) -> Vec<String>,
+    request: Request<
+        '_,
+        impl FnOnce(&[Source], &Facts, &Reading) -> LogModel,
+        impl FnOnce(Vec<PathBuf>) -> Vec<String>,
+    >,
 ) -> Examination {
     let now = Utc::now();
-    let log = read(sources, &facts(survey, Sample::Skip), reading);
+    let log = (request.read)(request.sources, &facts(survey, Sample::Skip), request.reading);
     mark_timed_out_runs(survey, &log);
     let mut facts = facts(survey, Sample::Take);
     // Crontabs are read only where a lock was deleted, or may have been.
     if !facts.deleted.is_empty() || log.model.saw_takeover() {
-        facts.deleters = deleters(survey.roots.iter().map(|root| root.path.clone()).collect());
+        facts.deleters = (request.deleters)(survey.roots.iter().map(|root| root.path.clone()).collect());
     }
-    whole(examine(log, facts, now, redactor), survey)
+    let spots = blind_spots(Some(survey), &log, request.asked, request.redactor);
+    examine(log, facts, now, request.redactor, spots, request.scope)
 }
 
-fn whole(examination: Examination, survey: &Survey) -> Examination {
-    let missed = survey.problems.iter().any(|problem| problem.severity == ProblemSeverity::Incomplete);
-    let looked = if missed { Looked::Partly } else { examination.looked };
-    Examination { looked, ..examination }
+/// Logs that are read for themselves, judged as of their end, whenever that was.
+pub fn logs_alone(log: LogModel, redactor: Redactor, scope: &str) -> Examination {
+    let ends = log.sources.iter().filter_map(|source| source.counters.last);
+    let end: DateTime<Utc> = ends.max().unwrap_or_else(Utc::now);
+    let spots = blind_spots(None, &log, Asked::Named, redactor);
+    examine(log, Facts::default(), end, redactor, spots, scope)
 }

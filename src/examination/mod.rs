@@ -8,97 +8,30 @@ pub mod forks;
 pub mod gateway;
 pub mod logs;
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Local, TimeDelta, Utc};
 
-use crate::diagnosis::input::{Facts, GatewayState, LockFact};
+use crate::answer::{Answer, BlindSpot, Seen};
+use crate::diagnosis::input::{Facts, LockFact};
 use crate::diagnosis::{Diagnosis, Model};
 use crate::evidence::RunTimedOut;
 use crate::gatewaylog::{Merged, Reading, Source, SourceSummary, Stream};
 use crate::redact::Redactor;
-use crate::survey::{Survey, SurveyedLock};
-use crate::verdict::severity::{Effect, Severity};
+use crate::survey::{ProblemSeverity, Survey, SurveyedLock};
+use crate::verdict::severity::Effect;
+use crate::words::{path, shell_word};
 
 /// What was read, and what it says.
 #[derive(Debug)]
 pub struct Examination {
     pub diagnosis: Diagnosis,
+    pub answer: Answer,
+    /// As of when it was judged.
+    pub now: DateTime<Utc>,
     pub sources: Vec<SourceSummary>,
-    /// `Down` only if every gateway is known to be.
-    pub gateway: GatewayState,
-    pub looked: Looked,
     /// What was seen outside the logs.
     pub facts: Facts,
     /// What each of its locks does to people, messages that failed on it included.
     pub effects: Vec<Effect>,
-}
-
-impl Examination {
-    /// How serious each lock of the facts is, in their order; `None`: in good order. What is known of its session
-    /// counts as well: a lock that is held may keep messages waiting. `redactor`: as the findings were redacted.
-    pub fn severities(&self, redactor: Redactor) -> Vec<Option<Severity>> {
-        let mut told: HashMap<&str, Severity> = HashMap::new();
-        for finding in &self.diagnosis.findings {
-            for name in [&finding.lock, &finding.session_id].into_iter().flatten() {
-                let severity = told.entry(name).or_insert(finding.severity);
-                *severity = finding.severity.max(*severity);
-            }
-        }
-        let of_lock = |(lock, effect): (&LockFact, &Effect)| {
-            use crate::diagnosis::input::Verdict::{Freed, Held, Initialising, Settling};
-            let sound = matches!(lock.verdict, Held | Freed | Initialising | Settling);
-            let by_path = told.get(&*redactor.path(&lock.path)).copied();
-            // What a run does to its session is no fault of a lock that is in use.
-            let by_session = lock.session_id.as_deref().and_then(|id| told.get(id)).copied();
-            let by_session = by_session.filter(|severity| !sound || *severity > Severity::Info);
-            by_path.max(by_session).max((!sound).then(|| effect.severity()))
-        };
-        self.facts.locks.iter().zip(&self.effects).map(of_lock).collect()
-    }
-}
-
-impl Examination {
-    /// Findings of this severity, and locks of it that no finding names.
-    pub fn things_at(&self, severity: Severity, redactor: Redactor) -> u64 {
-        let findings = &self.diagnosis.findings;
-        let unnamed = |lock: &LockFact| {
-            let path = redactor.path(&lock.path);
-            !findings.iter().any(|finding| finding.lock.as_deref() == Some(&*path))
-        };
-        let locks = self.facts.locks.iter().zip(self.severities(redactor));
-        let locks = locks.filter(|(lock, of_lock)| *of_lock == Some(severity) && unnamed(lock)).count();
-        let findings = findings.iter().filter(|finding| finding.severity == severity).count();
-        (findings + locks) as u64
-    }
-
-    /// The worst that is known.
-    pub fn worst(&self, redactor: Redactor) -> Option<Severity> {
-        self.diagnosis.worst().max(self.severities(redactor).into_iter().flatten().max())
-    }
-
-    /// Locks of sessions and stores of which nothing here can tell whether they are in use.
-    pub fn unjudged(&self) -> usize {
-        use crate::diagnosis::input::{
-            Era,
-            LockKind::{Session, Store},
-            Verdict::{Foreign, Indeterminate},
-        };
-        let open = |lock: &&LockFact| {
-            matches!(lock.kind, Session | Store) && matches!(lock.verdict, Foreign | Indeterminate)
-        };
-        if self.facts.era == Era::Sqlite { 0 } else { self.facts.locks.iter().filter(open).count() }
-    }
-}
-
-/// How much of the installs was looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Looked {
-    Whole,
-    /// Something could not be read.
-    Partly,
-    /// Logs were named, and no install.
-    LogsAlone,
 }
 
 /// The log of some sources, read into a model.
@@ -133,26 +66,103 @@ pub fn read_logs(sources: &[Source], facts: &Facts, reading: &Reading) -> LogMod
     LogModel { model, sources }
 }
 
-/// Diagnoses what the logs and the facts tell together.
-pub fn examine(log: LogModel, facts: Facts, now: DateTime<Utc>, redactor: Redactor) -> Examination {
-    let mut states: Vec<GatewayState> = facts.gateways.iter().map(|gateway| gateway.state).collect();
-    states.dedup();
-    let gateway = if let [state] = states[..] { state } else { GatewayState::Unknown };
-    let looked = if facts.scanned { Looked::Whole } else { Looked::LogsAlone };
+/// Diagnoses what the logs and the facts tell together. `blind_spots`: what could not be seen; `scope`: the options
+/// with which a command of lockdoctor means the same installs.
+pub fn examine(
+    log: LogModel,
+    facts: Facts,
+    now: DateTime<Utc>,
+    redactor: Redactor,
+    blind_spots: Vec<BlindSpot>,
+    scope: &str,
+) -> Examination {
     let effect = |lock: &LockFact| lock.effect.having_failed(log.model.failed_on(lock));
-    Examination {
-        diagnosis: log.model.diagnose(&facts, now, redactor),
-        effects: facts.locks.iter().map(effect).collect(),
-        sources: log.sources,
-        gateway,
-        looked,
-        facts,
+    let effects: Vec<Effect> = facts.locks.iter().map(effect).collect();
+    let mut diagnosis = log.model.diagnose(&facts, now, redactor);
+    for finding in &mut diagnosis.findings {
+        let lock = finding.lock.as_deref();
+        for action in &mut finding.actions {
+            let Some(command) = action.command.take() else { continue };
+            let typed = as_typed(&command, lock, scope);
+            if action.text == command {
+                action.text.clone_from(&typed);
+            }
+            action.command = Some(typed);
+        }
+        finding.advice = finding.actions.iter().map(|action| action.text.clone()).collect();
     }
+    let findings = &diagnosis.findings;
+    let log_read = log.sources.iter().any(|source| source.counters.lines > 0);
+    let seen = Seen { findings, facts: &facts, effects: &effects, redactor, log_read };
+    let mut answer = Answer::of(seen, blind_spots);
+    for spot in &mut answer.blind_spots {
+        spot.command = spot.command.take().map(|command| with_scope(&command, scope));
+    }
+    Examination { answer, diagnosis, now, sources: log.sources, facts, effects }
+}
+
+/// A command as it is typed here: about this lock, and for the installs that were looked at.
+fn as_typed(command: &str, lock: Option<&str>, scope: &str) -> String {
+    match (command, lock.filter(|lock| !lock.contains('…'))) {
+        ("lockdoctor explain LOCK", Some(lock)) => format!("lockdoctor explain {}", shell_word(lock)),
+        _ => with_scope(command, scope),
+    }
+}
+
+/// A command of lockdoctor for the same installs as were looked at.
+fn with_scope(command: &str, scope: &str) -> String {
+    const SCOPED: [&str; 6] = ["scan", "reclaim", "diagnose", "doctor", "report", "status"];
+    let words = command.strip_prefix("lockdoctor ").unwrap_or_default();
+    let (name, rest) = words.split_once(' ').unwrap_or((words, ""));
+    if !SCOPED.contains(&name) || !rest.is_empty() && !rest.starts_with("--") {
+        return command.to_owned();
+    }
+    let rest = if rest.is_empty() { String::new() } else { format!(" {rest}") };
+    format!("lockdoctor {name}{scope}{rest}")
 }
 
 /// A reading that begins at `since`, by the local clock (undated stamps are local).
 pub fn reading(since: Option<DateTime<Utc>>) -> Reading {
     Reading::new(Local::now().fixed_offset(), since)
+}
+
+/// What of the survey was skipped, refused or replaced by a default, and which logs could not be read. `named`: the
+/// logs were named, so that each had to be read.
+fn blind_spots(survey: Option<&Survey>, logs: &LogModel, asked: Asked, redactor: Redactor) -> Vec<BlindSpot> {
+    let mut spots: Vec<BlindSpot> = Vec::new();
+    for problem in survey.iter().flat_map(|survey| &survey.problems) {
+        let text = format!("{}: {}.", redactor.path(&path(&problem.path)), redactor.text(&problem.what));
+        spots.push(match problem.severity {
+            ProblemSeverity::Incomplete => BlindSpot::essential(text),
+            ProblemSeverity::Detail => BlindSpot::detail(text),
+        });
+    }
+    let unjudged = survey.iter().flat_map(|survey| &survey.locks).filter(|lock| lock.is_unjudged());
+    spots.extend(BlindSpot::unjudged(unjudged.count()));
+    for source in &logs.sources {
+        let Some(error) = &source.error else { continue };
+        let text =
+            format!("The log {} could not be read: {}.", redactor.text(&source.label), redactor.text(error));
+        // That a unit has no journal is the rule; a file that is there has something to tell.
+        if asked == Asked::Named || source.label.starts_with('/') {
+            spots.push(BlindSpot::essential(text));
+        }
+    }
+    if asked == Asked::Searched && logs.sources.iter().all(|source| source.counters.lines == 0) {
+        spots.push(BlindSpot::no_log());
+    }
+    spots
+}
+
+/// Which logs were to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// Those that somebody named.
+    Named,
+    /// Those of the installs.
+    Searched,
+    /// None: the question was about locks.
+    No,
 }
 
 /// Adds to each held lock whether the log shows that its own run ended at its time limit.

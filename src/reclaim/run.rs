@@ -122,6 +122,11 @@ impl Run {
         self.abandoned = Some((locks, Instant::now()));
     }
 
+    /// How many locks have been taken up and are to settle.
+    pub fn pending(&self) -> usize {
+        self.pending.len() + self.abandoned.as_ref().map_or(0, |(locks, _)| locks.len())
+    }
+
     /// Judges each lock again once it has settled, and acts on what is proven.
     pub fn carry_out(&mut self, step: Step, view: &mut SystemView) {
         if step == Step::Act {
@@ -229,11 +234,6 @@ impl Run {
 
     fn done(&mut self, lock: SurveyedLock, outcome: Outcome) {
         self.attempts.push(Attempt { lock, result: AttemptResult::Done(outcome) });
-    }
-
-    /// Locks beside those that were taken up.
-    pub fn others_need_attention(&self) -> bool {
-        self.survey.locks.iter().any(|lock| lock.judgement.needs_attention())
     }
 
     /// How many attempts ended with this result.

@@ -25,6 +25,9 @@ pub enum Redactor {
     On,
     /// For whoever sits at this machine: a path stands as it is, so that a command with it works.
     OwnPaths,
+    /// For whoever sits at this machine's terminal: session keys stand as they are as well, so that a chat can be
+    /// recognised.
+    OwnChats,
     /// `--no-redact`.
     Off,
 }
@@ -42,7 +45,7 @@ impl Redactor {
     /// A session key: `agent:main:telegram:direct:123456789` → `agent:main:telegram:direct:…1f3a`.
     pub fn key(self, key: &str) -> Cow<'_, str> {
         match self {
-            Self::Off => Cow::Borrowed(key),
+            Self::Off | Self::OwnChats => Cow::Borrowed(key),
             Self::On | Self::OwnPaths => Cow::Owned(keys::session_key(key, self.agents())),
         }
     }
@@ -50,7 +53,7 @@ impl Redactor {
     /// A lane: `session:<key>`, `nested:<key>`, `main`.
     pub fn lane(self, lane: &str) -> Cow<'_, str> {
         match self {
-            Self::Off => Cow::Borrowed(lane),
+            Self::Off | Self::OwnChats => Cow::Borrowed(lane),
             Self::On | Self::OwnPaths => keys::lane(lane, self.agents()),
         }
     }
@@ -58,7 +61,7 @@ impl Redactor {
     /// An agent's name.
     pub fn agent(self, agent: &str) -> Cow<'_, str> {
         match self {
-            Self::Off | Self::OwnPaths => Cow::Borrowed(agent),
+            Self::Off | Self::OwnPaths | Self::OwnChats => Cow::Borrowed(agent),
             Self::On => keys::word(agent),
         }
     }
@@ -66,7 +69,7 @@ impl Redactor {
     /// The id of a session or a run: a UUID stands.
     pub fn session<'a>(self, id: &'a str) -> Cow<'a, str> {
         match self {
-            Self::Off | Self::OwnPaths => Cow::Borrowed(id),
+            Self::Off | Self::OwnPaths | Self::OwnChats => Cow::Borrowed(id),
             Self::On => Cow::Owned(allowed::session(id)),
         }
     }
@@ -75,7 +78,7 @@ impl Redactor {
     /// OpenClaw's in it.
     pub fn path(self, path: &str) -> Cow<'_, str> {
         match self {
-            Self::Off | Self::OwnPaths => Cow::Borrowed(path),
+            Self::Off | Self::OwnPaths | Self::OwnChats => Cow::Borrowed(path),
             Self::On => Cow::Owned(allowed::path(path)),
         }
     }
@@ -89,7 +92,7 @@ impl Redactor {
     pub fn line(self, line: &str) -> Cow<'_, str> {
         match self {
             Self::Off => Cow::Borrowed(line),
-            Self::On | Self::OwnPaths => Cow::Owned(allowed::line(line)),
+            Self::On | Self::OwnPaths | Self::OwnChats => Cow::Owned(allowed::line(line)),
         }
     }
 
@@ -97,7 +100,7 @@ impl Redactor {
     pub fn unknown(self, text: &str) -> Cow<'_, str> {
         match self {
             Self::Off => Cow::Borrowed(text),
-            Self::On | Self::OwnPaths => Cow::Owned(format!("{CUT} ({} bytes)", text.len())),
+            Self::On | Self::OwnPaths | Self::OwnChats => Cow::Owned(format!("{CUT} ({} bytes)", text.len())),
         }
     }
 

@@ -1,60 +1,57 @@
-//! What to type next. State first, cause next, then the command.
+//! What to type after a scan. State first, cause next, then the command.
 
-use crate::openclaw::lock_kind::LockKind;
 use crate::openclaw::version::Era;
 use crate::survey::{Survey, SurveyedLock};
+use crate::verdict::severity::Severity;
 use crate::verdict::{Action, Verdict};
 use crate::words::{count, shell_word};
 
-/// The lines below a scan's table, most urgent first. `scope` is what the user typed to get here, so that the
-/// commands mean the same locks.
-pub fn after_scan(survey: &Survey, scope: &str) -> Vec<String> {
+/// The lines below a scan's table, most urgent first. `severities`: of the locks, in their order. `scope` is what was
+/// typed to get here, so that the commands mean the same locks.
+pub fn after_scan(survey: &Survey, severities: &[Option<Severity>], scope: &str) -> Vec<String> {
+    let judged = || survey.locks.iter().zip(severities);
+    let serious = |severity: Option<Severity>| severity > Some(Severity::Info);
     let mut lines = Vec::new();
-    let number = |wanted: &dyn Fn(Verdict, Action) -> bool| {
-        survey.locks.iter().filter(|lock| wanted(lock.judgement.verdict, lock.judgement.action)).count()
-    };
-    let reclaimable = number(&|_, action| action == Action::Reclaim);
-    if reclaimable > 0 {
+    let can_be_freed: Vec<Option<Severity>> = judged()
+        .filter(|(lock, _)| lock.judgement.action == Action::Reclaim)
+        .map(|(_, severity)| *severity)
+        .collect();
+    let blocking = can_be_freed.iter().filter(|severity| serious(**severity)).count();
+    if blocking > 0 {
         lines.push(format!(
-            "{} can be freed. The plan first, then the act:\n    lockdoctor reclaim{scope}\n    lockdoctor reclaim{scope} --yes",
-            count(reclaimable, "lock"),
+            "{} can be freed. Preview, then free:\n    lockdoctor reclaim{scope}\n    lockdoctor reclaim{scope} --yes",
+            count(can_be_freed.len(), "lock"),
+        ));
+    } else if !can_be_freed.is_empty() {
+        let it = if can_be_freed.len() == 1 { "it" } else { "them" };
+        lines.push(format!(
+            "{}: harmless, OpenClaw removes {it} itself. To free {it} now:\n    lockdoctor reclaim{scope} --yes",
+            count(can_be_freed.len(), "leftover"),
         ));
     }
-    let overdue = number(&|verdict, _| verdict == Verdict::Overdue);
+    let overdue = judged().filter(|(lock, _)| lock.judgement.verdict == Verdict::Overdue).count();
     if overdue > 0 {
+        let runs = if overdue == 1 { "A run is".to_owned() } else { format!("{overdue} runs are") };
         lines.push(format!(
-            "{} held past the limit by a live process; removing the lock would fork the transcript. What holds it up:\n    \
+            "{runs} past the limit and still at work: freeing the lock would corrupt the chat. What holds it up:\n    \
              lockdoctor diagnose{scope}",
-            if overdue == 1 { "1 lock is".to_owned() } else { format!("{overdue} locks are") },
         ));
     }
-    let is_unknown = |lock: &&SurveyedLock| {
-        matches!(lock.judgement.verdict, Verdict::Foreign | Verdict::Indeterminate)
-            && lock.kind != LockKind::Coordinator
-    };
-    let unknown = survey.locks.iter().filter(is_unknown).count();
-    if unknown > 0 {
-        lines.push(format!(
-            "{} cannot be judged from here. What is missing, and how to get it:\n    lockdoctor doctor{scope}",
-            count(unknown, "lock"),
-        ));
-    }
-    if let Some(lock) = survey.locks.iter().find(|lock| lock.judgement.needs_attention()) {
-        lines.push(format!(
-            "Why, for one lock:\n    lockdoctor explain {}",
-            shell_word(&lock.path().to_string_lossy())
-        ));
+    let worst = judged().filter(|(_, severity)| serious(**severity)).max_by_key(|(_, severity)| **severity);
+    if let Some((lock, _)) = worst {
+        lines.push(explain("Why, for one lock:", lock));
     } else if let Some(lease) = survey.leases.iter().find(|lease| lease.needs_attention()) {
         lines.push(format!("All that is known of it:\n    lockdoctor explain {}", shell_word(&lease.path)));
     }
-    let sqlite = survey.roots.iter().filter_map(|root| root.install.as_ref()).any(|i| i.era == Era::Sqlite);
-    if sqlite {
-        lines.push(
+    if survey.roots.iter().filter_map(|root| root.install.as_ref()).any(|i| i.era == Era::Sqlite) {
+        lines.push(format!(
             "OpenClaw 2026.8.1 and later keep sessions in SQLite: a lock file says nothing about them, a lease \
-             does. Runs that were cut off, and what the log tells:\n    lockdoctor diagnose"
-                .to_owned()
-                + scope,
-        );
+             does. Runs that were cut off, and what the log tells:\n    lockdoctor diagnose{scope}"
+        ));
     }
     lines
+}
+
+fn explain(what: &str, lock: &SurveyedLock) -> String {
+    format!("{what}\n    lockdoctor explain {}", shell_word(&lock.path().to_string_lossy()))
 }

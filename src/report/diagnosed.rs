@@ -2,17 +2,21 @@
 
 use std::fmt::Write;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr;
 
-use super::table::{BOLD, DIM};
-use crate::diagnosis::input::GatewayState;
-use crate::diagnosis::{Finding, LaneReport, Severity, Spread};
-use crate::examination::{Examination, Looked};
+use super::blocks::{Grouping, INDENT, PROSE, View, notes, prose, remedy, serious};
+use super::status::text;
+use super::style::DIM;
+use crate::answer::BlindSpot;
+use crate::diagnosis::{Certainty, Finding, LaneReport, Spread};
+use crate::examination::Examination;
 use crate::redact::Redactor;
-use crate::words::{count, printable, rfc3339, wrapped};
+use crate::survey::SurveyedRoot;
+use crate::words::{ago, clock, count, duration, printable, rfc3339, wrapped};
 
 pub const DIAGNOSIS_SCHEMA: &str = "lockdoctor/diagnosis/v1";
 
@@ -22,10 +26,12 @@ pub struct Document<'a> {
     generated_at: String,
     from: Option<String>,
     to: Option<String>,
+    headline: &'a str,
     findings: &'a [Finding],
     lanes: &'a [LaneReport],
     sessions: Value,
     sources: Vec<Value>,
+    blind_spots: &'a [BlindSpot],
 }
 
 pub fn document(examination: &Examination, now: DateTime<Utc>, redactor: Redactor) -> Document<'_> {
@@ -35,10 +41,12 @@ pub fn document(examination: &Examination, now: DateTime<Utc>, redactor: Redacto
         generated_at: rfc3339(now),
         from: diagnosis.from.map(rfc3339),
         to: diagnosis.to.map(rfc3339),
+        headline: &examination.answer.headline,
         findings: &diagnosis.findings,
         lanes: &diagnosis.lanes,
         sessions: json!(diagnosis.sessions),
         sources: sources(examination, redactor),
+        blind_spots: &examination.answer.blind_spots,
     }
 }
 
@@ -61,126 +69,146 @@ pub fn plain(examination: &Examination) -> String {
     for finding in &examination.diagnosis.findings {
         let session = finding.session_key.as_deref().or(finding.session_id.as_deref()).unwrap_or("-");
         let (session, explanation) = (printable(session), printable(&finding.explanation));
-        let _ =
-            writeln!(out, "{}\t{}\t{session}\t{explanation}", word(finding.severity), finding.code.as_str());
+        let _ = writeln!(
+            out,
+            "{}\t{}\t{session}\t{explanation}",
+            finding.severity.as_str(),
+            finding.code.as_str()
+        );
     }
     out
 }
 
-/// For the commands that come next. `scope` and `logs`: as they were typed.
-pub fn for_people(examination: &Examination, scope: &str, logs: &str, width: usize) -> String {
-    let diagnosis = &examination.diagnosis;
-    let (info, serious): (Vec<&Finding>, Vec<&Finding>) =
-        diagnosis.findings.iter().partition(|finding| finding.severity == Severity::Info);
-    let mut out = format!("{}\n", headline(&serious, examination));
-    for finding in &serious {
-        describe(&mut out, finding, scope, width);
+/// How much is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    Usual,
+    /// The lines that it rests on, too, and each chat by itself.
+    Full,
+}
+
+/// One block a chat: what its person notices, the cause, the story, what to do. `scope` and `logs`: as they were typed.
+pub fn for_people(
+    examination: &Examination,
+    view: View<'_>,
+    roots: &[SurveyedRoot],
+    (scope, logs): (&str, &str),
+    detail: Detail,
+) -> String {
+    let mut out = String::new();
+    text::headline(&mut out, view, roots);
+    let grouping = if detail == Detail::Full { Grouping::Apart } else { Grouping::ByCause };
+    for block in &serious(view, grouping) {
+        out.push('\n');
+        block.heading(&mut out, view);
+        let findings = if block.is_group() { &block.findings[..1] } else { &block.findings[..] };
+        for (at, finding) in findings.iter().enumerate() {
+            if at > 0 {
+                out.push('\n');
+            }
+            describe(&mut out, finding, view, detail);
+        }
     }
-    if !info.is_empty() {
+    let notes = notes(view);
+    if !notes.is_empty() {
         let _ = writeln!(out, "\n{DIM}For information{DIM:#}");
-        for finding in &info {
-            describe(&mut out, finding, scope, width);
+    }
+    for block in &notes {
+        block.heading(&mut out, view);
+        for finding in &block.findings {
+            describe(&mut out, finding, view, detail);
         }
     }
-    lanes(&mut out, &diagnosis.lanes);
-    let _ = writeln!(out, "\n{DIM}{}{DIM:#}", read_from(examination));
-    let _ = writeln!(out, "With a timeline, on one page:\n    lockdoctor report{scope}{logs} -o report.html");
+    if !view.answer.blind_spots.is_empty() {
+        out.push('\n');
+    }
+    for spot in &view.answer.blind_spots {
+        text::blind_spot(&mut out, spot, view.width);
+    }
+    lanes(&mut out, &examination.diagnosis.lanes, view.width);
+    if let Some(read) = read_from(examination, view) {
+        let _ = writeln!(out, "\n {DIM}{read}{DIM:#}");
+    }
+    let more = if detail == Detail::Full { "" } else { " · log lines: -v" };
+    let _ = writeln!(out, " {DIM}as one page with a timeline: lockdoctor report{scope}{logs}{more}{DIM:#}");
+    text::mask_hint(&mut out, view);
     out
 }
 
-/// The verdict in a sentence.
-pub fn headline(serious: &[&Finding], examination: &Examination) -> String {
-    let critical = serious.iter().filter(|finding| finding.severity == Severity::Critical).count();
-    let read_nothing = examination.sources.iter().all(|source| source.counters.lines == 0);
-    let found = match (critical, serious.len()) {
-        (0, 0) if examination.looked == Looked::Partly => {
-            "Not everything could be looked at, so nothing can be ruled out.".to_owned()
+/// Code and times, cause, story, what to do, and what it rests on.
+fn describe(out: &mut String, finding: &Finding, view: View<'_>, detail: Detail) {
+    let mut facts = vec![finding.code.as_str().to_owned()];
+    facts.extend((finding.certainty != Certainty::Proven).then(|| certainty(finding.certainty).to_owned()));
+    facts.extend((finding.count > 1).then(|| format!("{} times", finding.count)));
+    facts.extend(finding.first_seen.map(|at| format!("since {}", clock(at, &view.now))));
+    let later = finding.last_seen.filter(|last| finding.first_seen.is_some_and(|first| *last > first));
+    facts.extend(later.map(|at| format!("last {}", ago(at, view.now.to_utc()))));
+    prose(out, &facts.join(" · "), view.width, INDENT, DIM);
+    prose(out, &finding.explanation, view.width, INDENT, Style::new());
+    for step in &finding.story {
+        let at = step.at.map_or_else(|| "     ".to_owned(), |at| clock(at, &view.now));
+        let indent = INDENT + at.width() + 2;
+        let room = view.width.min(PROSE).saturating_sub(indent);
+        for (line, text) in wrapped(&step.text, room).iter().enumerate() {
+            if line == 0 {
+                let _ = writeln!(out, "{:INDENT$}{DIM}{at}{DIM:#}  {text}", "");
+            } else {
+                let _ = writeln!(out, "{:indent$}{text}", "");
+            }
         }
-        (0, 0) if examination.looked == Looked::LogsAlone && read_nothing => "Nothing was read.".to_owned(),
-        (0, 0) if examination.looked == Looked::LogsAlone => {
-            "The log names nothing that holds a session up. No lock was looked at.".to_owned()
+    }
+    match finding.removing_lock_helps {
+        Some(true) => prose(out, "Removing the lock helps.", view.width, INDENT, Style::new()),
+        // Where no lock is in sight, no word about one.
+        Some(false) if finding.lock.is_some() => {
+            prose(out, "Removing the lock does not help.", view.width, INDENT, Style::new());
         }
-        (0, 0) if read_nothing => {
-            "No lock is in the way. No log was read, so waits and runs are not known.".to_owned()
+        Some(false) | None => {}
+    }
+    for action in &finding.actions {
+        remedy(out, action, view.width);
+        if let Some(effect) = &action.effect {
+            prose(out, effect, view.width, INDENT + 2, DIM);
         }
-        (0, 0) => "Nothing holds a session up.".to_owned(),
-        (0, warnings) => format!("{} to look at.", count(warnings, "thing")),
-        (critical, all) if critical == all => format!("{} in trouble now.", count(critical, "thing")),
-        (critical, all) => {
-            format!("{} in trouble now, {} more to look at.", count(critical, "thing"), all - critical)
-        }
-    };
-    match (examination.gateway, serious.is_empty()) {
-        (GatewayState::Down, true) => {
-            "The gateway is down: no message is answered. Nothing else is wrong.".to_owned()
-        }
-        (GatewayState::Down, false) => format!("The gateway is down: no message is answered. {found}"),
-        (GatewayState::Running | GatewayState::Starting | GatewayState::Unknown, _) => found,
+    }
+    if detail == Detail::Full {
+        evidence(out, finding, view.width);
     }
 }
 
-/// State and cause, what to type, and last what was seen.
-fn describe(out: &mut String, finding: &Finding, scope: &str, width: usize) {
-    let colour = style(finding.severity);
-    let place = [&finding.session_key, &finding.lane, &finding.session_id].into_iter().flatten().next();
-    let times = if finding.count > 1 { format!(" ×{}", finding.count) } else { String::new() };
-    let _ = writeln!(
-        out,
-        "\n{colour}{} {}{colour:#}{times}{}",
-        symbol(finding.severity),
-        finding.code.as_str(),
-        place.map_or_else(String::new, |place| format!("  {BOLD}{}{BOLD:#}", printable(place))),
-    );
-    indented(out, &finding.explanation, width);
-    let helps = match finding.removing_lock_helps {
-        Some(true) => Some("Removing the lock helps."),
-        Some(false) => Some("Removing the lock does not help."),
-        None => None,
-    };
-    helps.into_iter().for_each(|helps| indented(out, helps, width));
-    for advice in &finding.advice {
-        let advice = as_typed(advice, scope);
-        // A command is pasted: a line break in it would cut it in two.
-        let width = if advice.starts_with("lockdoctor ") { usize::MAX } else { width };
-        indented(out, &format!("→ {advice}"), width);
+fn certainty(certainty: Certainty) -> &'static str {
+    match certainty {
+        Certainty::Proven => "proven",
+        Certainty::Likely => "likely",
+        Certainty::Possible => "possible",
     }
-    let room = width.saturating_sub(6).max(40);
-    for line in finding.evidence.iter().take(3) {
-        let lines = wrapped(&line.text, room);
-        for (at, text) in lines.iter().take(2).enumerate() {
-            let cut = if at == 1 && lines.len() > 2 { " …" } else { "" };
-            let _ = writeln!(out, "    {DIM}│ {text}{cut}{DIM:#}");
+}
+
+/// Quoted lines begin with a bar: they are not our words.
+fn evidence(out: &mut String, finding: &Finding, width: usize) {
+    for line in &finding.evidence {
+        for text in wrapped(&line.text, width.saturating_sub(INDENT + 2).max(40)) {
+            let _ = writeln!(out, "{:INDENT$}{DIM}│ {text}{DIM:#}", "");
         }
     }
-    if finding.evidence.len() > 3 {
-        let _ = writeln!(out, "    {DIM}│ and {} more{DIM:#}", count(finding.evidence.len() - 3, "line"));
-    }
 }
 
-/// A command of lockdoctor for the same locks as were looked at.
-fn as_typed(advice: &str, scope: &str) -> String {
-    for command in ["lockdoctor scan", "lockdoctor reclaim"] {
-        let options = advice.strip_prefix(command).filter(|rest| rest.is_empty() || rest.starts_with(" --"));
-        if let Some(options) = options {
-            return format!("{command}{scope}{options}");
-        }
-    }
-    advice.to_owned()
-}
-
-fn indented(out: &mut String, text: &str, width: usize) {
-    for line in wrapped(text, width.saturating_sub(4)) {
-        let _ = writeln!(out, "    {line}");
-    }
-}
-
-fn lanes(out: &mut String, lanes: &[LaneReport]) {
+/// A table; where it does not fit, a line or two a lane.
+fn lanes(out: &mut String, lanes: &[LaneReport], width: usize) {
     let busy: Vec<&LaneReport> = lanes.iter().filter(|lane| lane.tasks > 0 || lane.waits > 0).collect();
     if busy.is_empty() {
         return;
     }
     let mut builder = tabled::builder::Builder::default();
-    builder.push_record(["LANE", "TASKS", "ERRORS", "RUN p50/p95/max", "WAITS", "WAIT p50/p95/max", "QUEUE"]);
+    builder.push_record([
+        "LANE",
+        "RUNS",
+        "FAILED",
+        "RUN p50 · p95 · max",
+        "WAITS",
+        "WAIT p50 · p95 · max",
+        "QUEUE",
+    ]);
     for lane in &busy {
         builder.push_record([
             printable(&lane.lane).into_owned(),
@@ -193,66 +221,48 @@ fn lanes(out: &mut String, lanes: &[LaneReport]) {
         ]);
     }
     let mut table = builder.build();
-    table.with(tabled::settings::Style::empty()).with(tabled::settings::Padding::new(2, 0, 0, 0));
+    table.with(tabled::settings::Style::empty()).with(tabled::settings::Padding::new(1, 1, 0, 0));
+    let table = table.to_string();
     out.push('\n');
-    for row in table.to_string().lines() {
-        let _ = writeln!(out, "{}", row.trim_end());
+    if table.lines().all(|row| row.trim_end().width() <= width) {
+        for row in table.lines() {
+            let _ = writeln!(out, "{}", row.trim_end());
+        }
+        return;
+    }
+    for lane in &busy {
+        let _ = writeln!(out, " {}", printable(&lane.lane));
+        let mut facts = vec![count_of(lane.tasks, "run")];
+        facts.extend((lane.errors > 0).then(|| format!("{} failed", lane.errors)));
+        facts.extend(lane.run_ms.map(|run| format!("run p50 · p95 · max {}", spread(Some(run)))));
+        facts.extend((lane.waits > 0).then(|| count_of(lane.waits, "wait")));
+        facts.extend(lane.wait_ms.map(|wait| format!("wait p50 · p95 · max {}", spread(Some(wait)))));
+        prose(out, &facts.join(", "), width, 3, DIM);
     }
 }
 
 fn spread(spread: Option<Spread>) -> String {
-    let text = |ms| crate::words::duration(std::time::Duration::from_millis(ms));
-    spread.map_or_else(|| "-".to_owned(), |s| format!("{} / {} / {}", text(s.p50), text(s.p95), text(s.max)))
+    let text = |ms| duration(std::time::Duration::from_millis(ms));
+    spread.map_or_else(|| "-".to_owned(), |s| format!("{} · {} · {}", text(s.p50), text(s.p95), text(s.max)))
 }
 
-fn read_from(examination: &Examination) -> String {
+fn read_from(examination: &Examination, view: View<'_>) -> Option<String> {
     let read: Vec<_> = examination.sources.iter().filter(|source| source.counters.lines > 0).collect();
     let lines: u64 = read.iter().map(|source| source.counters.lines).sum();
     let parsed: u64 = read.iter().map(|source| source.counters.parsed).sum();
-    match (read.len(), examination.diagnosis.from, examination.diagnosis.to) {
-        (0, ..) => "No log was found; name one with --log FILE or --journal UNIT.".to_owned(),
-        (sources, Some(from), Some(to)) => format!(
-            "From {} ({}, {parsed} about locks, lanes and runs), {} to {}.",
-            count(sources, "log"),
-            of_lines(lines),
-            rfc3339(from),
-            rfc3339(to)
-        ),
-        (sources, ..) if parsed > 0 => format!(
-            "From {} ({}, {parsed} about locks, lanes and runs), without times: taken in the order in which they stand.",
-            count(sources, "log"),
-            of_lines(lines)
-        ),
-        (sources, ..) => {
-            format!("From {} ({}, none about locks, lanes or runs).", count(sources, "log"), of_lines(lines))
-        }
+    if read.is_empty() {
+        return None;
     }
+    let (logs, lines) = (count(read.len(), "log"), count_of(lines, "line"));
+    let diagnosis = &examination.diagnosis;
+    let period = match diagnosis.from.zip(diagnosis.to) {
+        Some((from, to)) => format!(", {} to {}", clock(from, &view.now), clock(to, &view.now)),
+        None if parsed > 0 => ", without times: taken in the order in which they stand".to_owned(),
+        None => String::new(),
+    };
+    Some(format!("read: {logs}, {lines}, {parsed} relevant{period}"))
 }
 
-fn of_lines(number: u64) -> String {
-    count(usize::try_from(number).unwrap_or(usize::MAX), "line")
-}
-
-fn style(severity: Severity) -> Style {
-    match severity {
-        Severity::Critical => AnsiColor::Red.on_default(),
-        Severity::Warning => AnsiColor::Yellow.on_default(),
-        Severity::Info => AnsiColor::Cyan.on_default(),
-    }
-}
-
-fn symbol(severity: Severity) -> char {
-    match severity {
-        Severity::Critical => '✗',
-        Severity::Warning => '!',
-        Severity::Info => '·',
-    }
-}
-
-pub fn word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Critical => "critical",
-        Severity::Warning => "warning",
-        Severity::Info => "info",
-    }
+fn count_of(number: u64, noun: &str) -> String {
+    count(usize::try_from(number).unwrap_or(usize::MAX), noun)
 }

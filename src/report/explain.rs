@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::table::{self, BOLD, DIM, style, symbol};
+use super::style::{BOLD, DIM};
+use super::table::{self, style, symbol};
 use crate::evidence::process::Process;
 use crate::evidence::transcript::{LastLine, Transcript};
 use crate::evidence::{Content, Evidence, Owner, PidDomain, Shape, Writer, transcript};

@@ -1,6 +1,7 @@
 //! Judged locks as text for people and for programs. Knows nothing of how they were found.
 
 pub mod advice;
+pub mod blocks;
 pub mod diagnosed;
 pub mod explain;
 pub mod html;
@@ -9,4 +10,6 @@ pub mod lock_words;
 pub mod page;
 pub mod plain;
 pub mod reclaimed;
+pub mod status;
+pub mod style;
 pub mod table;

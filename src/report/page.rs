@@ -2,10 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::diagnosed::{headline, word};
 use super::html::model as page;
 use crate::diagnosis::{Diagnosis, Finding, LaneReport, MarkKind, Severity, SpanKind, Spread};
-use crate::examination::{Examination, Looked};
+use crate::examination::Examination;
 use crate::install::Install;
 use crate::redact::Redactor;
 use crate::report::lock_words::owner;
@@ -21,24 +20,19 @@ pub fn model(
     redactor: Redactor,
 ) -> page::ReportModel {
     let diagnosis = &examination.diagnosis;
-    let serious: Vec<&Finding> =
-        diagnosis.findings.iter().filter(|finding| finding.severity > Severity::Info).collect();
-    let severities = examination.severities(redactor);
+    let severities = examination.answer.locks.iter().copied();
     let judged = survey.iter().flat_map(|survey| &survey.locks).zip(severities);
     let locks: Vec<page::Lock> = judged.map(|(each, severity)| lock(each, severity, redactor)).collect();
     let environment = environment(survey, examination, redactor);
     let findings: Vec<_> = diagnosis.findings.iter().map(|f| finding(f, &diagnosis.timeline.rows)).collect();
-    let sentence = match findings.iter().find(|finding| finding.severity > page::Severity::Info) {
-        Some(worst) => format!("{}.", worst.title_and_text().0),
-        None => headline(&serious, examination),
-    };
+    let answer = &examination.answer;
     page::ReportModel {
-        paste: paste(&sentence, diagnosis, &locks, &environment),
+        paste: paste(&answer.headline, diagnosis, &locks, &environment),
         headline: page::Headline {
-            sentence,
-            severity: match serious.first() {
-                Some(worst) => Some(severity(worst.severity)),
-                None if examination.looked == Looked::Partly => Some(page::Severity::Warning),
+            sentence: answer.headline.clone(),
+            severity: match answer.severity.filter(|worst| *worst > Severity::Info) {
+                Some(worst) => Some(severity(worst)),
+                None if answer.is_blind() => Some(page::Severity::Warning),
                 None => None,
             },
         },
@@ -258,7 +252,7 @@ fn paste(sentence: &str, diagnosis: &Diagnosis, locks: &[page::Lock], environmen
         let explanation = redact(&finding.explanation).replace('\n', " ");
         lines.push(format!(
             "- {} `{}` ×{}: {explanation}",
-            word(finding.severity),
+            finding.severity.as_str(),
             finding.code.as_str(),
             finding.count
         ));

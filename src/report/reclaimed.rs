@@ -2,19 +2,24 @@
 
 use std::fmt::Write;
 
+use anstyle::Style;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::blocks::prose;
 use super::json::{Lock, lock};
-use super::table::{BOLD, DIM, style};
+use super::lock_words::why;
+use super::style::{BOLD, DIM};
+use super::table::style;
+use crate::answer::Name;
+use crate::examination::facts::effect;
 use crate::reclaim::Outcome;
 use crate::reclaim::run::{Attempt, AttemptResult, Run};
 use crate::redact::Redactor;
-use crate::report::lock_words::owner;
 use crate::verdict::self_heal;
+use crate::verdict::severity::Severity;
 use crate::verdict::{Reason, Verdict};
-use crate::words::shell_word;
-use crate::words::{self, count, duration, rfc3339, wrapped};
+use crate::words::{self, count, duration, printable, rfc3339, shell_word};
 
 pub const RECLAIM_SCHEMA: &str = "lockdoctor/reclaim/v1";
 
@@ -84,22 +89,26 @@ pub fn plain(run: &Run) -> String {
     out
 }
 
-/// Nothing at all where there was nothing to do: made for timers and cron mail.
-pub fn one_line(run: &Run) -> String {
+/// Nothing at all where there was nothing to do: made for timers and cron mail. `open`: what is still open.
+pub fn one_line(run: &Run, open: Option<&str>) -> String {
     let parts: Vec<String> = ["planned", "reclaimed", "failed"]
         .into_iter()
         .filter(|result| run.count(result) > 0)
         .map(|result| format!("{} {result}", run.count(result)))
         .collect();
-    if parts.is_empty() {
-        return String::new();
+    let mut out = String::new();
+    if !parts.is_empty() {
+        // That somebody else was faster is no news.
+        let is_news = |attempt: &&Attempt| {
+            !matches!(attempt.result, AttemptResult::Done(Outcome::Vanished | Outcome::Changed))
+        };
+        let names: Vec<String> = run.attempts.iter().filter(is_news).map(summary_of).collect();
+        let _ = writeln!(out, "lockdoctor: {}: {}", parts.join(", "), names.join("; "));
     }
-    // That somebody else was faster is no news.
-    let is_news = |attempt: &&Attempt| {
-        !matches!(attempt.result, AttemptResult::Done(Outcome::Vanished | Outcome::Changed))
-    };
-    let names: Vec<String> = run.attempts.iter().filter(is_news).map(summary_of).collect();
-    format!("lockdoctor: {}: {}\n", parts.join(", "), names.join("; "))
+    if let Some(open) = open {
+        let _ = writeln!(out, "lockdoctor: still open: {open}");
+    }
+    out
 }
 
 /// Why the lock that `--id` names was not taken up.
@@ -126,100 +135,115 @@ fn reasons(attempt: &Attempt, separator: &str) -> String {
     words.join(separator)
 }
 
-/// For the commands that come next. `scope` and `options`: as they were typed.
-pub fn for_people(run: &Run, redaction: Redactor, scope: &str, options: &str, width: usize) -> String {
+/// For the commands that come next.
+#[derive(Debug, Clone, Copy)]
+pub struct Page<'a> {
+    pub redaction: Redactor,
+    /// As they were typed.
+    pub scope: &'a str,
+    pub options: &'a str,
+    /// What is still open, in a line.
+    pub open: Option<&'a str>,
+    pub width: usize,
+}
+
+pub fn for_people(run: &Run, page: Page<'_>) -> String {
     let mut out = String::new();
-    if run.attempts.is_empty() {
-        let rest = if run.others_need_attention() {
-            format!("Nothing to free, but something needs attention:\n    lockdoctor scan{scope}\n")
-        } else {
-            "Nothing to free: no lock is stale or leaked.\n".to_owned()
-        };
-        return rest;
-    }
     for attempt in &run.attempts {
-        one(&mut out, run, attempt, redaction, width);
+        one(&mut out, run, attempt, page);
     }
-    out.push('\n');
-    let (sentence, command) = conclusion(run, &format!("{scope}{options}"));
-    for line in wrapped(&sentence, width) {
-        let _ = writeln!(out, "{line}");
+    if !run.attempts.is_empty() {
+        out.push('\n');
     }
-    if let Some(command) = command {
-        let _ = writeln!(out, "    {command}");
+    for (sentence, command) in conclusion(run, page) {
+        prose(&mut out, &sentence, page.width, 0, Style::new());
+        if let Some(command) = command {
+            let _ = writeln!(out, "    {command}");
+        }
     }
     out
 }
 
-fn one(out: &mut String, run: &Run, attempt: &Attempt, redaction: Redactor, width: usize) {
+fn one(out: &mut String, run: &Run, attempt: &Attempt, page: Page<'_>) {
     let lock = &attempt.lock;
     let root = &run.survey.roots[lock.root];
     let (word, colour) = match &attempt.result {
         AttemptResult::Planned => ("would free", style(lock.judgement.verdict)),
         AttemptResult::Done(Outcome::Reclaimed { .. }) => ("freed", style(Verdict::Held)),
         AttemptResult::Done(Outcome::Vanished) => ("gone", style(Verdict::Held)),
-        AttemptResult::Done(Outcome::Changed) => ("changed", style(Verdict::Settling)),
+        AttemptResult::Done(Outcome::Changed) => ("in use", style(Verdict::Settling)),
         AttemptResult::Obstructed(_) => ("cannot", style(Verdict::Stale)),
         AttemptResult::Done(Outcome::Failed(_)) => ("not freed", style(Verdict::Stale)),
     };
-    let age = lock.evidence.age.map_or_else(|| "-".to_owned(), duration);
-    let _ = writeln!(
-        out,
-        "{colour}{word:<10}{colour:#} {} ({})  {}  {age}",
-        lock.judgement.verdict.as_str(),
-        reasons(attempt, ", "),
-        owner(&lock.evidence)
-    );
-    if let Some(key) = &lock.session_key {
-        let _ = writeln!(out, "    {}", redaction.key(key).into_owned());
-    }
-    let _ = writeln!(out, "    {BOLD}{}{BOLD:#}", words::path(&lock.path()));
+    let age = lock.evidence.age.map_or_else(String::new, |age| format!(", {} old", duration(age)));
+    let name = match (&lock.session_key, &lock.agent) {
+        (Some(key), _) => Name::of_key(&page.redaction.key(key)).with_agent(),
+        (None, Some(agent)) => format!("{} ({agent})", lock.name.to_string_lossy()),
+        (None, None) => lock.name.to_string_lossy().into_owned(),
+    };
+    let verdict = lock.judgement.verdict.as_str();
+    let _ = writeln!(out, "{colour}{word:<10}{colour:#} {BOLD}{}{BOLD:#}", printable(&name));
+    let text = format!("{verdict}: {}{age}", why(&lock.judgement));
+    prose(out, &text, page.width, 4, Style::new());
+    let _ = writeln!(out, "    {}", words::path(&lock.path()));
     let note = match &attempt.result {
         AttemptResult::Planned => {
             let version = root.install.as_ref().and_then(|install| install.version.as_ref());
             let judgement = &lock.judgement;
             self_heal::predict(&lock.evidence, judgement.verdict, &judgement.reasons, version).sentence()
         }
-        AttemptResult::Done(Outcome::Reclaimed { quarantine_id }) => format!("kept as {quarantine_id}"),
+        AttemptResult::Done(Outcome::Reclaimed { quarantine_id }) => {
+            format!("kept in quarantine as {quarantine_id}")
+        }
         AttemptResult::Done(Outcome::Vanished) => "somebody released or removed it meanwhile".to_owned(),
         AttemptResult::Done(Outcome::Changed) => "it is another lock now, and in use; left alone".to_owned(),
         AttemptResult::Done(Outcome::Failed(failure)) | AttemptResult::Obstructed(failure) => {
             failure.to_string()
         }
     };
-    for line in wrapped(&note, width.saturating_sub(4)) {
-        let _ = writeln!(out, "    {DIM}{line}{DIM:#}");
-    }
+    prose(out, &note, page.width, 4, DIM);
 }
 
-/// A sentence, and the command that comes next.
-fn conclusion(run: &Run, again: &str) -> (String, Option<String>) {
-    let (planned, failed) = (run.count("planned"), run.count("failed"));
-    let obstructed =
-        run.attempts.iter().any(|attempt| matches!(attempt.result, AttemptResult::Obstructed(_)));
-    if planned > 0 || obstructed {
-        let mut text =
-            if planned > 0 { format!("{} would be freed; ", count(planned, "lock")) } else { String::new() };
-        if obstructed {
-            let _ = write!(text, "{} cannot be freed, for the reason given; ", count(failed, "lock"));
+/// Sentences, each with the command that comes next.
+fn conclusion(run: &Run, page: Page<'_>) -> Vec<(String, Option<String>)> {
+    let again = format!("{}{}", page.scope, page.options);
+    let (planned, failed, freed) = (run.count("planned"), run.count("failed"), run.count("reclaimed"));
+    let is_obstructed = |attempt: &Attempt| matches!(attempt.result, AttemptResult::Obstructed(_));
+    let mut said = Vec::new();
+    if planned > 0 {
+        let text = format!("{} would be freed; nothing was changed. To free:", count(planned, "lock"));
+        said.push((text, Some(format!("lockdoctor reclaim{again} --yes"))));
+    }
+    if run.attempts.iter().any(is_obstructed) {
+        said.push((format!("{} cannot be freed, for the reason given.", count(failed, "lock")), None));
+    } else if failed > 0 {
+        said.push((format!("{} not freed, for the reason given.", count(failed, "lock")), None));
+    }
+    if freed > 0 {
+        let blocked = run.attempts.iter().filter(|attempt| was_blocking(run, attempt)).count();
+        let send =
+            if blocked > 0 { " Send the failed messages again: OpenClaw does not retry them." } else { "" };
+        said.push((format!("{} freed.{send}", count(freed, "lock")), None));
+        let roots = run.survey.roots.iter();
+        let scope: String =
+            roots.map(|root| format!(" --state-dir {}", shell_word(&root.path.to_string_lossy()))).collect();
+        said.push(("What was there is kept:".to_owned(), Some(format!("lockdoctor quarantine list{scope}"))));
+    }
+    match page.open {
+        Some(open) => {
+            said.push((format!("Still open: {open}"), Some(format!("lockdoctor status{}", page.scope))))
         }
-        text.push_str("nothing was changed.");
-        let command = (planned > 0).then(|| format!("lockdoctor reclaim{again} --yes"));
-        if command.is_some() {
-            text.push_str(" To carry it out:");
+        None if said.is_empty() => {
+            said.push(("Nothing to free: no lock is without an owner.".to_owned(), None));
         }
-        return (text, command);
+        None => {}
     }
-    let mut text = format!("{} freed.", count(run.count("reclaimed"), "lock"));
-    if failed > 0 {
-        let _ = write!(text, " {failed} not freed, for the reason given.");
-    }
-    if run.count("reclaimed") == 0 {
-        return (text, None);
-    }
-    text.push_str(" What was there is kept:");
-    let roots = run.survey.roots.iter();
-    let scope: String =
-        roots.map(|root| format!(" --state-dir {}", shell_word(&root.path.to_string_lossy()))).collect();
-    (text, Some(format!("lockdoctor quarantine list{scope}")))
+    said
+}
+
+/// It was freed, and messages failed, or would have, until then.
+fn was_blocking(run: &Run, attempt: &Attempt) -> bool {
+    let install = run.survey.roots[attempt.lock.root].install.as_ref();
+    let freed = matches!(attempt.result, AttemptResult::Done(Outcome::Reclaimed { .. }));
+    freed && effect(&attempt.lock, install).severity() > Severity::Info
 }

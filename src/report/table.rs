@@ -6,17 +6,20 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use tabled::builder::Builder;
 use tabled::settings::Padding;
+use unicode_width::UnicodeWidthStr;
 
-use crate::install::Install;
-use crate::install::gateway::{Gateway, GatewayState};
+use crate::answer::Name;
 use crate::openclaw::lock_kind::LockKind;
-use crate::openclaw::version::Era;
 use crate::redact::Redactor;
-use crate::report::lock_words::owner;
+use crate::report::blocks::prose;
+use crate::report::lock_words::{effect, owner, why};
+use crate::report::status::text::installed;
+use crate::report::style::{BOLD, DIM, of_severity};
 use crate::survey::claims::SurveyedLease;
 use crate::survey::{Survey, SurveyedLock, SurveyedRoot};
+use crate::verdict::severity::{Effect, Severity};
 use crate::verdict::{Reason, Verdict};
-use crate::words::{self, count, duration, printable};
+use crate::words::{self, count, duration};
 
 /// Whether healthy locks get lines of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,9 +27,6 @@ pub enum Listing {
     SickOnly,
     All,
 }
-
-pub const BOLD: Style = Style::new().bold();
-pub const DIM: Style = Style::new().dimmed();
 
 /// The colour of a verdict; its word always stands beside it.
 pub fn style(verdict: Verdict) -> Style {
@@ -51,9 +51,10 @@ pub fn symbol(verdict: Verdict) -> char {
 }
 
 /// What a summary may count without showing the lock.
-fn is_healthy(lock: &SurveyedLock) -> bool {
+fn is_healthy(row: &Row<'_>) -> bool {
     let healthy = [Verdict::Held, Verdict::Freed, Verdict::Initialising, Verdict::Settling];
-    healthy.contains(&lock.judgement.verdict) || is_at_rest(lock)
+    let in_order = healthy.contains(&row.lock.judgement.verdict) && row.severity <= Some(Severity::Info);
+    in_order || is_at_rest(row.lock)
 }
 
 /// A coordinator that nobody has lies there for ever and means nothing.
@@ -61,22 +62,53 @@ fn is_at_rest(lock: &SurveyedLock) -> bool {
     lock.kind == LockKind::Coordinator && lock.judgement.verdict == Verdict::Indeterminate
 }
 
+/// What is shown, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Page<'a> {
+    pub survey: &'a Survey,
+    /// What each lock does to people, in their order.
+    pub effects: &'a [Effect],
+    pub severities: &'a [Option<Severity>],
+    pub redaction: Redactor,
+    pub listing: Listing,
+    /// Reason codes beside the words.
+    pub verbose: bool,
+    pub width: usize,
+}
+
+/// A lock with what it does.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    lock: &'a SurveyedLock,
+    effect: Effect,
+    severity: Option<Severity>,
+}
+
 /// Writing to a String cannot fail, so the results of `write!` are dropped in this module.
-pub fn scan(survey: &Survey, redaction: Redactor, listing: Listing, width: usize) -> String {
+pub fn scan(page: Page<'_>) -> String {
     let mut out = String::new();
+    let survey = page.survey;
+    let judged = survey.locks.iter().zip(page.effects.iter().zip(page.severities));
+    let rows: Vec<Row<'_>> =
+        judged.map(|(lock, (effect, severity))| Row { lock, effect: *effect, severity: *severity }).collect();
     for (index, root) in survey.roots.iter().enumerate() {
         if index > 0 {
             out.push('\n');
         }
-        let _ = writeln!(out, "{}", heading(root));
-        let locks: Vec<&SurveyedLock> = survey.locks.iter().filter(|lock| lock.root == index).collect();
-        let (shown, mut healthy) = split(&locks, listing);
-        healthy.retain(|lock| !is_at_rest(lock));
+        heading(&mut out, root, page.width);
+        let of_root = rows.iter().copied().filter(|row| row.lock.root == index);
+        let (mut shown, mut healthy): (Vec<Row<'_>>, Vec<Row<'_>>) =
+            of_root.partition(|row| page.listing == Listing::All || !is_healthy(row));
+        shown.sort_by_cached_key(|row| {
+            (Reverse(row.severity), row.effect, row.lock.agent.clone(), Reverse(row.lock.evidence.age))
+        });
+        healthy.retain(|row| !is_at_rest(row.lock));
         if !shown.is_empty() {
-            let _ = writeln!(out, "\n{}", table(&shown, root, redaction, width));
+            out.push('\n');
+            list(&mut out, &shown, root, page);
         }
-        out.push_str(&summary(&healthy, shown.len(), listing));
-        out.push_str(&leases(survey, index, listing, width));
+        out.push_str(&summary(&healthy, shown.len()));
+        out.push_str(&leases(survey, index, page.listing, page.width));
     }
     out
 }
@@ -122,118 +154,103 @@ pub fn lease_style(lease: &SurveyedLease) -> (Style, char) {
     (colour.on_default(), sign)
 }
 
-fn split<'a>(locks: &[&'a SurveyedLock], listing: Listing) -> (Vec<&'a SurveyedLock>, Vec<&'a SurveyedLock>) {
-    let (mut shown, healthy): (Vec<_>, Vec<_>) =
-        locks.iter().copied().partition(|lock| listing == Listing::All || !is_healthy(lock));
-    let worst = |agent: &Option<String>| shown_worst(locks, agent.as_deref());
-    shown.sort_by_cached_key(|lock| {
-        let verdict = lock.judgement.verdict;
-        (Reverse(worst(&lock.agent)), lock.agent.clone(), Reverse(verdict), Reverse(lock.evidence.age))
-    });
-    (shown, healthy)
-}
-
-fn shown_worst(locks: &[&SurveyedLock], agent: Option<&str>) -> Option<Verdict> {
-    locks.iter().filter(|lock| lock.agent.as_deref() == agent).map(|lock| lock.judgement.verdict).max()
-}
-
-fn heading(root: &SurveyedRoot) -> String {
-    let path = format!("{BOLD}{}{BOLD:#}", words::path(&root.path));
-    match &root.install {
-        Some(install) => format!("{path}  {DIM}{} · {}{DIM:#}", openclaw(install), gateway(&install.gateway)),
-        None => path,
+fn heading(out: &mut String, root: &SurveyedRoot, width: usize) {
+    let path = words::path(&root.path);
+    let _ = write!(out, "{BOLD}{path}{BOLD:#}");
+    if let Some(install) = &root.install {
+        let text = installed(install);
+        let fits = path.width() + text.width() + 2 <= width;
+        let _ = write!(out, "{}{DIM}{text}{DIM:#}", if fits { "  " } else { "\n  " });
     }
+    out.push('\n');
 }
 
-fn openclaw(install: &Install) -> String {
-    match (&install.version, install.era) {
-        (Some(version), _) => format!("OpenClaw {version}"),
-        (None, Era::Sqlite) => "OpenClaw 2026.8.1 or later".to_owned(),
-        (None, Era::File) => "OpenClaw, version unknown".to_owned(),
-        (None, Era::Unknown) => "nothing that tells the version of OpenClaw".to_owned(),
-    }
-}
-
-fn gateway(gateway: &Gateway) -> String {
-    let state = match gateway.state {
-        GatewayState::Running => "gateway running",
-        GatewayState::Starting => "gateway starting",
-        GatewayState::Down => "gateway down",
-        GatewayState::Unknown => return format!("gateway unknown: {}", gateway.how),
-    };
-    match (gateway.pid, gateway.up) {
-        (Some(pid), Some(up)) => format!("{state} (pid {pid}, up {})", duration(up)),
-        (Some(pid), None) => format!("{state} (pid {pid})"),
-        _ => state.to_owned(),
-    }
-}
-
-/// A line of facts for each lock, and below it what names the lock: short lines, so that nothing wraps in a
-/// narrow terminal and paths can be copied.
-fn table(locks: &[&SurveyedLock], root: &SurveyedRoot, redaction: Redactor, width: usize) -> String {
+/// A line of facts for each lock, and below it whose it is and where it lies, so that paths can be copied.
+fn list(out: &mut String, rows: &[Row<'_>], root: &SurveyedRoot, page: Page<'_>) {
     let mut builder = Builder::default();
-    builder.push_record(["VERDICT", "OWNER", "AGE", "WHY"].map(|head| format!("{DIM}{head}{DIM:#}")));
-    for lock in locks {
-        let verdict = lock.judgement.verdict;
-        let colour = style(verdict);
+    let heads = ["EFFECT", "VERDICT", "OWNER", "AGE"];
+    builder.push_record(heads.map(|head| format!("{DIM}{head}{DIM:#}")));
+    for row in rows {
+        let verdict = row.lock.judgement.verdict;
+        let (colour, sign) = mark(row);
         builder.push_record([
-            format!("{colour}{} {}{colour:#}", symbol(verdict), verdict.as_str()),
-            owner(&lock.evidence),
-            lock.evidence.age.map_or_else(|| "-".to_owned(), duration),
-            why(lock),
+            format!("{colour}{sign} {}{colour:#}", effect(verdict, row.effect)),
+            verdict.as_str().to_owned(),
+            owner(&row.lock.evidence),
+            row.lock.evidence.age.map_or_else(|| "-".to_owned(), duration),
         ]);
     }
     let mut table = builder.build();
-    table.with(tabled::settings::Style::empty()).with(Padding::new(2, 0, 0, 0));
+    table.with(tabled::settings::Style::empty()).with(Padding::new(1, 1, 0, 0));
     let text = table.to_string();
-    let mut rows = text.lines();
-    let mut out = rows.next().unwrap_or_default().trim_end().to_owned();
-    for (row, lock) in rows.zip(locks) {
-        let _ = write!(out, "\n{}", row.trim_end());
-        for line in naming(lock, root, redaction, width) {
-            let _ = write!(out, "\n    {line}");
-        }
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let fits = lines.iter().all(|line| plain_width(line) <= page.width);
+    if fits {
+        let _ = writeln!(out, "{}", lines[0]);
     }
-    out
+    for (at, row) in rows.iter().enumerate() {
+        if fits {
+            let _ = writeln!(out, "{}", lines[at + 1]);
+        } else {
+            in_lines(out, row, page.width);
+        }
+        naming(out, row.lock, root, page);
+    }
 }
 
-/// The session's key, the lock's path within the install, and what is worth a sentence.
-fn naming(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor, width: usize) -> Vec<String> {
+/// The same where a table does not fit.
+fn in_lines(out: &mut String, row: &Row<'_>, width: usize) {
+    let verdict = row.lock.judgement.verdict;
+    let (colour, sign) = mark(row);
+    let _ = writeln!(out, " {colour}{sign} {}{colour:#} ({})", effect(verdict, row.effect), verdict.as_str());
+    let age = row.lock.evidence.age.map_or_else(String::new, |age| format!(", {} old", duration(age)));
+    prose(out, &format!("{}{age}", owner(&row.lock.evidence)), width, 3, Style::new());
+}
+
+/// Colour and symbol of what it does to people; of one in order, of its verdict.
+fn mark(row: &Row<'_>) -> (Style, char) {
+    match row.severity {
+        Some(severity) => (of_severity(severity), super::style::symbol(severity)),
+        None => (style(row.lock.judgement.verdict), symbol(row.lock.judgement.verdict)),
+    }
+}
+
+/// Without our styling, which takes no room.
+fn plain_width(line: &str) -> usize {
+    anstream::adapter::strip_str(line).to_string().width()
+}
+
+/// Whose it is, why, where it lies, and what is worth a sentence.
+fn naming(out: &mut String, lock: &SurveyedLock, root: &SurveyedRoot, page: Page<'_>) {
+    let key = lock.session_key.as_deref().map(|key| Name::of_key(&page.redaction.key(key)).with_agent());
+    let name = key.map_or_else(String::new, |name| format!("{name}: "));
+    prose(out, &format!("{name}{}", why(&lock.judgement)), page.width, 3, Style::new());
     let path = lock.path();
-    let relative = words::path(path.strip_prefix(&root.path).unwrap_or(&path));
-    let key = |key: &String| printable(&redaction.key(key)).into_owned();
-    let mut lines: Vec<String> = lock.session_key.iter().map(key).collect();
-    lines.push(format!("{DIM}{relative}{DIM:#}"));
+    let _ = writeln!(out, "   {DIM}{}{DIM:#}", words::path(path.strip_prefix(&root.path).unwrap_or(&path)));
     let limit = lock.evidence.limit.as_ref().filter(|_| lock.judgement.verdict == Verdict::Overdue);
     let limit = limit.map(|limit| format!("limit {}: {}", duration(limit.after), limit.source));
-    for sentence in limit.into_iter().chain(lock.note().map(|note| note.into_owned())) {
-        lines.extend(words::wrapped(&sentence, width.saturating_sub(4)));
-    }
-    lines
-}
-
-fn why(lock: &SurveyedLock) -> String {
-    let judgement = &lock.judgement;
-    let reasons: Vec<&str> = judgement.reasons.iter().copied().map(Reason::as_str).collect();
-    match (reasons.is_empty(), judgement.verdict) {
-        (false, _) => reasons.join(", "),
-        (true, Verdict::Overdue) => "past its limit".to_owned(),
-        (true, _) => super::lock_words::in_short(judgement.rule).to_owned(),
+    let reasons: Vec<&str> = lock.judgement.reasons.iter().copied().map(Reason::as_str).collect();
+    let codes = (page.verbose && !reasons.is_empty()).then(|| format!("reasons: {}", reasons.join(", ")));
+    let rule = page.verbose.then(|| format!("rule: {}", lock.judgement.rule.as_str()));
+    let note = lock.note().map(|note| note.into_owned());
+    for sentence in limit.into_iter().chain(note).chain(codes).chain(rule) {
+        prose(out, &sentence, page.width, 3, DIM);
     }
 }
 
-fn summary(healthy: &[&SurveyedLock], shown: usize, listing: Listing) -> String {
-    if healthy.is_empty() && shown == 0 {
-        return "  No locks.\n".to_owned();
+fn summary(healthy: &[Row<'_>], shown: usize) -> String {
+    match (healthy.len(), shown) {
+        (0, 0) => return "  No locks.\n".to_owned(),
+        (0, _) => return String::new(),
+        _ => {}
     }
-    if listing == Listing::All || healthy.is_empty() {
-        return String::new();
-    }
-    let mut verdicts: Vec<Verdict> = healthy.iter().map(|lock| lock.judgement.verdict).collect();
+    let mut verdicts: Vec<Verdict> = healthy.iter().map(|row| row.lock.judgement.verdict).collect();
     verdicts.sort_unstable();
-    let counts: Vec<String> =
-        verdicts.chunk_by(|a, b| a == b).map(|same| format!("{} {}", same.len(), same[0].as_str())).collect();
+    let counts: Vec<String> = verdicts
+        .chunk_by(|a, b| a == b)
+        .map(|same| format!("{} {}", same.len(), effect(same[0], Effect::Untidy)))
+        .collect();
     let other = if shown > 0 { "other lock" } else { "lock" };
     let green = AnsiColor::Green.on_default();
-    format!("  {green}✓{green:#} {}: {}.\n", count(healthy.len(), other), counts.join(", "))
+    format!(" {green}✓{green:#} {}: {}.\n", count(healthy.len(), other), counts.join(", "))
 }

@@ -28,8 +28,8 @@ impl Severity {
     }
 }
 
-/// What a fact does to people.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+/// What a fact does to people; the worst sorts first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
     /// Nothing can answer: the gateway is down, refused to start, or answers nobody, and is meant to run.
     NobodyIsAnswered,

@@ -143,12 +143,12 @@ fn the_next_command_reads_the_same_logs() {
     fs::write(&log, text.replace("2026-11-22", "2020-11-22")).expect("log");
     let log = log.to_str().expect("UTF-8").to_owned();
     let run = env.run(&["diagnose", "--log", &log]).exits(1);
-    let command = format!("lockdoctor report --log {log} -o report.html\n");
+    let command = format!("lockdoctor report --log {log} ·");
     assert!(run.stdout.contains(&command), "{run:#?}");
     assert!(run.stdout.lines().all(|line| line.trim_end() == line), "{run:#?}");
     // What is typed counts, also where it is what would be read anyway of logs that nobody named.
     let run = env.run(&["diagnose", "--log", &log, "--since", "24h"]).exits(0);
-    let command = format!("lockdoctor report --log {log} --since 24h -o report.html\n");
+    let command = format!("lockdoctor report --log {log} --since 24h ·");
     assert!(run.stdout.contains(&command), "{run:#?}");
 }
 
@@ -158,7 +158,7 @@ fn one_line_is_one_line() {
     let line = fs::read_to_string(fixture("2026.1.24-3/S1-console-1.txt")).expect("fixture");
     let line = line.lines().next().expect("a line").to_owned() + "\n";
     let run = piped(&env, &["diagnose", "--log", "-"], &line);
-    assert!(run.stdout.contains("From 1 log (1 line, "), "{run:#?}");
+    assert!(run.stdout.contains("read: 1 log, 1 line, "), "{run:#?}");
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn stale_and_leaked_locks_are_found() {
         assert!(named.ends_with(lock.file_name().expect("name").to_str().expect("UTF-8")), "{named}");
         assert!(finding["advice"].to_string().contains("lockdoctor reclaim --yes"), "{finding:#}");
     }
-    // The most serious comes first.
+    // OpenClaw frees both by itself; nearer to a cause comes first.
     assert_eq!(codes(&json)[0], "leaked-lock");
 }
 

@@ -267,6 +267,7 @@ fn nothing_that_others_wrote_reaches_the_terminal_as_it_is() {
         vec!["scan", "--all", "--state-dir", &state],
         vec!["scan", "--all", "--format", "json", "--state-dir", &state],
         vec!["scan", "--all", "--format", "ndjson", "--state-dir", &state],
+        vec!["status", "--log", &log, "--state-dir", &state],
         vec!["diagnose", "--log", &log, "--state-dir", &state],
         vec!["diagnose", "--no-redact", "-v", "--log", &log, "--state-dir", &state],
         vec!["diagnose", "--json", "--log", &log, "--state-dir", &state],

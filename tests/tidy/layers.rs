@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{Source, sources};
 
 /// The parts of `src`, each with a line on what it is. A part imports only parts that stand above it here.
-const LAYERS: [(&str, &str); 23] = [
+const LAYERS: [(&str, &str); 24] = [
     ("sys", "raw system calls"),
     ("clock", "the time that is judged by"),
     ("exit", "exit codes"),
@@ -21,6 +21,7 @@ const LAYERS: [(&str, &str); 23] = [
     ("install", "one state directory"),
     ("survey", "paths to judged locks"),
     ("diagnosis", "events, locks and sessions as findings"),
+    ("answer", "what a person is told"),
     ("examination", "brings together what a diagnosis needs"),
     ("reclaim", "the one part that changes a watched directory"),
     ("report", "verdicts and findings as text"),

@@ -6,15 +6,16 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::range::{Range, Threshold};
+use crate::answer::{Answer, Weight, title};
 use crate::examination::Examination;
 use crate::openclaw::lock_kind::{LockKind, Management};
 use crate::openclaw::version::Era;
 use crate::redact::Redactor;
-use crate::survey::{NOTHING_YET, ProblemSeverity, Survey, SurveyedLock};
+use crate::survey::{NOTHING_YET, Survey, SurveyedLock};
 use crate::verdict::self_heal::{SelfHeal, predict};
 use crate::verdict::severity::{Effect, Severity};
 use crate::verdict::{Reason, Verdict};
-use crate::words::{self, count, duration};
+use crate::words::{count, duration};
 
 /// The state of the service; the worst that was found is the answer, and CRITICAL goes before all else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,7 +121,7 @@ impl Metric {
             Self::Other => format!("{} of another kind to look at", count(number, "lock")),
             Self::Held => format!("{value} held"),
             Self::Oldest => format!("oldest held for {}", duration(Duration::from_secs(value))),
-            Self::Unjudged => format!("{value} not to be judged from here"),
+            Self::Unjudged => format!("{value} not judged"),
         }
     }
 }
@@ -182,26 +183,27 @@ impl Report {
             .into_iter()
             .map(|metric| Measured {
                 metric,
-                value: measure(metric, survey, examination, redaction),
+                value: measure(metric, survey, examination),
                 warning: typed(warning, metric).or_else(|| metric.default_warning()),
                 critical: typed(critical, metric).or_else(|| metric.default_critical()),
             })
             .collect();
-        let incomplete: Vec<_> =
-            survey.problems.iter().filter(|p| p.severity == ProblemSeverity::Incomplete).collect();
-        let unseen = !incomplete.is_empty() || examination.unjudged() > 0;
-        let unseen = if unseen { Status::Unknown } else { Status::Ok };
+        let answer = &examination.answer;
+        let unseen = if answer.is_blind() { Status::Unknown } else { Status::Ok };
         let status = measured.iter().map(Measured::status).max().unwrap_or(Status::Ok).max(unseen);
-
-        let mut phrases: Vec<String> =
-            measured.iter().filter(|m| m.status() != Status::Ok).map(|m| m.metric.phrase(m.value)).collect();
-        let mut sick = sick(survey, examination, redaction);
-        if let (Some(worst), Some(first)) = (sick.first(), phrases.first_mut()) {
-            let _ = write!(first, " ({})", worst.1);
+        let mut sick = sick(survey, answer, redaction);
+        let mut phrases = Vec::new();
+        if answer.needs_attention() {
+            phrases.push(match worst(examination).or_else(|| sick.first().map(|(short, _)| short.clone())) {
+                Some(worst) => format!("{} ({worst})", answer.headline),
+                None => answer.headline.clone(),
+            });
         }
-        if let Some(problem) = incomplete.first() {
-            phrases.push(format!("{}: {}", words::path(&problem.path), problem.what));
-        }
+        let typed = |m: &&Measured| !matches!(m.metric, Metric::Critical | Metric::Warning);
+        let alerts = measured.iter().filter(typed).filter(|m| m.status() != Status::Ok);
+        phrases.extend(alerts.map(|m| m.metric.phrase(m.value)));
+        let essential = answer.blind_spots.iter().find(|spot| spot.weight == Weight::Essential);
+        phrases.extend(essential.map(|spot| spot.text.trim_end_matches('.').to_owned()));
         phrases.extend(background(&measured, survey));
         Self {
             status,
@@ -250,7 +252,7 @@ fn typed(thresholds: &[Threshold], metric: Metric) -> Option<Range> {
     thresholds.iter().rev().find(|threshold| threshold.metric == metric).map(|t| t.range.clone())
 }
 
-fn measure(metric: Metric, survey: &Survey, examination: &Examination, redaction: Redactor) -> u64 {
+fn measure(metric: Metric, survey: &Survey, examination: &Examination) -> u64 {
     let number = |wanted: &dyn Fn(&SurveyedLock) -> bool| {
         survey.locks.iter().filter(|lock| wanted(lock)).count() as u64
     };
@@ -258,8 +260,8 @@ fn measure(metric: Metric, survey: &Survey, examination: &Examination, redaction
         |lock: &SurveyedLock, verdict: Verdict| is_managed(lock) && lock.judgement.verdict == verdict;
     let fails = |effect: &&Effect| matches!(effect, Effect::NextMessageFails | Effect::MessagesFail);
     match metric {
-        Metric::Critical => examination.things_at(Severity::Critical, redaction),
-        Metric::Warning => examination.things_at(Severity::Warning, redaction),
+        Metric::Critical => at(Severity::Critical, examination),
+        Metric::Warning => at(Severity::Warning, examination),
         Metric::Blocked => examination.effects.iter().filter(fails).count() as u64,
         Metric::StuckGuards => number(&|lock| lock.judgement.verdict == Verdict::StuckGuard),
         Metric::Stale => number(&|lock| managed(lock, Verdict::Stale)),
@@ -297,6 +299,28 @@ fn overtime(lock: &SurveyedLock) -> Option<Duration> {
     lock.evidence.age?.checked_sub(lock.evidence.limit.as_ref()?.after)
 }
 
+/// Findings of this severity, and locks of it that no finding names.
+fn at(severity: Severity, examination: &Examination) -> u64 {
+    let findings = examination.diagnosis.findings.iter().map(|finding| finding.severity);
+    let locks = examination.answer.unnamed_locks.iter().copied();
+    findings.chain(locks).filter(|each| *each == severity).count() as u64
+}
+
+/// The chat, or else the finding, that somebody has to know of first.
+fn worst(examination: &Examination) -> Option<String> {
+    let findings = &examination.diagnosis.findings;
+    let worst = findings.first().filter(|finding| finding.severity > Severity::Info)?;
+    let chat = examination.answer.chats.iter().find(|chat| chat.findings.first() == Some(&0));
+    let failed = match worst.messages_failed {
+        0 => String::new(),
+        failed => format!(", {} failed", count(usize::try_from(failed).unwrap_or(usize::MAX), "message")),
+    };
+    Some(match chat {
+        Some(chat) => format!("{}: {}{failed}", chat.name, title(worst.code)),
+        None => format!("{}{failed}", title(worst.code)),
+    })
+}
+
 fn self_heal(lock: &SurveyedLock, survey: &Survey) -> SelfHeal {
     let version = survey.roots[lock.root].install.as_ref().and_then(|install| install.version.as_ref());
     predict(&lock.evidence, lock.judgement.verdict, &lock.judgement.reasons, version)
@@ -320,8 +344,8 @@ fn background(measured: &[Measured], survey: &Survey) -> Vec<String> {
 }
 
 /// Locks at `warning` or above, the worst first: a name of a few words, and a line of its own.
-fn sick(survey: &Survey, examination: &Examination, redaction: Redactor) -> Vec<(String, String)> {
-    let severities = examination.severities(redaction);
+fn sick(survey: &Survey, answer: &Answer, redaction: Redactor) -> Vec<(String, String)> {
+    let severities = answer.locks.iter().copied();
     let mut locks: Vec<(&SurveyedLock, Option<Severity>)> = survey.locks.iter().zip(severities).collect();
     locks.retain(|(_, severity)| *severity > Some(Severity::Info));
     locks.sort_by_key(|(lock, severity)| {

@@ -1,0 +1,185 @@
+//! The chats: everything that was found about one conversation, as one entry.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{Name, Seen};
+use crate::diagnosis::input::{LockKind, Verdict};
+use crate::diagnosis::{Code, Finding};
+use crate::verdict::severity::Severity;
+
+/// How a chat fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChatState {
+    Answered,
+    /// What was looked at cannot tell.
+    Unknown,
+    /// Somebody waits, past what is usual.
+    Waiting,
+    /// The next message will fail.
+    Blocked,
+    /// A run makes no progress, or cannot end.
+    Stuck,
+    /// Messages failed or were lost.
+    Failing,
+}
+
+/// One conversation of which something is to be said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chat {
+    pub session_key: Option<String>,
+    pub session_id: Option<String>,
+    pub agent: Option<String>,
+    /// `telegram`, `slack`: where it takes place, if its key tells.
+    pub channel: Option<String>,
+    pub name: String,
+    pub state: ChatState,
+    pub severity: Severity,
+    pub since: Option<DateTime<Utc>>,
+    pub failed: u64,
+    pub waiting: u64,
+    /// What was found about it, the most serious first, by its place among the findings.
+    pub findings: Vec<usize>,
+}
+
+/// What tells one chat from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Identity {
+    key: Option<String>,
+    id: Option<String>,
+}
+
+/// The chats in the order of their worst finding, and the findings that are about none.
+pub(super) fn grouped(seen: &Seen<'_>) -> (Vec<Chat>, Vec<usize>) {
+    let mut chats: Vec<Chat> = Vec::new();
+    let mut others = Vec::new();
+    for (at, finding) in seen.findings.iter().enumerate() {
+        let Some(identity) = identity(finding, seen) else {
+            others.push(at);
+            continue;
+        };
+        match chats.iter_mut().find(|chat| is_same(chat, &identity)) {
+            Some(chat) => chat.add(at, finding),
+            None => chats.push(Chat::of(identity, at, finding)),
+        }
+    }
+    chats.extend(unjudged(seen, &chats));
+    chats.sort_by_key(|chat| std::cmp::Reverse((chat.severity, chat.state)));
+    (chats, others)
+}
+
+fn identity(finding: &Finding, seen: &Seen<'_>) -> Option<Identity> {
+    // The gateway's own trouble may name the session that it was seen in.
+    if matches!(finding.code, Code::GatewayDown | Code::StartRefused | Code::GatewayLock) {
+        return None;
+    }
+    let of_lane = || {
+        let lane = finding.lane.as_deref()?;
+        lane.strip_prefix("session:").or_else(|| lane.strip_prefix("nested:"))
+    };
+    let of_store = || {
+        let id = finding.session_id.as_deref()?;
+        let session = seen.facts.sessions.iter().find(|session| session.id.as_deref() == Some(id))?;
+        Some(seen.redactor.key(&session.key).into_owned())
+    };
+    let key = finding.session_key.clone().or_else(|| of_lane().map(str::to_owned)).or_else(of_store);
+    let id = finding.session_id.clone();
+    (key.is_some() || id.is_some()).then_some(Identity { key, id })
+}
+
+fn is_same(chat: &Chat, other: &Identity) -> bool {
+    match (&chat.session_key, &other.key) {
+        (Some(one), Some(other)) => one == other,
+        _ => chat.session_id.is_some() && chat.session_id == other.id,
+    }
+}
+
+impl Chat {
+    fn of(identity: Identity, at: usize, finding: &Finding) -> Self {
+        let name = identity.key.as_deref().map(Name::of_key);
+        let agent = finding.agent.clone().or_else(|| name.as_ref()?.agent.clone());
+        let text = match (&name, &identity.id) {
+            (Some(name), _) => name.text.clone(),
+            (None, Some(id)) => format!("session {}", id.get(..8).unwrap_or(id)),
+            (None, None) => "a chat".to_owned(),
+        };
+        Self {
+            name: agent.as_ref().map_or_else(|| text.clone(), |agent| format!("{text} ({agent})")),
+            agent,
+            channel: name.and_then(|name| name.channel),
+            session_key: identity.key,
+            session_id: identity.id,
+            state: state(finding),
+            severity: finding.severity,
+            since: finding.first_seen,
+            failed: finding.messages_failed,
+            waiting: finding.messages_waiting,
+            findings: vec![at],
+        }
+    }
+
+    /// Findings come the most serious first, so the first decides; one failure told twice is one.
+    fn add(&mut self, at: usize, finding: &Finding) {
+        self.findings.push(at);
+        self.session_key = self.session_key.take().or_else(|| finding.session_key.clone());
+        self.session_id = self.session_id.take().or_else(|| finding.session_id.clone());
+        if finding.severity == Severity::Info && self.severity > Severity::Info {
+            return;
+        }
+        self.state = self.state.max(state(finding));
+        self.failed = self.failed.max(finding.messages_failed);
+        self.waiting = self.waiting.max(finding.messages_waiting);
+    }
+}
+
+fn state(finding: &Finding) -> ChatState {
+    if finding.severity == Severity::Info {
+        return ChatState::Answered;
+    }
+    match finding.code {
+        Code::StuckRun | Code::LaneStuck | Code::StuckSession => ChatState::Stuck,
+        Code::OverdueLock | Code::LaneWait | Code::SlowModelCall if finding.messages_failed == 0 => {
+            ChatState::Waiting
+        }
+        Code::StaleLock | Code::LeakedLock | Code::StuckGuard | Code::LeaseStuck | Code::OrphanLock
+            if finding.messages_failed == 0 =>
+        {
+            ChatState::Blocked
+        }
+        _ => ChatState::Failing,
+    }
+}
+
+/// Chats of whose lock nothing here can tell whether it is in use.
+fn unjudged(seen: &Seen<'_>, known: &[Chat]) -> Vec<Chat> {
+    let cannot_tell = seen.facts.locks.iter().filter(|lock| {
+        lock.kind == LockKind::Session && matches!(lock.verdict, Verdict::Foreign | Verdict::Indeterminate)
+    });
+    let unknown = cannot_tell.filter_map(|lock| {
+        let key = lock.session_key.as_deref().map(|key| seen.redactor.key(key).into_owned());
+        let identity = Identity { key, id: lock.session_id.clone() };
+        if known.iter().any(|chat| is_same(chat, &identity)) {
+            return None;
+        }
+        let name = identity.key.as_deref().map(Name::of_key);
+        let text = name.as_ref().map_or_else(
+            || format!("session {}", lock.session_id.as_deref().unwrap_or("of an unknown id")),
+            |name| name.text.clone(),
+        );
+        Some(Chat {
+            name: lock.agent.as_ref().map_or_else(|| text.clone(), |agent| format!("{text} ({agent})")),
+            agent: lock.agent.clone(),
+            channel: name.and_then(|name| name.channel),
+            session_key: identity.key,
+            session_id: identity.id,
+            state: ChatState::Unknown,
+            severity: Severity::Info,
+            since: lock.created_at,
+            failed: 0,
+            waiting: 0,
+            findings: Vec::new(),
+        })
+    });
+    unknown.collect()
+}

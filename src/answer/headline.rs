@@ -1,0 +1,86 @@
+//! The answer in one line.
+
+use super::{Chat, ChatState, Seen};
+use crate::diagnosis::input::GatewayState;
+use crate::diagnosis::{Code, Finding};
+use crate::verdict::severity::Severity;
+use crate::words::count;
+
+/// What the line counts.
+pub(super) struct Parts<'a> {
+    pub(super) seen: Seen<'a>,
+    pub(super) chats: &'a [Chat],
+    /// Findings about no chat.
+    pub(super) others: &'a [usize],
+    /// Locks at `warning` or above that no finding names.
+    pub(super) unnamed: &'a [Severity],
+    pub(super) leftovers: usize,
+    /// Something that had to be looked at could not be.
+    pub(super) is_blind: bool,
+}
+
+impl Parts<'_> {
+    /// Trouble in numbers, the worst first; else what makes it sure that there is none.
+    pub(super) fn sentence(&self) -> String {
+        let mut parts = self.trouble();
+        if parts.is_empty() {
+            parts.push(self.good_news().to_owned());
+        } else if self.is_blind {
+            parts.push("not everything could be looked at".to_owned());
+        }
+        if self.leftovers > 0 {
+            parts.push(count(self.leftovers, "leftover"));
+        }
+        parts.join(" · ")
+    }
+
+    fn trouble(&self) -> Vec<String> {
+        let others = self.others.iter().map(|at| &self.seen.findings[*at]);
+        let others: Vec<&Finding> = others.filter(|finding| finding.severity > Severity::Info).collect();
+        let (gateway, others): (Vec<&Finding>, Vec<&Finding>) = others
+            .into_iter()
+            .partition(|finding| matches!(finding.code, Code::GatewayDown | Code::StartRefused));
+        let gateway = gateway.first().map(|finding| {
+            let state = if finding.code == Code::StartRefused { "refuses to start" } else { "is down" };
+            format!("The gateway {state}: no chat is answered")
+        });
+        let say = |state: ChatState, noun: &str, one: &str, many: &str| {
+            let serious = |chat: &&Chat| chat.state == state && chat.severity > Severity::Info;
+            let number = self.chats.iter().filter(serious).count();
+            let verb = if number == 1 { one } else { many };
+            (number > 0).then(|| format!("{} {verb}", count(number, noun)))
+        };
+        let rest = |severity: Severity, noun: &str| {
+            let findings = others.iter().map(|finding| finding.severity);
+            let number =
+                findings.chain(self.unnamed.iter().copied()).filter(|each| *each == severity).count();
+            (number > 0).then(|| count(number, noun))
+        };
+        [
+            gateway,
+            say(ChatState::Failing, "chat", "gets no answer", "get no answer"),
+            say(ChatState::Blocked, "chat", "is blocked", "are blocked"),
+            say(ChatState::Stuck, "run", "is stuck", "are stuck"),
+            say(ChatState::Waiting, "chat", "waits", "wait"),
+            rest(Severity::Critical, "other problem"),
+            rest(Severity::Warning, "warning"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    fn good_news(&self) -> &'static str {
+        let gateways = &self.seen.facts.gateways;
+        let all = |state: GatewayState| {
+            !gateways.is_empty() && gateways.iter().all(|gateway| gateway.state == state)
+        };
+        match (self.is_blind, self.seen.log_read) {
+            (true, _) => "Cannot tell whether every chat is answered: not everything could be looked at",
+            (false, _) if all(GatewayState::Down) => "The gateway is not running; nothing else is wrong",
+            (false, false) => "No lock blocks a chat",
+            (false, true) if all(GatewayState::Running) => "Every chat is answered",
+            (false, true) => "Nothing keeps a chat from being answered",
+        }
+    }
+}

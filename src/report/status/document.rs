@@ -1,0 +1,131 @@
+//! `lockdoctor/status/v1`: the same document from `lockdoctor status --json` and from the daemon's `/status.json`.
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::answer::{Answer, BlindSpot, ChatState};
+use crate::diagnosis::input::GatewayFact;
+use crate::diagnosis::{Finding, LaneReport};
+use crate::install::Install;
+use crate::verdict::severity::Severity;
+use crate::words::{millis, rfc3339};
+
+pub const SCHEMA: &str = "lockdoctor/status/v1";
+
+/// `L`: the locks; `M`: what else whoever answers knows, its keys beside the others.
+#[derive(Debug, Serialize)]
+pub struct Document<'a, L, M> {
+    pub schema: &'static str,
+    pub generated_at: String,
+    pub version: &'static str,
+    pub host: Option<String>,
+    pub headline: &'a str,
+    /// Of the worst that is known; null: nothing at all.
+    pub severity: Option<Severity>,
+    pub gateways: Vec<Gateway>,
+    pub chats: Vec<Chat<'a>>,
+    pub findings: &'a [Finding],
+    pub locks: L,
+    pub lanes: &'a [LaneReport],
+    pub blind_spots: &'a [BlindSpot],
+    #[serde(flatten)]
+    pub more: M,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Gateway {
+    /// The state directory.
+    pub path: String,
+    pub era: &'static str,
+    pub openclaw_version: Option<String>,
+    pub state: &'static str,
+    pub pid: Option<u32>,
+    pub up_ms: Option<u64>,
+    /// How its state is known.
+    pub how: &'static str,
+    /// Whether its port answered; null: not asked.
+    pub answers: Option<bool>,
+}
+
+/// A chat of which something is to be said.
+#[derive(Debug, Serialize)]
+pub struct Chat<'a> {
+    pub session_key: Option<&'a str>,
+    pub session_id: Option<&'a str>,
+    pub agent: Option<&'a str>,
+    pub channel: Option<&'a str>,
+    pub name: &'a str,
+    pub state: ChatState,
+    pub severity: Severity,
+    pub since: Option<String>,
+    pub messages_failed: u64,
+    pub messages_waiting: u64,
+    /// The code of the finding that decides.
+    pub finding: Option<&'static str>,
+}
+
+/// What is the same whoever answers.
+pub fn document<'a, L, M>(
+    answer: &'a Answer,
+    findings: &'a [Finding],
+    now: DateTime<Utc>,
+    gateways: Vec<Gateway>,
+    locks: L,
+    lanes: &'a [LaneReport],
+    more: M,
+) -> Document<'a, L, M> {
+    Document {
+        schema: SCHEMA,
+        generated_at: rfc3339(now),
+        version: env!("CARGO_PKG_VERSION"),
+        host: host(),
+        headline: &answer.headline,
+        severity: answer.severity,
+        gateways,
+        chats: answer.chats.iter().map(|chat| shown(chat, findings)).collect(),
+        findings,
+        locks,
+        lanes,
+        blind_spots: &answer.blind_spots,
+        more,
+    }
+}
+
+fn shown<'a>(chat: &'a crate::answer::Chat, findings: &[Finding]) -> Chat<'a> {
+    Chat {
+        session_key: chat.session_key.as_deref(),
+        session_id: chat.session_id.as_deref(),
+        agent: chat.agent.as_deref(),
+        channel: chat.channel.as_deref(),
+        name: &chat.name,
+        state: chat.state,
+        severity: chat.severity,
+        since: chat.since.map(rfc3339),
+        messages_failed: chat.failed,
+        messages_waiting: chat.waiting,
+        finding: chat.findings.first().map(|at| findings[*at].code.as_str()),
+    }
+}
+
+/// The gateway of one state directory; `fact`: what its load and its port told.
+pub fn gateway(path: &Path, install: &Install, fact: Option<&GatewayFact>) -> Gateway {
+    let gateway = &install.gateway;
+    Gateway {
+        path: path.to_string_lossy().into_owned(),
+        era: install.era.as_str(),
+        openclaw_version: install.version.as_ref().map(ToString::to_string),
+        state: gateway.state.as_str(),
+        pid: gateway.pid,
+        up_ms: gateway.up.map(millis),
+        how: gateway.how,
+        answers: fact.and_then(|fact| fact.answers),
+    }
+}
+
+/// This machine's name.
+pub fn host() -> Option<String> {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    (!name.is_empty()).then_some(name)
+}
