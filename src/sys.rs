@@ -22,6 +22,18 @@ fn set_lease(fd: BorrowedFd<'_>, kind: i32) -> io::Result<()> {
     if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Does `what` with the file-system uid `uid`, if the kernel lets us take it on (setfsuid(2), CAP_SETUID). It is this
+/// thread's own, and ours again afterwards.
+pub(crate) fn with_fs_uid<T>(uid: u32, what: impl FnOnce() -> T) -> T {
+    // SAFETY: setfsuid takes a number and touches no memory of ours. It reports no error: without the right to it
+    // nothing changes.
+    let before = unsafe { libc::setfsuid(uid) };
+    let result = what();
+    // SAFETY: as above.
+    unsafe { libc::setfsuid(before as u32) };
+    result
+}
+
 /// Ignores SIGIO for the life of the process.
 ///
 /// Should somebody open a lock for writing during the microsecond in which we hold a lease on it, the kernel

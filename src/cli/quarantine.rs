@@ -93,7 +93,9 @@ fn list(common: &Common, homes: &[Rc<Directory>]) -> anyhow::Result<Exit> {
             }
             for file in &files {
                 let at = file.at.map_or_else(|| "-".to_owned(), rfc3339);
-                let (verdict, reasons) = (&file.subject.verdict, file.subject.reasons.join(","));
+                let verdict = &file.subject.verdict;
+                let reasons: Vec<String> = file.subject.reasons.iter().map(ToString::to_string).collect();
+                let reasons = reasons.join(",");
                 writeln!(out, "{}  {at}  {verdict} ({reasons})  {}", file.id, file.subject.lock)?;
             }
         }

@@ -14,6 +14,7 @@ use crate::examination::{Examination, LogModel, consult, logs, mark_timed_out_ru
 use crate::exit::Exit;
 use crate::gatewaylog::{Source, SourceSummary};
 use crate::reclaim::breaker::Breaker;
+use crate::reclaim::policy::{self, Permission, Policy};
 use crate::reclaim::run::{Attempt, AttemptResult, Run, Step};
 use crate::report::reclaimed;
 use crate::settings::bounds::duration;
@@ -21,11 +22,6 @@ use crate::survey::{ProblemSeverity, Scope, Survey, SurveyedLock, first_look};
 use crate::verdict::severity::Severity;
 use crate::verdict::{Settle, Verdict};
 use crate::words::{self, count, wrapped};
-
-/// How long a lock must look the same before it is reclaimed.
-const SETTLE: Duration = Duration::from_secs(2);
-/// The owner of a leaked lock lives, so more patience costs little and rules more out.
-const SETTLE_LEAKED: Duration = Duration::from_secs(5);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -64,6 +60,9 @@ pub struct ReclaimArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct PolicyArgs {
     /// How long a lock must look the same, unchanged, before it is freed [default: 2s; leaked: 5s].
+    ///
+    /// At least 1s where the owner lives (it must also have been seen idle since it closed the file), and 15m where
+    /// its process cannot be looked at from here.
     #[arg(long, value_name = "DUR", env = "LOCKDOCTOR_SETTLE", value_parser = duration)]
     pub settle: Option<Duration>,
     /// Leave locks alone whose owner lives, even if it has closed the file.
@@ -75,29 +74,18 @@ pub struct PolicyArgs {
     /// transcript forks; up to 2026.5.7 its release also deletes the next owner's lock.
     #[arg(long, env = "LOCKDOCTOR_ABANDONED")]
     pub abandoned: bool,
-    /// Switch the circuit breaker off (three times the same lock in ten minutes). For torture tests.
+    /// Switch the circuit breaker off, which slows down how often one live process's leaks are freed. For torture tests.
     #[arg(long, hide_short_help = true)]
     pub no_breaker: bool,
 }
 
 impl PolicyArgs {
-    pub fn settle(&self) -> Settle {
-        let stale = self.settle.unwrap_or(SETTLE);
-        let leaked = self.settle.unwrap_or(SETTLE_LEAKED);
-        Settle { dead: stale, stale, leaked }
-    }
-
-    pub fn breaker(&self) -> Breaker {
-        if self.no_breaker { Breaker::OFF } else { Breaker::DEFAULT }
-    }
-
-    /// Whether a lock of this verdict may be reclaimed at all.
-    pub fn allows(&self, verdict: Verdict) -> bool {
-        match verdict {
-            Verdict::Stale => true,
-            Verdict::Leaked => !self.keep_leaked,
-            Verdict::Overdue => self.abandoned,
-            _ => false,
+    pub fn policy(&self) -> Policy {
+        Policy {
+            settle: policy::settle_of(self.settle),
+            leaked: Permission::granted_if(!self.keep_leaked),
+            abandoned: Permission::granted_if(self.abandoned),
+            breaker: if self.no_breaker { Breaker::OFF } else { Breaker::DEFAULT },
         }
     }
 }
@@ -107,14 +95,18 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
     let scope = Scope::resolve(&args.paths, &common.state_dir, &view)?;
     let started = Instant::now();
     let survey = first_look(&scope, &mut view);
-    let settle = args.policy.settle();
+    let mut policy = args.policy.policy();
+    if args.id.is_some() {
+        // Somebody looked at this very lock.
+        policy.breaker = Breaker::OFF;
+    }
     let step = if args.yes { Step::Act } else { Step::Plan };
-    let mut run = Run::new(survey, started, settle, args.policy.breaker());
-    run.limit_to(args.max, args.id.as_deref(), |verdict| args.policy.allows(verdict));
+    let mut run = Run::new(survey, started, policy);
+    run.limit_to(args.max, args.id.as_deref());
     if args.policy.abandoned && find_abandoned(&mut run.survey)? {
         run.take_up_abandoned(args.id.as_deref());
     }
-    say_what_takes_time(common, run.pending(), &settle)?;
+    say_what_takes_time(common, run.pending(), &policy.settle)?;
     run.carry_out(step, &mut view);
     // A timer's mail is read for what was missed.
     if args.quiet {

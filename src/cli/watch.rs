@@ -13,9 +13,7 @@ use crate::settings::bounds::duration;
 use crate::watch::log::{self, LogFormat, LogLevel};
 use crate::watch::notify::command::CommandLine;
 use crate::watch::notify::restart::RestartPolicy;
-use crate::watch::options::{
-    Listen, LogSources, Logs, Mandate, Options, Permission, Policy, Ready, Run, Telling, What,
-};
+use crate::watch::options::{Listen, LogSources, Logs, Mandate, Options, Ready, Run, Telling, What};
 use crate::watch::{Daemon, Ended, Reread};
 
 /// Learns at once what happens to locks; shows it, tells it, and with --reclaim acts.
@@ -150,17 +148,7 @@ pub fn options(common: &Common, args: &WatchArgs) -> anyhow::Result<Options> {
     } else {
         What::Named { state_dirs: common.state_dir.clone(), paths: args.paths.clone() }
     };
-    let permission = |granted| if granted { Permission::Granted } else { Permission::Withheld };
-    let mandate = if args.reclaim {
-        Mandate::Reclaim(Policy {
-            settle: args.policy.settle(),
-            leaked: permission(!args.policy.keep_leaked),
-            abandoned: permission(args.policy.abandoned),
-            breaker: args.policy.breaker(),
-        })
-    } else {
-        Mandate::Watch
-    };
+    let mandate = if args.reclaim { Mandate::Reclaim(args.policy.policy()) } else { Mandate::Watch };
     let command = |flag: &str, text: &Option<String>| match text {
         Some(line) if args.shell => Ok(Some(CommandLine::Shell(line.clone()))),
         Some(line) => line.parse().map(Some).map_err(|error| anyhow::anyhow!("{flag}: {error}")),

@@ -3,11 +3,13 @@
 
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -33,13 +35,29 @@ pub enum Order {
 pub fn play(title: &str) -> anyhow::Result<()> {
     rustix::thread::set_name(&CString::new(title)?)?;
     let mut open = Vec::new();
-    for line in std::io::stdin().lock().lines() {
-        let order = serde_json::from_str(&line?).context("an order")?;
+    let mut orders = BufReader::new(std::io::stdin());
+    loop {
+        let mut line = String::new();
+        if orders.buffer().is_empty() {
+            wait_as_node_does()?;
+        }
+        if orders.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let order = serde_json::from_str(&line).context("an order")?;
         let answer = carry_out(order, &mut open)?;
         let mut out = std::io::stdout().lock();
         writeln!(out, "{answer}")?;
         out.flush()?;
     }
+}
+
+/// In an event loop, so that it is seen to be idle.
+fn wait_as_node_does() -> std::io::Result<()> {
+    let events = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    epoll::add(&events, std::io::stdin(), epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
+    let mut ready = Vec::with_capacity(1);
+    rustix::io::retry_on_intr(|| epoll::wait(&events, spare_capacity(&mut ready), None))?;
     Ok(())
 }
 

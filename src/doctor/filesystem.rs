@@ -17,7 +17,9 @@ fn class_of(directory: &Rc<Directory>) -> Finding {
     let path = directory.path.display();
     let name = type_of(directory).unwrap_or_else(|| "unknown type".to_owned());
     match directory.filesystem {
-        FsClass::LocalMeasured | FsClass::Local => Finding::good(format!("{path}: {name}, local")),
+        FsClass::LocalMeasured | FsClass::Overlay | FsClass::Local => {
+            Finding::good(format!("{path}: {name}, local"))
+        }
         FsClass::Network => Finding::warning(format!(
             "{path}: {name}, shared with other machines, so this kernel cannot say who holds a lock there"
         ))
@@ -66,7 +68,7 @@ fn lease_on(directory: &Rc<Directory>, around: &mut Surroundings) -> Finding {
         SelfTest::Passed => {
             Finding::good(format!("{path}: refused while a file is open for writing, granted after"))
         }
-        SelfTest::NotPossible if directory.filesystem == FsClass::LocalMeasured => Finding::note(format!(
+        SelfTest::NotPossible if directory.filesystem.was_measured() => Finding::note(format!(
             "{path}: could not be tried there (no file can be made); relied upon, as measured on this type"
         )),
         SelfTest::NotPossible => Finding::warning(format!(

@@ -12,7 +12,6 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::directory::Directory;
-use super::filesystem::FsClass;
 use crate::sys;
 
 /// Whether somebody has the file open for writing.
@@ -40,7 +39,7 @@ impl LeaseUnknown {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::NotOwner => {
-                "the lock belongs to another user; run lockdoctor as that user (or with CAP_LEASE)"
+                "the kernel tells only the lock's own user, or CAP_LEASE, whether somebody has it open; run lockdoctor as the lock's owner"
             }
             Self::Filesystem => "this file system cannot say whether another machine has the file open",
             Self::SelfTestFailed => "leases do not work on this file system (see `lockdoctor doctor`)",
@@ -49,9 +48,9 @@ impl LeaseUnknown {
     }
 }
 
-/// Asks the kernel once. `fd` must be open read-only.
-pub fn probe(fd: BorrowedFd<'_>) -> Writer {
-    let answer = ask(fd);
+/// Asks the kernel once about a file of `uid`. `fd` must be open read-only.
+pub fn probe(fd: BorrowedFd<'_>, uid: u32) -> Writer {
+    let answer = ask(fd, uid);
     if answer == Writer::NoneOpen {
         // A failure here changes nothing: the lease ends with the descriptor at the latest.
         let _ = sys::drop_lease(fd);
@@ -59,8 +58,18 @@ pub fn probe(fd: BorrowedFd<'_>) -> Writer {
     answer
 }
 
-fn ask(fd: BorrowedFd<'_>) -> Writer {
+/// The kernel answers a file's own user, and CAP_LEASE, which root in a container rarely has.
+fn ask(fd: BorrowedFd<'_>, uid: u32) -> Writer {
     match sys::take_read_lease(fd) {
+        Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
+            sys::with_fs_uid(uid, || answer(sys::take_read_lease(fd)))
+        }
+        lease => answer(lease),
+    }
+}
+
+fn answer(lease: std::io::Result<()>) -> Writer {
+    match lease {
         Ok(()) => Writer::NoneOpen,
         Err(error) => match Errno::from_io_error(&error) {
             Some(Errno::AGAIN) => Writer::Open,
@@ -87,13 +96,13 @@ pub struct Leases {
 
 impl Leases {
     /// Probes `fd`, which lies in `directory`, where the answer can be believed.
-    pub fn probe(&mut self, directory: &Directory, fd: BorrowedFd<'_>) -> Writer {
-        self.believed(directory, || probe(fd))
+    pub fn probe(&mut self, directory: &Directory, fd: BorrowedFd<'_>, uid: u32) -> Writer {
+        self.believed(directory, || probe(fd, uid))
     }
 
     /// The same for a descriptor that is not needed any more: closing it gives the lease back.
-    pub fn probe_last(&mut self, directory: &Directory, fd: OwnedFd) -> Writer {
-        self.believed(directory, move || ask(fd.as_fd()))
+    pub fn probe_last(&mut self, directory: &Directory, fd: OwnedFd, uid: u32) -> Writer {
+        self.believed(directory, move || ask(fd.as_fd(), uid))
     }
 
     fn believed(&mut self, directory: &Directory, probe: impl FnOnce() -> Writer) -> Writer {
@@ -105,7 +114,7 @@ impl Leases {
             SelfTest::Failed => Writer::Unknown(LeaseUnknown::SelfTestFailed),
             // Believed where the behaviour was measured (ext4, xfs, btrfs, tmpfs, overlayfs). A writer that
             // the kernel reports is a veto in any case.
-            SelfTest::NotPossible if directory.filesystem == FsClass::LocalMeasured => probe(),
+            SelfTest::NotPossible if directory.filesystem.was_measured() => probe(),
             SelfTest::NotPossible => match probe() {
                 Writer::Open => Writer::Open,
                 _ => Writer::Unknown(LeaseUnknown::SelfTestFailed),
@@ -129,9 +138,10 @@ fn self_test(directory: BorrowedFd<'_>) -> SelfTest {
     let Ok(reader) = rustix::fs::open(link, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) else {
         return SelfTest::NotPossible;
     };
-    let while_open = probe(reader.as_fd());
+    let Ok(stat) = rustix::fs::fstat(&writer) else { return SelfTest::NotPossible };
+    let while_open = probe(reader.as_fd(), stat.st_uid);
     drop(writer);
-    let after_close = probe(reader.as_fd());
+    let after_close = probe(reader.as_fd(), stat.st_uid);
     match (while_open, after_close) {
         (Writer::Open, Writer::NoneOpen) => SelfTest::Passed,
         _ => SelfTest::Failed,

@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use chrono::{DateTime, TimeDelta, Utc};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, StatxFlags};
 use rustix::io::Errno;
 
 use super::directory::Directory;
 use super::lease::{Leases, Writer};
 use crate::clock::Now;
-use crate::openclaw::payload::{self, Content, MAX_LOCK_BYTES};
+use crate::openclaw::payload::{self, Content, MAX_LOCK_BYTES, Payload};
 
 /// What lies at the lock's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,36 @@ pub struct FileFacts {
     pub ctime: (i64, u64),
 }
 
+/// One file, unchanged: what a proof is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FileId {
+    dev: u64,
+    ino: u64,
+    size: u64,
+    ctime: (i64, u64),
+}
+
+/// Whether the file is as old as the lock that it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Birth {
+    #[default]
+    NotAsked,
+    /// It was made when its payload says.
+    WithTheLock,
+    /// It was made later: a copy, whose original the owner may still have open.
+    Later,
+    /// This file system, or the payload, does not tell.
+    Unknown,
+}
+
+/// How much later than `createdAt` the owner's own file may have been made.
+const BIRTH_SLACK: TimeDelta = TimeDelta::seconds(1);
+
 impl FileFacts {
+    pub fn id(&self) -> FileId {
+        FileId { dev: self.dev, ino: self.ino, size: self.size, ctime: self.ctime }
+    }
+
     fn from_stat(stat: &Stat) -> Self {
         Self {
             dev: stat.st_dev,
@@ -186,16 +215,31 @@ impl PinnedLock {
     }
 
     pub fn probe_writer(&self, leases: &mut Leases) -> Writer {
-        leases.probe(&self.directory, self.fd.as_fd())
+        leases.probe(&self.directory, self.fd.as_fd(), self.facts.uid)
     }
 
     /// Probes for the last time: the lease ends with the descriptor, which saves a call.
     pub fn probe_writer_and_close(self, leases: &mut Leases) -> Writer {
-        leases.probe_last(&self.directory, self.fd)
+        leases.probe_last(&self.directory, self.fd, self.facts.uid)
     }
 
     pub fn content(&self) -> Content {
         payload::parse(&self.bytes)
+    }
+
+    /// Whether the file was made when its payload says (statx(2), `STATX_BTIME`).
+    pub fn birth(&self) -> Birth {
+        let Content::Parsed(Payload { created_at: Some(created_at), .. }) = self.content() else {
+            return Birth::Unknown;
+        };
+        let stat = rustix::fs::statx(&self.fd, "", AtFlags::EMPTY_PATH, StatxFlags::BTIME).ok();
+        let told = stat.filter(|stat| stat.stx_mask & StatxFlags::BTIME.bits() != 0);
+        let born = told.and_then(|s| DateTime::from_timestamp(s.stx_btime.tv_sec, s.stx_btime.tv_nsec));
+        match born {
+            None => Birth::Unknown,
+            Some(born) if born > created_at + BIRTH_SLACK => Birth::Later,
+            Some(_) => Birth::WithTheLock,
+        }
     }
 
     pub fn facts(&self) -> &FileFacts {

@@ -1,14 +1,17 @@
 //! What can be seen of one lock. Gathering is impure and lives in the sub-modules; the result is plain data
 //! that [`crate::verdict`] judges. Evidence is three-valued: yes, no, or unknown with the reason.
 
+mod descriptors;
 pub mod directory;
 pub mod filesystem;
 pub mod identity;
+mod idle;
 pub mod lease;
 pub mod lockfile;
 pub mod owner_display;
 pub mod pid_domain;
 pub mod process;
+pub mod release;
 pub mod transcript;
 pub mod view;
 
@@ -18,9 +21,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use filesystem::FsClass;
 pub use lease::{LeaseUnknown, Writer};
-pub use lockfile::{FileFacts, PinnedLock, Shape};
+pub use lockfile::{Birth, FileFacts, FileId, PinnedLock, Shape};
 pub use pid_domain::PidDomain;
 pub use process::{Owner, Process};
+pub use release::Release;
 
 pub use crate::openclaw::payload::{Content, Payload};
 
@@ -36,9 +40,14 @@ const START_SLACK: TimeDelta = TimeDelta::seconds(5);
 pub struct Evidence {
     pub kind: LockKind,
     pub shape: Shape,
+    /// `None`: it was not opened.
+    pub file: Option<FileId>,
+    pub birth: Birth,
     pub content: Content,
     pub writer: Writer,
     pub owner: Owner,
+    /// How far the process that may have taken it has come with letting it go.
+    pub release: Release,
     pub domain: PidDomain,
     pub filesystem: FsClass,
     /// Time since the file was last written, by the wall clock; zero if that lies in the future.
@@ -89,7 +98,7 @@ impl Evidence {
         let comparable = recorded.is_some() && self.start_ticks == StartTicks::Comparable;
         let asked = !same && !comparable && self.writer == Writer::NoneOpen;
         let by_clock = asked && self.owner_started_later();
-        self.number_is_anothers() || by_clock
+        self.number_is_anothers() || by_clock || matches!(self.owner, Owner::Stranger(_))
     }
 
     /// Whether the process that the lock names is there: yes, no, or not known.

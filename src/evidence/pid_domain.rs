@@ -1,8 +1,11 @@
 //! Whether the pids in a root's locks count in our PID namespace. A container's gateway is often pid 1 or 7:
 //! without a shared namespace such a number means somebody else here, or lockdoctor itself.
 
-use super::StartTicks;
-use super::process::{Owner, look_up, read_proc};
+use chrono::{DateTime, Utc};
+
+use super::process::{Owner, Process, look_up, may_run_openclaw, proc_is_complete, read_proc};
+use super::{START_SLACK, StartTicks};
+use crate::openclaw::payload::Payload;
 
 /// Namespace numbers of the initial namespaces (`include/linux/proc_ns.h`).
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
@@ -23,6 +26,23 @@ pub enum PidDomain {
     Unknown(&'static str),
 }
 
+/// What a lock says of the process that took it.
+#[derive(Debug, Clone, Copy)]
+pub struct Named {
+    pub pid: u32,
+    pub start_ticks: Option<u64>,
+    pub created_at: Option<DateTime<Utc>>,
+    /// By the clocks of this look.
+    pub booted_at: DateTime<Utc>,
+}
+
+impl Named {
+    pub fn by(payload: &Payload, booted_at: DateTime<Utc>) -> Self {
+        let Payload { pid, start_ticks, created_at, .. } = *payload;
+        Self { pid, start_ticks, created_at, booted_at }
+    }
+}
+
 /// What this process can see of the kernel's PID namespaces.
 #[derive(Debug)]
 pub struct Namespaces {
@@ -40,8 +60,7 @@ impl Namespaces {
                 Some(number) if number != INITIAL_TIME_NAMESPACE => StartTicks::Shifted,
                 _ => StartTicks::Comparable,
             },
-            // Its contents too: hidepid=1 shows the directory alone.
-            proc_is_complete: read_proc(1, "status").is_some(),
+            proc_is_complete: proc_is_complete(),
         }
     }
 
@@ -57,24 +76,11 @@ impl Namespaces {
     }
 
     /// The full answer, where the pid has to carry the verdict: looks at every process of this kernel.
-    pub fn decide(
-        &self,
-        census: &Census,
-        pid: u32,
-        start_ticks: Option<u64>,
-        gateway_visible: bool,
-    ) -> PidDomain {
+    pub fn decide(&self, census: &Census, named: Named, gateway_visible: bool) -> PidDomain {
         if !self.proc_is_complete {
             return PidDomain::Unknown("/proc hides other users' processes (hidepid)");
         }
-        let may_be_owner = |host_pid: &u32| match (start_ticks, look_up(*host_pid)) {
-            (Some(ticks), Owner::Alive(process)) if self.shares_our_clock(*host_pid) => {
-                ticks == process.start_ticks
-            }
-            (_, Owner::Gone) => false,
-            _ => true,
-        };
-        match census.in_nested_namespaces(pid).find(may_be_owner) {
+        match self.suspects(census, named).next() {
             Some(visible_as) => PidDomain::Foreign { visible_as },
             None if self.in_initial_pid_namespace => {
                 PidDomain::Shared("no process of another PID namespace on this kernel carries this pid")
@@ -82,6 +88,28 @@ impl Namespaces {
             // A nested namespace shows nothing of those beside it, and another container may use the volume too.
             None if gateway_visible => PidDomain::Presumed,
             None => PidDomain::Unknown(NOT_SHARED),
+        }
+    }
+
+    /// The processes of other PID namespaces that carry the number there and may be the one that is named.
+    pub fn suspects<'a>(&'a self, census: &'a Census, named: Named) -> impl Iterator<Item = u32> + 'a {
+        let may_be_it = move |host_pid: &u32| match look_up(*host_pid) {
+            Owner::Gone => false,
+            Owner::Alive(process) => self.may_be(&process, named),
+            _ => true,
+        };
+        census.in_nested_namespaces(named.pid).filter(may_be_it)
+    }
+
+    /// Whether `process`, which carries the number, may be the one that is named.
+    fn may_be(&self, process: &Process, named: Named) -> bool {
+        match (named.start_ticks, named.created_at) {
+            (Some(ticks), _) if self.shares_our_clock(process.pid) => ticks == process.start_ticks,
+            (None, Some(created_at)) => {
+                process.started_at(named.booted_at) <= created_at + START_SLACK
+                    && may_run_openclaw(process.pid, &process.comm)
+            }
+            _ => true,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The process that a lock names, as this PID namespace sees it. No signal is ever sent, not even signal 0.
 //!
-//! A pid is gone only if pidfd_open(2) says ESRCH: a missing `/proc` entry proves nothing under hidepid.
+//! A pid is gone only if pidfd_open(2) says ESRCH: a missing `/proc` entry proves nothing under hidepid. Where that
+//! call is not to be had (before Linux 5.3, or a filter that does not know it), `/proc` answers if it shows everything.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -23,6 +24,8 @@ pub enum Owner {
         leader: u32,
     },
     Alive(Process),
+    /// Alive, but a program that cannot be OpenClaw. Asked only where the lock records no start tick.
+    Stranger(Process),
     /// It exists, but `/proc` hides it (hidepid, another user's process).
     Hidden,
     /// The number is lockdoctor's own, and lockdoctor takes no locks: the writer counts pids elsewhere.
@@ -34,7 +37,7 @@ impl Owner {
     /// Whether it is there: yes, no, or not known.
     pub fn is_alive(&self) -> Option<bool> {
         match self {
-            Self::Alive(_) | Self::Hidden => Some(true),
+            Self::Alive(_) | Self::Stranger(_) | Self::Hidden => Some(true),
             Self::Gone | Self::Zombie(_) | Self::Thread { .. } => Some(false),
             Self::None | Self::Lockdoctor | Self::Unknown(_) => None,
         }
@@ -42,7 +45,7 @@ impl Owner {
 
     pub fn process(&self) -> Option<&Process> {
         match self {
-            Self::Alive(process) | Self::Zombie(process) => Some(process),
+            Self::Alive(process) | Self::Stranger(process) | Self::Zombie(process) => Some(process),
             _ => None,
         }
     }
@@ -118,16 +121,55 @@ pub fn look_up(pid: u32) -> Owner {
                 _ => Owner::Unknown(Errno::INVAL),
             };
         }
-        Err(error) => return Owner::Unknown(error),
+        Err(error) => return in_proc(pid, error),
     };
-    match read_proc(pid, "stat").as_deref().map(parse_stat) {
-        // A leader that has ended while its threads go on shows as a zombie but still holds its files
-        // (OpenClaw 2026.9.6 looks at its threads too).
-        Some(Some(process)) if matches!(process.state, 'Z' | 'X') && process.threads <= 1 => {
-            Owner::Zombie(process)
+    read_proc(pid, "stat").as_deref().and_then(parse_stat).map_or(Owner::Hidden, standing_of)
+}
+
+fn standing_of(process: Process) -> Owner {
+    // A leader that has ended while its threads go on shows as a zombie but still holds its files (OpenClaw
+    // 2026.9.6 looks at its threads too).
+    if matches!(process.state, 'Z' | 'X') && process.threads <= 1 {
+        Owner::Zombie(process)
+    } else {
+        Owner::Alive(process)
+    }
+}
+
+/// The same without pidfds.
+fn in_proc(pid: u32, error: Errno) -> Owner {
+    match leader_of(pid) {
+        Some(leader) if leader != pid => return Owner::Thread { leader },
+        _ => {}
+    }
+    match read_proc(pid, "stat").as_deref().and_then(parse_stat) {
+        Some(process) => standing_of(process),
+        None if proc_is_complete() => Owner::Gone,
+        None => Owner::Unknown(error),
+    }
+}
+
+/// `/proc` is mounted, and shows every process of this namespace: the contents of pid 1 too (hidepid=1 shows its
+/// directory alone).
+pub fn proc_is_complete() -> bool {
+    read_proc(1, "status").is_some()
+}
+
+/// What OpenClaw may run in: JavaScript's runtimes, and what such a one may itself be run by.
+const RUNTIMES: [&str; 10] =
+    ["node", "bun", "deno", "electron", "openclaw", "clawdbot", "moltbot", "qemu", "box64", "ld-"];
+
+/// Whether `pid` may run OpenClaw. `false`: it is a kernel thread, or a program that cannot.
+pub fn may_run_openclaw(pid: u32, comm: &str) -> bool {
+    let has_a_name = |name: &str| RUNTIMES.iter().any(|runtime| name.contains(runtime));
+    match rustix::fs::readlink(format!("/proc/{pid}/exe"), Vec::new()) {
+        Ok(program) => {
+            let program = program.to_string_lossy();
+            has_a_name(program.rsplit('/').next().unwrap_or_default()) || has_a_name(comm)
         }
-        Some(Some(process)) => Owner::Alive(process),
-        Some(None) | None => Owner::Hidden,
+        // A kernel thread has none. One that has ended looks the same, but then its pid is asked about elsewhere.
+        Err(Errno::NOENT) => false,
+        Err(_) => true,
     }
 }
 

@@ -6,6 +6,7 @@ use std::cell::OnceCell;
 use super::lease::Leases;
 use super::pid_domain::{Census, Namespaces};
 use super::process::ProcessTable;
+use super::release::Owners;
 use crate::clock::Now;
 
 #[derive(Debug)]
@@ -14,6 +15,7 @@ pub struct SystemView {
     pub processes: ProcessTable,
     pub leases: Leases,
     pub namespaces: Namespaces,
+    pub owners: Owners,
     census: OnceCell<Census>,
 }
 
@@ -24,6 +26,7 @@ impl SystemView {
             processes: ProcessTable::default(),
             leases: Leases::default(),
             namespaces: Namespaces::detect(),
+            owners: Owners::default(),
             census: OnceCell::new(),
         }
     }
@@ -37,6 +40,7 @@ impl SystemView {
     pub fn refresh(&mut self) {
         self.now = Now::read();
         self.processes.forget();
+        self.owners.forget();
         self.census.take();
     }
 }

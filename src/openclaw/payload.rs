@@ -10,6 +10,12 @@ pub const MAX_LOCK_BYTES: u64 = 64 * 1024;
 
 /// Key that marks a lock file as lockdoctor's own tombstone (see `reclaim::tombstone`).
 pub const TOMBSTONE_KEY: &str = "lockdoctor";
+/// How the sentence under that key begins.
+pub const TOMBSTONE_SENTENCE: &str = "lockdoctor freed this lock at ";
+/// The key beside [`TOMBSTONE_KEY`] that ties a tombstone to its journal entry.
+pub const TOMBSTONE_ID_KEY: &str = "lockdoctorId";
+/// `PID_MAX_LIMIT` is 2^22 (`include/linux/threads.h`): this pid can belong to nobody.
+pub const TOMBSTONE_PID: u32 = (1 << 22) + 1;
 
 /// What the file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,8 +135,17 @@ pub fn parse(bytes: &[u8]) -> Content {
             layout: if body.contains('\n') { Layout::Pretty } else { Layout::Compact },
             ending: ending(&text[body.len()..]),
         },
-        origin: if fields.contains_key(TOMBSTONE_KEY) { Origin::Tombstone } else { Origin::OpenClaw },
+        origin: if tombstone_id(&fields).is_some() { Origin::Tombstone } else { Origin::OpenClaw },
     })
+}
+
+/// The id in the fields of a tombstone: its pid, its sentence and its id are there. A lock that only bears the key is
+/// somebody's lock.
+pub fn tombstone_id(fields: &serde_json::Map<String, Value>) -> Option<&str> {
+    let pid = fields.get("pid").and_then(Value::as_u64)?;
+    let sentence = fields.get(TOMBSTONE_KEY).and_then(Value::as_str)?;
+    let whole = pid == u64::from(TOMBSTONE_PID) && sentence.starts_with(TOMBSTONE_SENTENCE);
+    fields.get(TOMBSTONE_ID_KEY).and_then(Value::as_str).filter(|_| whole)
 }
 
 /// serde_json stops at 128 levels of nesting, so hostile depth is an error and not a stack overflow.

@@ -1,9 +1,12 @@
-//! The circuit breaker: a lock that comes back again and again is a symptom. Decided from the journal, so that
-//! it holds across processes and restarts.
+//! The circuit breaker: one live process that leaks the same lock again and again is slowed down. Decided from the
+//! journal, so that it holds across processes and restarts.
+//!
+//! A death is never braked: each dead lock had another owner, and every minute that it stands loses messages.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::journal::Subject;
+use super::past::Freed;
 use super::store::Store;
 
 /// No breaker looks further back.
@@ -12,40 +15,53 @@ pub const LONGEST_WINDOW: TimeDelta = TimeDelta::minutes(10);
 /// By how much the clocks of two readings may differ.
 pub(super) const SLACK: TimeDelta = TimeDelta::minutes(1);
 
-/// How many reclaims are too many.
+/// How many reclaims are too many, and how far apart the next ones are then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Breaker {
     pub same_lock: usize,
     pub same_lock_within: TimeDelta,
+    /// Never more than the cron jobs that delete locks older than this.
+    pub same_lock_apart: TimeDelta,
     pub all_locks: usize,
     pub all_locks_within: TimeDelta,
 }
 
 impl Breaker {
-    /// Three of one lock in ten minutes, a hundred in a minute.
+    /// After three of one lock in ten minutes, two minutes apart; at most a hundred in a minute.
     pub const DEFAULT: Self = Self {
         same_lock: 3,
         same_lock_within: LONGEST_WINDOW,
+        same_lock_apart: TimeDelta::minutes(2),
         all_locks: 100,
         all_locks_within: TimeDelta::minutes(1),
     };
-    /// For torture tests.
+    /// For a lock that a person names by its fingerprint, and for torture tests.
     pub const OFF: Self = Self { same_lock: usize::MAX, all_locks: usize::MAX, ..Self::DEFAULT };
 
-    /// Refuses a reclaim that would be one too many.
+    /// Puts off a reclaim that comes too soon.
     pub fn check(&self, store: &Store, subject: &Subject, now: DateTime<Utc>) -> Result<(), Tripped> {
-        let done = |within: TimeDelta, of: Option<&str>| {
-            let recent = store.freed().filter(|freed| lies_within(freed.at, within, now));
-            recent.filter(|freed| of.is_none_or(|lock| freed.is(lock))).count()
-        };
-        if done(self.same_lock_within, Some(&subject.lock)) >= self.same_lock {
-            return Err(Tripped::SameLock {
-                times: self.same_lock,
-                minutes: self.same_lock_within.num_minutes(),
-            });
+        if subject.is_of_dead_owner() {
+            return Ok(());
         }
-        if done(self.all_locks_within, None) >= self.all_locks {
-            return Err(Tripped::TooMany { times: self.all_locks });
+        let within = |freed: &&Freed, window: TimeDelta| lies_within(freed.at, window, now);
+        let of_live_owners = || store.freed().filter(|freed| !freed.of_dead_owner);
+        let same = || of_live_owners().filter(|freed| freed.is(&subject.lock));
+        let times = same().filter(|freed| within(freed, self.same_lock_within)).count();
+        if times >= self.same_lock
+            && let Some(last) = same().next_back()
+            && within(&last, self.same_lock_apart)
+        {
+            return Err(Tripped::SameLock { times, retry_at: last.at + self.same_lock_apart });
+        }
+        let mut recent = of_live_owners().filter(|freed| within(freed, self.all_locks_within));
+        let first = recent.next();
+        if let Some(first) = first
+            && recent.count() + 1 >= self.all_locks
+        {
+            return Err(Tripped::TooMany {
+                times: self.all_locks,
+                retry_at: first.at + self.all_locks_within,
+            });
         }
         Ok(())
     }
@@ -60,10 +76,24 @@ pub(super) fn lies_within(at: DateTime<Utc>, within: TimeDelta, now: DateTime<Ut
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Tripped {
-    #[error("freed {times} times in {minutes} minutes already: the lock is a symptom, not the cause")]
-    SameLock { times: usize, minutes: i64 },
     #[error(
-        "{times} locks were freed within a minute, which is enough at once: look for what kills their holders, then run it again"
+        "its owner lives and has leaked it {times} times in 10 minutes, so it is freed every 2 minutes only \
+         (next at {}); restart the gateway, or name it with --id",
+        .retry_at.format("%H:%M:%SZ")
     )]
-    TooMany { times: usize },
+    SameLock { times: usize, retry_at: DateTime<Utc> },
+    #[error(
+        "{times} locks of live owners were freed within a minute; the next at {}",
+        .retry_at.format("%H:%M:%SZ")
+    )]
+    TooMany { times: usize, retry_at: DateTime<Utc> },
+}
+
+impl Tripped {
+    /// When the breaker lets the next one through.
+    pub fn retry_at(self) -> DateTime<Utc> {
+        match self {
+            Self::SameLock { retry_at, .. } | Self::TooMany { retry_at, .. } => retry_at,
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! what to which lock, on which evidence, by which rule, and what came of it; and after a crash, what was
 //! under way.
 
+use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use super::past::{Freed, Memory, Past, is_recent};
 use super::store::{StoreError, failed};
 use crate::evidence::directory::Directory;
 use crate::evidence::lockfile::FileFacts;
+use crate::verdict::{Reason, Rule, Verdict};
 
 const JOURNAL: &str = "journal.jsonl";
 const PREVIOUS: &str = "journal.1.jsonl";
@@ -57,6 +59,29 @@ impl Event {
     }
 }
 
+/// A word of ours, or one that another version of lockdoctor wrote, which is kept as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Word<T> {
+    Ours(T),
+    Other(String),
+}
+
+impl<T> Default for Word<T> {
+    fn default() -> Self {
+        Self::Other(String::new())
+    }
+}
+
+impl<T: Serialize + Copy> fmt::Display for Word<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ours(word) => word.serialize(f),
+            Self::Other(word) => f.write_str(word),
+        }
+    }
+}
+
 /// The lock, and why.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -65,12 +90,19 @@ pub struct Subject {
     pub lock: String,
     pub kind: String,
     pub pid: Option<u32>,
-    pub verdict: String,
-    pub reasons: Vec<String>,
-    pub rule: String,
+    pub verdict: Word<Verdict>,
+    pub reasons: Vec<Word<Reason>>,
+    pub rule: Word<Rule>,
     pub fingerprint: String,
     pub gateway: String,
     pub openclaw_version: Option<String>,
+}
+
+impl Subject {
+    /// Whether its owner was dead for good when it was judged.
+    pub fn is_of_dead_owner(&self) -> bool {
+        self.reasons.iter().any(|reason| matches!(reason, Word::Ours(reason) if reason.is_a_death()))
+    }
 }
 
 /// One line of the journal.

@@ -11,6 +11,7 @@ mod failure;
 pub mod homes;
 pub mod journal;
 mod past;
+pub mod policy;
 pub mod quarantine;
 mod recovery;
 pub mod run;
@@ -36,7 +37,7 @@ use crate::evidence::lockfile::{PinnedLock, Presence};
 use crate::verdict::{StaleProof, Verdict};
 use breaker::Breaker;
 pub use failure::Failure;
-use journal::{Entry, Event, Subject};
+use journal::{Entry, Event, Subject, Word};
 use past::Memory;
 use store::{Patience, STORE, Store, StoreError, Turn};
 use swap::{Places, SwapOutcome};
@@ -96,14 +97,21 @@ impl Reclaimer {
         Ok(Self { store, elsewhere: HashMap::new(), breaker, patience })
     }
 
+    /// How often a lock was freed lately because its owner had died: three times is a crash loop.
+    pub fn deaths_lately(&self, lock: &Path) -> usize {
+        let lock = lock.strip_prefix(&self.store.home.path).unwrap_or(lock).to_string_lossy();
+        self.store.freed().filter(|freed| freed.of_dead_owner && freed.is(&lock)).count()
+    }
+
     /// Swaps `lock` for a tombstone. The proof says that it has no holder; the last check asks once more.
     pub fn reclaim(
         &mut self,
         lock: PinnedLock,
         proof: StaleProof,
-        case: Case,
+        mut case: Case,
         leases: &mut Leases,
     ) -> Outcome {
+        case.subject.verdict = Word::Ours(proof.verdict());
         let act = Act { lock, proof, case, breaker: self.breaker };
         let outcome = match act.carry_out(&mut self.store, leases) {
             Err(Failure::OtherMount { .. }) if !same(&self.store.home, act.lock.directory()) => {
@@ -185,6 +193,9 @@ struct Act {
 
 impl Act {
     fn carry_out(&self, store: &mut Store, leases: &mut Leases) -> Result<Outcome, Failure> {
+        if !self.proof.is_about(self.lock.facts().id()) {
+            return Ok(Outcome::Changed);
+        }
         let directory = self.lock.directory();
         if self.lock.name().to_str().is_none() {
             return Err(Failure::ForeignName);
@@ -244,7 +255,7 @@ impl Act {
         let places =
             Places { quarantine: &turn.quarantine, id, directory: lock.directory(), name: lock.name() };
         match self.last_check(leases) {
-            Ok(None) => swap::swap(places, &tombstone, lock, self.proof, leases),
+            Ok(None) => swap::swap(places, &tombstone, lock, &self.proof, leases),
             other => {
                 tombstone::withdraw(&turn.quarantine, id);
                 other.map(|outcome| match outcome {

@@ -23,6 +23,7 @@ const MOST_OPEN: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Freed {
     pub(super) at: DateTime<Utc>,
+    pub(super) of_dead_owner: bool,
     lock: Box<str>,
 }
 
@@ -68,7 +69,11 @@ impl Past {
         // An end may come twice: from whoever could not write it, and from whoever found it open.
         let ends = !entry.event.is_beginning() && self.open.remove(&entry.id).is_some();
         if ends && matches!(entry.event, Event::Reclaimed | Event::Completed) {
-            self.freed.push_back(Freed { at: entry.at, lock: entry.subject.lock.as_str().into() });
+            self.freed.push_back(Freed {
+                at: entry.at,
+                of_dead_owner: entry.subject.is_of_dead_owner(),
+                lock: entry.subject.lock.as_str().into(),
+            });
             while self.freed.front().is_some_and(|oldest| !is_recent(oldest.at, now)) {
                 self.freed.pop_front();
             }

@@ -11,7 +11,7 @@ use chrono::Utc;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
-use super::journal::{Entry, Event};
+use super::journal::{Entry, Event, Word};
 use super::store::{Store, StoreError};
 use super::swap::{Places, SwapOutcome, put_back_late, undo_restore};
 use super::tombstone;
@@ -96,7 +96,7 @@ fn restored_one_has_the_name(places: &Places<'_>, begun: &Entry) -> bool {
 
 fn is_in_use(store: &Store, begun: &Entry, leases: &mut Leases) -> bool {
     let inside = PinnedLock::look(&store.quarantine, OsStr::new(&begun.id));
-    begun.subject.verdict != Verdict::Overdue.as_str()
+    begun.subject.verdict != Word::Ours(Verdict::Overdue)
         && matches!(inside, Ok(Look::Pinned(lock)) if lock.probe_writer(leases) == Writer::Open)
 }
 

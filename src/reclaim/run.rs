@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::breaker::Breaker;
-use super::journal::Subject;
+use super::journal::{Subject, Word};
+use super::policy::Policy;
 use super::store::{Patience, STORE};
 use super::{Case, Failure, Outcome, Reclaimer, homes, obstacle, recover, tombstone};
 use crate::evidence::RunTimedOut;
@@ -67,46 +67,29 @@ pub struct Run {
     /// Locks of runs that ended at their time limit, pinned at the instant beside them.
     abandoned: Option<(Vec<SurveyedLock>, Instant)>,
     started: Instant,
-    settle: Settle,
-    breaker: Breaker,
+    policy: Policy,
     max: usize,
-    allowed: Vec<Verdict>,
 }
+
+/// How often the owner of a lock that it has closed is looked at until it is seen idle.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
 impl Run {
     /// `started`: when the survey made its first look.
-    pub fn new(survey: Survey, started: Instant, settle: Settle, breaker: Breaker) -> Self {
-        let (attempts, pending, allowed) = (Vec::new(), Vec::new(), Vec::new());
-        Self {
-            survey,
-            attempts,
-            pending,
-            abandoned: None,
-            started,
-            settle,
-            breaker,
-            max: usize::MAX,
-            allowed,
-        }
+    pub fn new(survey: Survey, started: Instant, policy: Policy) -> Self {
+        let (attempts, pending) = (Vec::new(), Vec::new());
+        Self { survey, attempts, pending, abandoned: None, started, policy, max: usize::MAX }
     }
 
-    /// Takes up the locks that may turn out to be reclaimable: at most `max`, only the one with this
-    /// fingerprint, only of the verdicts that the policy allows.
-    pub fn limit_to(
-        &mut self,
-        max: Option<usize>,
-        fingerprint: Option<&str>,
-        allows: impl Fn(Verdict) -> bool,
-    ) {
+    /// Takes up the locks that may turn out to be reclaimable: at most `max`, only the one with this fingerprint.
+    pub fn limit_to(&mut self, max: Option<usize>, fingerprint: Option<&str>) {
         self.max = max.unwrap_or(usize::MAX);
-        self.allowed = Verdict::ALL.iter().copied().filter(|verdict| allows(*verdict)).collect();
+        let policy = self.policy;
         let wanted = |lock: &mut SurveyedLock| {
-            lock.judgement.suspected.is_some_and(&allows)
+            lock.judgement.suspected.is_some_and(|suspected| policy.allows(suspected))
                 && fingerprint.is_none_or(|wanted| wanted == lock.fingerprint)
         };
         self.pending = self.survey.locks.extract_if(.., wanted).collect();
-        let settle = self.settle;
-        self.pending.sort_by_key(|lock| settle_of(lock, settle));
     }
 
     /// Takes up, as `--abandoned` asks, the locks whose own run ended at its time limit. Their owner lives and has
@@ -127,15 +110,52 @@ impl Run {
         self.pending.len() + self.abandoned.as_ref().map_or(0, |(locks, _)| locks.len())
     }
 
-    /// Judges each lock again once it has settled, and acts on what is proven.
+    /// Judges each lock again once it has settled, and acts on what is proven. A live owner that was not seen idle yet
+    /// is looked at again for as long as the policy's patience lasts.
     pub fn carry_out(&mut self, step: Step, view: &mut SystemView) {
         if step == Step::Act {
             self.recover(view);
         }
         let mut reclaimers: HashMap<PathBuf, Result<Reclaimer, Failure>> = HashMap::new();
-        let mut last_wait = None;
-        for mut lock in std::mem::take(&mut self.pending) {
-            let wait = settle_of(&lock, self.settle);
+        let mut waiting = std::mem::take(&mut self.pending);
+        while !waiting.is_empty() {
+            waiting = self.judge_again(step, waiting, &mut reclaimers, view);
+            if !waiting.is_empty() {
+                std::thread::sleep(BETWEEN_LOOKS);
+                view.refresh();
+            }
+        }
+        let Some((abandoned, pinned)) = self.abandoned.take().filter(|(locks, _)| !locks.is_empty()) else {
+            return;
+        };
+        let settle = self.policy.settle;
+        std::thread::sleep(settle.leaked.saturating_sub(pinned.elapsed()));
+        view.refresh();
+        for mut lock in abandoned {
+            let install = self.survey.roots[lock.root].install.as_ref();
+            let apart = pinned.elapsed().max(settle.leaked);
+            let confirmed = confirm_abandoned(&mut lock, install, view, apart, settle);
+            self.conclude(step, lock, confirmed, &mut reclaimers, view);
+        }
+    }
+
+    /// One round over the locks that have not been decided; those that may still be come back.
+    fn judge_again(
+        &mut self,
+        step: Step,
+        mut waiting: Vec<SurveyedLock>,
+        reclaimers: &mut HashMap<PathBuf, Result<Reclaimer, Failure>>,
+        view: &mut SystemView,
+    ) -> Vec<SurveyedLock> {
+        let (settle, patience) = (self.policy.settle, self.policy.patience());
+        waiting.sort_by_key(|lock| settle_of(lock, settle));
+        let (mut last_wait, mut undecided) = (None, Vec::new());
+        for mut lock in waiting {
+            let wait = settle_of(&lock, settle);
+            if wait > patience {
+                self.survey.locks.push(lock);
+                continue;
+            }
             std::thread::sleep(wait.saturating_sub(self.started.elapsed()));
             if last_wait != Some(wait) {
                 view.refresh();
@@ -143,21 +163,15 @@ impl Run {
             }
             let apart = self.started.elapsed().max(wait);
             let install = self.survey.roots[lock.root].install.as_ref();
-            let confirmed = confirm(&mut lock, install, view, apart, self.settle);
-            self.conclude(step, lock, confirmed, &mut reclaimers, view);
+            let confirmed = confirm(&mut lock, install, view, apart, settle);
+            let may_change = lock.judgement.suspected.is_some_and(|verdict| self.policy.allows(verdict));
+            if confirmed == Confirmed::NotProven && may_change && self.started.elapsed() < patience {
+                undecided.push(lock);
+            } else {
+                self.conclude(step, lock, confirmed, reclaimers, view);
+            }
         }
-        let Some((abandoned, pinned)) = self.abandoned.take().filter(|(locks, _)| !locks.is_empty()) else {
-            return;
-        };
-        let wait = self.settle.leaked;
-        std::thread::sleep(wait.saturating_sub(pinned.elapsed()));
-        view.refresh();
-        for mut lock in abandoned {
-            let install = self.survey.roots[lock.root].install.as_ref();
-            let apart = pinned.elapsed().max(wait);
-            let confirmed = confirm_abandoned(&mut lock, install, view, apart, self.settle);
-            self.conclude(step, lock, confirmed, &mut reclaimers, view);
-        }
+        undecided
     }
 
     /// Acts on what the second judgement proved.
@@ -170,7 +184,7 @@ impl Run {
         view: &mut SystemView,
     ) {
         match confirmed {
-            Confirmed::Proven(proof) if self.may_act_on(&lock, proof) => {
+            Confirmed::Proven(proof) if self.may_act_on(&lock, &proof) => {
                 self.proven(step, lock, proof, reclaimers, view);
             }
             // Released, or taken by somebody else: nothing to do, and no error.
@@ -197,10 +211,10 @@ impl Run {
     }
 
     /// The second judgement may have come to another verdict than the first suspected.
-    fn may_act_on(&self, lock: &SurveyedLock, proof: StaleProof) -> bool {
+    fn may_act_on(&self, lock: &SurveyedLock, proof: &StaleProof) -> bool {
         // An overdue lock is only ever reported: its proof is the licence that was asked for.
         (lock.judgement.action == Action::Reclaim || proof.verdict() == Verdict::Overdue)
-            && self.allowed.contains(&proof.verdict())
+            && self.policy.allows(proof.verdict())
             && self.count("planned") + self.count("reclaimed") < self.max
     }
 
@@ -220,9 +234,9 @@ impl Run {
             let result = obstacle.map_or(AttemptResult::Planned, AttemptResult::Obstructed);
             return self.attempts.push(Attempt { lock, result });
         }
-        let reclaimer = reclaimers
-            .entry(home.path.clone())
-            .or_insert_with(|| Reclaimer::open(&home, self.breaker, Patience::TheirTurn, &mut view.leases));
+        let reclaimer = reclaimers.entry(home.path.clone()).or_insert_with(|| {
+            Reclaimer::open(&home, self.policy.breaker, Patience::TheirTurn, &mut view.leases)
+        });
         let case = Case { subject: subject(&lock, install, &home.path), created_at: created_at(&lock) };
         let outcome = match (reclaimer, lock.pin.take()) {
             (Ok(reclaimer), Some(pin)) => reclaimer.reclaim(*pin, proof, case, &mut view.leases),
@@ -286,9 +300,10 @@ pub fn subject(lock: &SurveyedLock, install: Option<&Install>, home: &Path) -> S
         lock: path.strip_prefix(home).unwrap_or(&path).to_string_lossy().into_owned(),
         kind: lock.kind.as_str().to_owned(),
         pid: lock.evidence.payload().map(|payload| payload.pid),
-        verdict: lock.judgement.verdict.as_str().to_owned(),
-        reasons: lock.judgement.reasons.iter().copied().map(Reason::as_str).map(str::to_owned).collect(),
-        rule: lock.judgement.rule.as_str().to_owned(),
+        // What it is acted upon for is the verdict of the proof.
+        verdict: Word::Ours(lock.judgement.verdict),
+        reasons: lock.judgement.reasons.iter().copied().map(Word::Ours).collect(),
+        rule: Word::Ours(lock.judgement.rule),
         fingerprint: lock.fingerprint.clone(),
         gateway: install.map_or("unknown", |install| install.gateway.state.as_str()).to_owned(),
         openclaw_version: install.and_then(|install| install.version.as_ref()).map(ToString::to_string),

@@ -77,7 +77,7 @@ pub(super) fn swap(
     places: Places<'_>,
     tombstone: &Tombstone,
     lock: &PinnedLock,
-    proof: StaleProof,
+    proof: &StaleProof,
     leases: &mut Leases,
 ) -> Result<SwapOutcome, Failure> {
     match places.exchange() {
@@ -103,7 +103,7 @@ pub(super) fn swap(
 
 /// The bytes that were judged, and nobody who writes. OpenClaw never opens a lock that exists for writing;
 /// should anything else do so in the last microsecond, it gets its file back.
-fn is_still_abandoned(lock: &PinnedLock, proof: StaleProof, leases: &mut Leases) -> bool {
+fn is_still_abandoned(lock: &PinnedLock, proof: &StaleProof, leases: &mut Leases) -> bool {
     let unchanged = lock.bytes_unchanged().unwrap_or(false);
     // An abandoned lock is taken although its owner has it open: that is what --abandoned means.
     unchanged && (proof.verdict() == Verdict::Overdue || lock.probe_writer(leases) != Writer::Open)

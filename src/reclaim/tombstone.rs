@@ -15,12 +15,10 @@ use serde_json::{Map, Value, json};
 use crate::evidence::Content;
 use crate::evidence::directory::Directory;
 use crate::evidence::lockfile::{FileFacts, Look, PinnedLock};
-use crate::openclaw::payload::{Ending, Format, Layout, TOMBSTONE_KEY};
+use crate::openclaw::payload::{
+    Ending, Format, Layout, TOMBSTONE_ID_KEY, TOMBSTONE_KEY, TOMBSTONE_PID, TOMBSTONE_SENTENCE, tombstone_id,
+};
 
-/// `PID_MAX_LIMIT` is 2^22 (`include/linux/threads.h`): this pid can belong to nobody.
-pub const TOMBSTONE_PID: u32 = (1 << 22) + 1;
-/// The key beside [`TOMBSTONE_KEY`] that ties a tombstone to its journal entry.
-pub const ID_KEY: &str = "lockdoctorId";
 /// Old enough for every version that judges by mtime (30 s for the store lock up to 2.12, 30 min for an
 /// unreadable payload from 2.22 to 4.22).
 const MTIME_AGE: TimeDelta = TimeDelta::hours(1);
@@ -40,12 +38,12 @@ pub fn bytes(lock: &PinnedLock, created_at: Option<DateTime<Utc>>, id: &str, now
         fields.insert("startedAt".to_owned(), json!(created_at.timestamp_millis()));
     }
     let sentence = format!(
-        "lockdoctor freed this lock at {}: it had no holder. OpenClaw removes this file at the next message. \
+        "{TOMBSTONE_SENTENCE}{}: it had no holder. OpenClaw removes this file at the next message. \
          The lock itself is kept: lockdoctor quarantine list",
         now.to_rfc3339_opts(SecondsFormat::Secs, true),
     );
     fields.insert(TOMBSTONE_KEY.to_owned(), json!(sentence));
-    fields.insert(ID_KEY.to_owned(), json!(id));
+    fields.insert(TOMBSTONE_ID_KEY.to_owned(), json!(id));
     let value = Value::Object(fields);
     let mut text = match format.layout {
         Layout::Compact => value.to_string(),
@@ -63,9 +61,8 @@ fn iso(at: DateTime<Utc>) -> Value {
 
 /// The id in a tombstone's bytes; `None` if they are not a tombstone's.
 pub fn id_of(bytes: &[u8]) -> Option<String> {
-    let value: Value = serde_json::from_slice(bytes).ok()?;
-    value.get(TOMBSTONE_KEY)?;
-    Some(value.get(ID_KEY)?.as_str()?.to_owned())
+    let fields: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
+    tombstone_id(&fields).map(str::to_owned)
 }
 
 /// The id of the tombstone that lies at `name`; `None` if something else lies there, or nothing.

@@ -336,7 +336,7 @@ pub fn owner_word(owner: &Owner) -> &'static str {
         Owner::Gone => "gone",
         Owner::Zombie(_) => "zombie",
         Owner::Thread { .. } => "thread",
-        Owner::Alive(_) => "alive",
+        Owner::Alive(_) | Owner::Stranger(_) => "alive",
         Owner::Hidden => "hidden",
         Owner::Lockdoctor => "lockdoctor",
         Owner::Unknown(_) => "unknown",

@@ -16,10 +16,12 @@ pub fn owner(evidence: &Evidence) -> String {
         (Some(pid), _) if evidence.number_is_anothers() && evidence.writer == Writer::Open => {
             format!("pid {pid}, not of this namespace")
         }
-        (Some(pid), Owner::Alive(process)) if evidence.names_another() => {
+        (Some(pid), Owner::Alive(process) | Owner::Stranger(process)) if evidence.names_another() => {
             format!("pid {pid}, now {}", printable(&process.comm))
         }
-        (Some(pid), Owner::Alive(process)) => format!("pid {pid} ({})", printable(&process.comm)),
+        (Some(pid), Owner::Alive(process) | Owner::Stranger(process)) => {
+            format!("pid {pid} ({})", printable(&process.comm))
+        }
         (Some(pid), Owner::Hidden) => format!("pid {pid}, hidden"),
         (Some(pid), Owner::Lockdoctor | Owner::None | Owner::Unknown(_)) => format!("pid {pid}"),
     }
@@ -73,6 +75,7 @@ fn in_short(rule: Rule) -> &'static str {
         Rule::Coordinator => "always there; says nothing",
         Rule::DirectoryLock => "a directory that its owner touches",
         Rule::WriterOpen => "open for writing",
+        Rule::Replaced => "replaced while it was held",
         Rule::Unfinished => "being written",
         Rule::NoWriterDeadOwner | Rule::OwnerDead => "its owner is gone",
         Rule::NoWriterLiveOwner => "closed by its owner, who lives",

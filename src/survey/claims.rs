@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::holders::{self, Readers};
 use super::{Problem, ProblemSeverity, Survey, SurveyedLock};
 use crate::evidence::StartTicks;
-use crate::evidence::pid_domain::PidDomain;
+use crate::evidence::pid_domain::{Named, PidDomain};
 use crate::evidence::view::SystemView;
 use crate::evidence::{Owner, Writer};
 use crate::install::Install;
@@ -296,12 +296,14 @@ fn judged(
 
 fn owner_facts(owner: &LeaseOwner, process: &Owner, install: &Install, view: &SystemView) -> OwnerFacts {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let booted_at = view.now.booted_at();
     let domain = owner.pid.map(|pid| {
-        view.namespaces.decide(view.census(), pid, owner.started_at, install.gateway.is_visible())
+        let named = Named { pid, start_ticks: owner.started_at, created_at: None, booted_at };
+        view.namespaces.decide(view.census(), named, install.gateway.is_visible())
     });
     OwnerFacts {
         pid: match process {
-            Owner::Alive(_) | Owner::Hidden => PidState::Alive,
+            Owner::Alive(_) | Owner::Stranger(_) | Owner::Hidden => PidState::Alive,
             Owner::Gone | Owner::Thread { .. } => PidState::Dead,
             Owner::Zombie(_) => PidState::Zombie,
             Owner::None | Owner::Lockdoctor | Owner::Unknown(_) => PidState::Unknown,

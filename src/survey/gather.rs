@@ -13,9 +13,12 @@ use rustix::io::Errno;
 use super::{Guarded, SCAN_SETTLE, SurveyedLock, TranscriptListed};
 use crate::evidence::directory::{Directory, Reach};
 use crate::evidence::lockfile::{FileFacts, Look, PinnedLock, Shape};
+use crate::evidence::pid_domain::Named;
+use crate::evidence::process::may_run_openclaw;
 use crate::evidence::view::SystemView;
 use crate::evidence::{
-    Content, Evidence, LeaseUnknown, Owner, Payload, PidDomain, Relevance, RunTimedOut, Writer,
+    Birth, Content, Evidence, LeaseUnknown, Owner, Payload, PidDomain, Release, Relevance, RunTimedOut,
+    Writer,
 };
 use crate::install::Install;
 use crate::install::gateway::names_install;
@@ -119,7 +122,11 @@ pub(super) fn gather(
     let writer = pin
         .as_ref()
         .map_or(Writer::Unknown(LeaseUnknown::NotProbed), |pin| pin.probe_writer(&mut view.leases));
-    let evidence = evidence(context, directory, kind, shape, content, writer, facts.as_ref(), view);
+    let mut evidence = evidence(context, directory, kind, shape, content, writer, facts.as_ref(), view);
+    if let (Some(pin), Writer::Unknown(_)) = (&pin, writer) {
+        // Then only the owner's descriptors tell whether it holds the lock.
+        evidence.release = release(&evidence, pin, view);
+    }
     let judgement = judge(&evidence, Sighting::First, SCAN_SETTLE);
     let session_id = name.as_bytes().strip_suffix(b".jsonl.lock").filter(|_| kind == LockKind::Session);
     Ok(Some(SurveyedLock {
@@ -172,7 +179,7 @@ fn evidence(
     };
     let modified_at = facts.and_then(FileFacts::modified_at);
     let made_at = payload.and_then(|payload| payload.created_at).or(modified_at);
-    let owner = payload.map_or(Owner::None, |payload| view.processes.owner(payload.pid));
+    let owner = payload.map_or(Owner::None, |payload| owner(kind, payload, writer, view));
     let gateway_visible = context.gateway_visible();
     let domain = match payload {
         Some(payload) => domain(gateway_visible, kind, payload, writer, &owner, view),
@@ -181,8 +188,11 @@ fn evidence(
     Evidence {
         kind,
         shape,
+        file: facts.map(FileFacts::id),
+        birth: Birth::NotAsked,
         writer,
         owner,
+        release: Release::NotLookedAt,
         domain,
         filesystem: directory.filesystem,
         untouched_for: facts.map(|facts| facts.untouched_for(&view.now)).unwrap_or_default(),
@@ -202,6 +212,27 @@ fn evidence(
     }
 }
 
+/// The process that carries the number here. Where nothing but the number ties it to the lock, its program has to be
+/// one that can be OpenClaw: kernel threads and system services carry the numbers that containers give out.
+fn owner(kind: LockKind, payload: &Payload, writer: Writer, view: &mut SystemView) -> Owner {
+    match view.processes.owner(payload.pid) {
+        Owner::Alive(process)
+            if payload.start_ticks.is_none()
+                && writer == Writer::NoneOpen
+                && lease_decides(kind, payload)
+                && !may_run_openclaw(process.pid, &process.comm) =>
+        {
+            Owner::Stranger(process)
+        }
+        owner => owner,
+    }
+}
+
+/// Whether the holder keeps the file open, so that nobody's having it open says something.
+fn lease_decides(kind: LockKind, payload: &Payload) -> bool {
+    kind.holder_fd(payload.format.layout == Layout::Compact) == HolderFd::KeptOpen
+}
+
 /// Asks for the full answer only where it changes something: where the pid has to carry the verdict, or
 /// where it makes a death final.
 fn domain(
@@ -212,18 +243,20 @@ fn domain(
     owner: &Owner,
     view: &SystemView,
 ) -> PidDomain {
-    let compact = payload.format.layout == Layout::Compact;
-    let lease_decides = kind.holder_fd(compact) == HolderFd::KeptOpen;
+    let lease_decides = lease_decides(kind, payload);
     let presumed = view.namespaces.presume(gateway_visible);
-    let dead = matches!(owner, Owner::Gone | Owner::Zombie(_) | Owner::Thread { .. })
-        || matches!(owner, Owner::Alive(process)
-            if payload.start_ticks.is_some_and(|ticks| ticks != process.start_ticks));
+    // A number without a start tick may be that of a container's process as well.
+    let same = matches!(owner, Owner::Alive(process) if payload.start_ticks == Some(process.start_ticks))
+        || matches!(owner, Owner::None | Owner::Hidden | Owner::Lockdoctor | Owner::Unknown(_));
     match writer {
         Writer::Open => presumed,
-        Writer::NoneOpen if lease_decides && !dead => presumed,
+        Writer::NoneOpen if lease_decides && same => presumed,
         // In a nested namespace without a visible gateway the full look would say no more.
         Writer::NoneOpen if lease_decides && matches!(presumed, PidDomain::Unknown(_)) => presumed,
-        _ => view.namespaces.decide(view.census(), payload.pid, payload.start_ticks, gateway_visible),
+        _ => {
+            let named = Named::by(payload, view.now.booted_at());
+            view.namespaces.decide(view.census(), named, gateway_visible)
+        }
     }
 }
 
@@ -231,13 +264,40 @@ fn is_gateway_visible(install: Option<&Install>) -> bool {
     install.is_some_and(|install| install.gateway.is_visible())
 }
 
-/// The second look at the owner: it may have ended, or it may have started since the first census.
-pub(super) fn see_owner_again(lock: &mut SurveyedLock, install: Option<&Install>, view: &mut SystemView) {
+/// A second look at the owner of a lock that looked abandoned before: it may have ended or come since, and how far it
+/// is with its release is asked only now, after the close. The same for scan, reclaim and watch.
+pub fn see_owner(
+    lock: &mut SurveyedLock,
+    pin: &PinnedLock,
+    install: Option<&Install>,
+    view: &mut SystemView,
+) {
     let evidence = &mut lock.evidence;
     let Content::Parsed(payload) = &evidence.content else { return };
-    evidence.owner = view.processes.owner(payload.pid);
+    evidence.owner = owner(lock.kind, payload, evidence.writer, view);
     evidence.domain =
         domain(is_gateway_visible(install), lock.kind, payload, evidence.writer, &evidence.owner, view);
+    evidence.release = release(evidence, pin, view);
+    if matches!(evidence.release, Release::NotLookedAt | Release::Unseen) {
+        evidence.birth = pin.birth();
+    }
+}
+
+/// How far every process that may have taken the lock is with its release.
+fn release(evidence: &Evidence, pin: &PinnedLock, view: &mut SystemView) -> Release {
+    let Some(payload) = evidence.payload() else { return Release::NotLookedAt };
+    let named = Named::by(payload, view.now.booted_at());
+    let elsewhere = match evidence.domain {
+        PidDomain::Foreign { .. } => view.namespaces.suspects(view.census(), named).collect(),
+        _ => Vec::new(),
+    };
+    let here = match &evidence.owner {
+        Owner::Alive(process) if !evidence.names_another() => Some(process.pid),
+        Owner::Hidden => return Release::Unseen,
+        _ => None,
+    };
+    let releases = elsewhere.into_iter().chain(here).map(|pid| view.owners.release(pid, pin));
+    releases.reduce(Release::and).unwrap_or_default()
 }
 
 /// `.openclaw-runtime-deps.lock/owner.json` (2026.4.24 – 2026.4.29).
@@ -251,11 +311,10 @@ fn runtime_deps_owner(directory: &Directory, name: &OsStr) -> Content {
 
 /// How long the second look at this lock has to wait.
 pub fn settle_of(lock: &SurveyedLock, settle: Settle) -> Duration {
-    let needed = [settle.dead, settle.stale, settle.leaked];
     let enough = |apart: &Duration| {
         judge(&lock.evidence, Sighting::Again { apart: *apart }, settle).suspected.is_none()
     };
-    needed.into_iter().filter(enough).min().unwrap_or(settle.leaked)
+    settle.steps().find(enough).unwrap_or(settle.leaked)
 }
 
 /// Names exactly this file with these bytes: what `reclaim --id` compares (FNV-1a).

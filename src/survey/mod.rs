@@ -26,15 +26,19 @@ use crate::install::sessions::SessionStore;
 use crate::install::trace::Trace;
 use crate::leases::Workings;
 use crate::openclaw::lock_kind::{LockKind, Management};
-use crate::verdict::{Judgement, Rule, Settle, Sighting, StaleProof, Verdict, judge};
+use crate::verdict::{Judgement, Settle, Sighting, StaleProof, Verdict, judge};
 
-pub use gather::settle_of;
+pub use gather::{see_owner, settle_of};
 pub use scope::{Scope, ScopeError};
 pub use standing::StandingRoot;
 
 /// How long a scan waits before its second look; only if something calls for one.
-pub const SCAN_SETTLE: Settle =
-    Settle { dead: Duration::ZERO, stale: Duration::from_millis(300), leaked: Duration::from_millis(500) };
+pub const SCAN_SETTLE: Settle = Settle {
+    dead: Duration::ZERO,
+    stale: Duration::from_millis(300),
+    leaked: Duration::from_millis(500),
+    unseen: Settle::UNSEEN,
+};
 
 /// What a survey found.
 #[derive(Debug)]
@@ -219,7 +223,7 @@ pub fn second_look(survey: &mut Survey, view: &mut SystemView, settle: Settle) {
         let at_once = judge(&lock.evidence, Sighting::Again { apart: Duration::ZERO }, settle);
         if at_once.suspected.is_none() {
             // And nobody opens a dead man's lock for writing: it is enough that it still lies there.
-            look_again(lock, Duration::ZERO, settle, |_, first_answer| first_answer);
+            look_again(lock, Duration::ZERO, settle, |lock, _| lock.evidence.writer);
         } else {
             waiting.push(at);
         }
@@ -230,11 +234,11 @@ pub fn second_look(survey: &mut Survey, view: &mut SystemView, settle: Settle) {
         view.refresh();
         for at in waiting {
             let lock = &mut survey.locks[at];
-            // Where the file's own answer decides, who took it only names the reason.
-            if lock.judgement.rule == Rule::OwnerDead {
-                gather::see_owner_again(lock, survey.roots[lock.root].install.as_ref(), view);
-            }
-            look_again(lock, wait, settle, |pin, _| pin.probe_writer_and_close(&mut view.leases));
+            let install = survey.roots[lock.root].install.as_ref();
+            look_again(lock, wait, settle, |lock, pin| {
+                see_owner(lock, &pin, install, view);
+                pin.probe_writer_and_close(&mut view.leases)
+            });
         }
     }
     // Without facts it was never there, or is gone.
@@ -246,12 +250,12 @@ fn look_again(
     lock: &mut SurveyedLock,
     apart: Duration,
     settle: Settle,
-    probe: impl FnOnce(PinnedLock, Writer) -> Writer,
+    probe: impl FnOnce(&mut SurveyedLock, PinnedLock) -> Writer,
 ) {
     let Some(pin) = lock.pin.take() else { return };
     match pin.presence() {
         Ok(Presence::Same) => {
-            lock.evidence.writer = probe(*pin, lock.evidence.writer);
+            lock.evidence.writer = probe(lock, *pin);
             lock.judge_again(apart, settle);
         }
         // Released meanwhile: there is no lock to speak of any more.
@@ -269,7 +273,7 @@ pub fn confirm(
     apart: Duration,
     settle: Settle,
 ) -> Confirmed {
-    let Some(pin) = &lock.pin else { return Confirmed::Gone };
+    let Some(pin) = lock.pin.take() else { return Confirmed::Gone };
     match pin.presence() {
         Ok(Presence::Gone) => return Confirmed::Gone,
         Ok(Presence::Changed) | Err(_) => return Confirmed::Changed,
@@ -277,16 +281,14 @@ pub fn confirm(
     }
     lock.evidence.writer = pin.probe_writer(&mut view.leases);
     // Whoever has come since the first look may carry the number in another namespace.
-    gather::see_owner_again(lock, install, view);
+    see_owner(lock, &pin, install, view);
     lock.judge_again(apart, settle);
-    match lock.judgement.proof() {
-        Some(proof) => Confirmed::Proven(proof),
-        None => Confirmed::NotProven,
-    }
+    lock.pin = Some(pin);
+    lock.judgement.take_proof().map_or(Confirmed::NotProven, Confirmed::Proven)
 }
 
 /// What a second judgement found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Confirmed {
     Proven(StaleProof),
     /// It is there, but nothing proves any more that it has no holder.

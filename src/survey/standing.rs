@@ -8,10 +8,11 @@ use std::rc::Rc;
 
 use rustix::io::Errno;
 
-use super::gather::{Context, gather};
+use super::gather::{Context, gather, see_owner};
 use super::scope::Target;
 use super::walk::{PLACES, listing};
 use super::{Problem, SurveyedLock};
+use crate::evidence::PinnedLock;
 use crate::evidence::directory::{Directory, Reach, Unreached};
 use crate::evidence::view::SystemView;
 use crate::install::Install;
@@ -125,6 +126,17 @@ impl StandingRoot {
 
     pub fn install(&self) -> Option<&Install> {
         self.context.install.as_ref()
+    }
+
+    /// A second look at the owner of a lock that looked abandoned before. Whether its pid counts here hangs on a
+    /// gateway that may have come since.
+    pub fn see_owner(&mut self, lock: &mut SurveyedLock, pin: &PinnedLock, view: &mut SystemView) {
+        let known = view.namespaces.in_initial_pid_namespace
+            || self.install().is_none_or(|install| install.gateway.is_visible());
+        if !known {
+            self.look_for_gateway(view);
+        }
+        see_owner(lock, pin, self.install(), view);
     }
 
     /// Asks again whether the gateway runs.

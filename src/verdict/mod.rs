@@ -1,8 +1,9 @@
 //! Evidence in, verdict out. Pure: no I/O, no clock, no allocation beyond the list of reasons.
 //!
-//! Two facts carry every verdict. A *writer* on the file (the lease probe) is a veto: whoever holds a lock
+//! Three facts carry every verdict. A *writer* on the file (the lease probe) is a veto: whoever holds a lock
 //! keeps it open for writing. A *dead identity* is monotone: a process that is gone never comes back, so only
-//! the name can change its meaning, and the pinned file guards against that. Age carries nothing: nobody
+//! the name can change its meaning, and the pinned file guards against that. A *finished release* is what a live
+//! owner shows that has let go: it has no file of the lock open, and was idle since. Age carries nothing: nobody
 //! refreshes these locks, so an old lock is a long run until something else speaks against it.
 
 pub mod self_heal;
@@ -11,13 +12,13 @@ pub mod severity;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::evidence::lockfile::Refusal;
 use crate::evidence::process::Process;
 use crate::evidence::{
-    Content, Evidence, FsClass, LeaseUnknown, Owner, PidDomain, Relevance, RunTimedOut, Shape, StartTicks,
-    Writer,
+    Birth, Content, Evidence, FileId, FsClass, LeaseUnknown, Owner, PidDomain, Release, Relevance,
+    RunTimedOut, Shape, StartTicks, Writer,
 };
 use crate::openclaw::lock_kind::{HolderFd, LockKind, Management};
 use crate::openclaw::payload::{Layout, Origin};
@@ -33,7 +34,7 @@ const DIRECTORY_HEARTBEAT: Duration = Duration::from_secs(30);
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum $name { $($(#[$doc])* $variant,)* }
 
@@ -67,7 +68,7 @@ words! {
         Refused = "refused",
         /// Held, and past its limit.
         Overdue = "overdue",
-        /// Its owner lives, and no longer has the file open.
+        /// Its owner lives, and is proven to have let go of it.
         Leaked = "leaked",
         /// Proven to have no owner.
         Stale = "stale",
@@ -109,6 +110,7 @@ words! {
         Coordinator = "coordinator",
         DirectoryLock = "directory-lock",
         WriterOpen = "writer-open",
+        Replaced = "replaced",
         Unfinished = "unfinished",
         NoWriterDeadOwner = "no-writer-dead-owner",
         NoWriterLiveOwner = "no-writer-live-owner",
@@ -118,6 +120,21 @@ words! {
         OtherKernel = "other-kernel",
         OtherPidNamespace = "other-pid-namespace",
         EvidenceMissing = "evidence-missing",
+    }
+}
+
+impl Reason {
+    /// Its owner is gone for good, so nothing that comes after it is the same owner's doing.
+    pub fn is_a_death(self) -> bool {
+        match self {
+            Self::DeadPid
+            | Self::ZombiePid
+            | Self::RecycledPid
+            | Self::ThreadId
+            | Self::PreviousBoot
+            | Self::Malformed => true,
+            Self::NoWriter | Self::RunTimedOut => false,
+        }
     }
 }
 
@@ -140,6 +157,9 @@ impl Rule {
             Self::WriterOpen => {
                 "Some process has the lock file open for writing, which OpenClaw does exactly while it holds the lock."
             }
+            Self::Replaced => {
+                "Its owner has its own file of this lock open, but another file lies under the name: the lock was deleted or replaced while it was held."
+            }
             Self::Unfinished => {
                 "The payload was never finished, and whoever creates a lock keeps it open until it is."
             }
@@ -147,10 +167,10 @@ impl Rule {
                 "Nobody on this kernel has the file open for writing, and the process it names is not there any more."
             }
             Self::NoWriterLiveOwner => {
-                "The process it names lives, but has closed the file: it has let go of the lock without removing it."
+                "The process it names lives, but has closed the file and had nothing left to do since: it has let go of the lock without removing it."
             }
             Self::NoWriterUnknownOwner => {
-                "Nobody on this kernel has the file open for writing; who took it cannot be seen from here, but nobody holds it."
+                "Nobody on this kernel has the file open for writing; who took it cannot be seen from here."
             }
             Self::OwnerAlive => "The process it names lives and is the one that took it.",
             Self::OwnerDead => {
@@ -170,10 +190,29 @@ impl Rule {
 pub struct Settle {
     /// The owner is dead and its number counts here: a fact that cannot change any more.
     pub dead: Duration,
-    /// Nobody has the file open, but the owner cannot be shown to be dead: it may be between its close and
-    /// its unlink.
+    /// Nobody has the file open, and whoever made it cannot come back to it.
     pub stale: Duration,
+    /// The owner lives, and was seen to have finished with it.
     pub leaked: Duration,
+    /// Who took it cannot be looked at: it may be between its close and its unlink for as long as its event loop is
+    /// blocked.
+    pub unseen: Duration,
+}
+
+impl Settle {
+    /// Longer than any event loop was reported to be blocked (32 to 741 s).
+    pub const UNSEEN: Duration = Duration::from_secs(15 * 60);
+
+    fn all(self) -> [Duration; 4] {
+        [self.dead, self.stale, self.leaked, self.unseen]
+    }
+
+    /// The times at which a judgement may change, shortest first.
+    pub fn steps(self) -> impl Iterator<Item = Duration> {
+        let mut steps = self.all();
+        steps.sort_unstable();
+        steps.into_iter()
+    }
 }
 
 /// Whether this lock was seen in this state before.
@@ -187,7 +226,7 @@ pub enum Sighting {
 }
 
 /// The verdict on one lock, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Judgement {
     pub verdict: Verdict,
     pub reasons: Vec<Reason>,
@@ -202,8 +241,13 @@ pub struct Judgement {
 
 impl Judgement {
     /// The licence to reclaim; only a managed lock that is proven stale or leaked has one.
-    pub fn proof(&self) -> Option<StaleProof> {
-        self.proof
+    pub fn proof(&self) -> Option<&StaleProof> {
+        self.proof.as_ref()
+    }
+
+    /// Hands the licence over: it is good for one act.
+    pub fn take_proof(&mut self) -> Option<StaleProof> {
+        self.proof.take()
     }
 
     /// The rule that decided, as a sentence about this lock.
@@ -225,16 +269,21 @@ impl Judgement {
     }
 }
 
-/// Proof that a lock has no holder. Nothing but [`judge`] can make one, so a reclaim without it does not
-/// compile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Proof that one file, the lock that was judged, has no holder. Nothing but [`judge`] can make one, so a reclaim
+/// without it does not compile; and it is not good for another file.
+#[derive(Debug, PartialEq, Eq)]
 pub struct StaleProof {
     verdict: Verdict,
+    file: FileId,
 }
 
 impl StaleProof {
-    pub fn verdict(self) -> Verdict {
+    pub fn verdict(&self) -> Verdict {
         self.verdict
+    }
+
+    pub fn is_about(&self, file: FileId) -> bool {
+        self.file == file
     }
 }
 
@@ -310,8 +359,10 @@ fn by_shape(evidence: &Evidence) -> Option<Judgement> {
     }
 }
 
+/// Nobody writes to a tombstone: what somebody has open is a lock, whatever it says.
 fn is_tombstone(evidence: &Evidence) -> bool {
     evidence.payload().is_some_and(|payload| payload.origin == Origin::Tombstone)
+        && evidence.writer != Writer::Open
 }
 
 fn refused(why: Refusal) -> Judgement {
@@ -336,53 +387,130 @@ fn directory_lock(evidence: &Evidence) -> Judgement {
 /// Whoever creates a lock has it open until the payload is whole, so this holds for every kind, whether or
 /// not its holder keeps the file open later.
 fn unfinished(evidence: &Evidence, sighting: Sighting, settle: Settle) -> Judgement {
+    // Whoever works on a layer below an overlay is not seen.
+    let nobody = writer(evidence) == Writer::NoneOpen && evidence.filesystem != FsClass::Overlay;
     match writer(evidence) {
-        _ if evidence.untouched_for < CREATION_GRACE => {
+        _ if evidence.untouched_for < CREATION_GRACE && !nobody => {
             plain(Verdict::Initialising, Action::Wait, Rule::Unfinished)
         }
         Writer::Open => held(evidence, Rule::WriterOpen),
         Writer::NoneOpen => {
             let reasons = vec![Reason::Malformed, Reason::NoWriter];
-            candidate(Verdict::Stale, reasons, Rule::Unfinished, sighting, settle.stale)
+            let looks = Looks { sighting, settle: settle.stale };
+            candidate(evidence, Verdict::Stale, reasons, Rule::Unfinished, looks)
         }
         Writer::Unknown(why) => unanswered(evidence, why),
     }
+}
+
+/// The looks so far, and how far apart they have to be.
+#[derive(Debug, Clone, Copy)]
+struct Looks {
+    sighting: Sighting,
+    settle: Duration,
 }
 
 /// The kernel says that nobody on it has the file open for writing.
 fn without_writer(evidence: &Evidence, identity: Identity, sighting: Sighting, settle: Settle) -> Judgement {
     let numbers_count_here = matches!(evidence.domain, PidDomain::Shared(_) | PidDomain::Presumed);
     let owner_lives = match identity {
+        // A process of another PID namespace that may have taken it.
+        _ if matches!(evidence.domain, PidDomain::Foreign { .. }) => true,
         Identity::Same => numbers_count_here || start_is_recorded(evidence),
         // It exists, but hidepid or another user's rights hide when it started: taken as the same.
         Identity::Unknown(_) => numbers_count_here && evidence.owner == Owner::Hidden,
-        // Another PID namespace has a process of this number, and it started when the lock says.
-        Identity::Dead(_) | Identity::StartedLater => {
-            matches!(evidence.domain, PidDomain::Foreign { .. }) && start_is_recorded(evidence)
-        }
+        Identity::Dead(_) | Identity::StartedLater => false,
     };
     if owner_lives {
-        let rule = Rule::NoWriterLiveOwner;
-        return candidate(Verdict::Leaked, vec![Reason::NoWriter], rule, sighting, settle.leaked);
+        return closed_by_live_owner(evidence, sighting, settle);
     }
     let mut reasons = Vec::new();
-    let (rule, wait) = match identity {
+    let mut proven = None;
+    match identity {
         Identity::Dead(reason) if numbers_count_here => {
             reasons.push(reason);
-            let proven = matches!(evidence.domain, PidDomain::Shared(_));
-            (Rule::NoWriterDeadOwner, if proven { settle.dead } else { settle.stale })
+            let final_at_once = matches!(evidence.domain, PidDomain::Shared(_));
+            proven = Some((Rule::NoWriterDeadOwner, if final_at_once { settle.dead } else { settle.stale }));
         }
         Identity::StartedLater if numbers_count_here => {
             reasons.push(Reason::RecycledPid);
-            (Rule::NoWriterDeadOwner, settle.stale)
+            proven = Some((Rule::NoWriterDeadOwner, settle.stale));
         }
-        _ => (Rule::NoWriterUnknownOwner, settle.stale),
-    };
+        _ => {}
+    }
     if is_from_previous_boot(evidence) {
         reasons.push(Reason::PreviousBoot);
+        proven = proven.or(Some((Rule::NoWriterUnknownOwner, settle.stale)));
     }
     reasons.push(Reason::NoWriter);
-    candidate(Verdict::Stale, reasons, rule, sighting, wait)
+    match proven {
+        Some((rule, settle)) => {
+            candidate(evidence, Verdict::Stale, reasons, rule, Looks { sighting, settle })
+        }
+        None => closed_unseen(evidence, Verdict::Stale, Rule::NoWriterUnknownOwner, sighting, settle),
+    }
+}
+
+/// The owner lives and the file under the name has no writer: it is free if that is the owner's file, and its release
+/// has come to its end.
+fn closed_by_live_owner(evidence: &Evidence, sighting: Sighting, settle: Settle) -> Judgement {
+    let rule = Rule::NoWriterLiveOwner;
+    let looks = Looks { sighting, settle: settle.leaked };
+    match &evidence.release {
+        Release::NotBegun => held(evidence, Rule::WriterOpen),
+        Release::OfAnotherFile => replaced(evidence),
+        Release::Finished(let_go) if evidence.file.is_some_and(|file| let_go.is_about(file)) => {
+            candidate(evidence, Verdict::Leaked, vec![Reason::NoWriter], rule, looks)
+        }
+        Release::UnderWay => Judgement {
+            note: Some(
+                "its owner has not been seen idle since it closed the file, so its release may still be under way",
+            ),
+            ..settling(Verdict::Leaked, vec![Reason::NoWriter], rule)
+        },
+        Release::NotLookedAt | Release::Finished(_) => {
+            settling(Verdict::Leaked, vec![Reason::NoWriter], rule)
+        }
+        Release::Unseen => closed_unseen(evidence, Verdict::Leaked, rule, sighting, settle),
+    }
+}
+
+/// Nobody has the file open, and whoever took it cannot be looked at: it may have another file open, or may be in the
+/// middle of its release.
+fn closed_unseen(
+    evidence: &Evidence,
+    verdict: Verdict,
+    rule: Rule,
+    sighting: Sighting,
+    settle: Settle,
+) -> Judgement {
+    let reasons = vec![Reason::NoWriter];
+    match evidence.birth {
+        _ if evidence.filesystem == FsClass::Overlay => missing(
+            "its owner cannot be looked at from here, and may have the file of a layer below this overlay open",
+        ),
+        Birth::Later => missing(
+            "the file was made after the lock that it holds, so it is a copy; whether its owner has the original open \
+             cannot be seen from here",
+        ),
+        Birth::Unknown => {
+            missing("its owner cannot be looked at from here, and when the file was made is not recorded")
+        }
+        Birth::NotAsked => settling(verdict, reasons, rule),
+        Birth::WithTheLock => {
+            let looks = Looks { sighting, settle: settle.unseen };
+            let judgement = candidate(evidence, verdict, reasons, rule, looks);
+            Judgement { note: judgement.suspected.map(|_| UNSEEN), ..judgement }
+        }
+    }
+}
+
+const UNSEEN: &str = "its owner cannot be looked at from here and may be in the middle of its release, so it is freed \
+                      only after 15 minutes without a change (watch --reclaim, or reclaim --settle 15m); where \
+                      lockdoctor sees the gateway's processes it takes seconds";
+
+fn replaced(evidence: &Evidence) -> Judgement {
+    Judgement { note: Some("replaced: a copy lies under the name"), ..held(evidence, Rule::Replaced) }
 }
 
 /// The kernel cannot be asked, or its answer proves nothing for this kind: the pid has to carry it.
@@ -391,7 +519,7 @@ fn by_owner(evidence: &Evidence, identity: Identity, sighting: Sighting, settle:
     match identity {
         // An identical live process is proof wherever it is seen: numbers that match by accident would have
         // to match in the start tick too.
-        Identity::Same if shared || start_is_recorded(evidence) => return held(evidence, Rule::OwnerAlive),
+        Identity::Same if shared || start_is_recorded(evidence) => return of_live_owner(evidence),
         _ if !evidence.filesystem.has_one_kernel() => return unanswered(evidence, LeaseUnknown::Filesystem),
         _ => {}
     }
@@ -406,12 +534,13 @@ fn by_owner(evidence: &Evidence, identity: Identity, sighting: Sighting, settle:
             )
         }
         (PidDomain::Shared(_), Identity::Dead(reason)) => {
-            candidate(Verdict::Stale, vec![reason], Rule::OwnerDead, sighting, settle.stale)
+            let looks = Looks { sighting, settle: settle.stale };
+            candidate(evidence, Verdict::Stale, vec![reason], Rule::OwnerDead, looks)
         }
         (PidDomain::Shared(_), Identity::StartedLater) => missing(
             "the process started after the lock was made, to judge by the wall clock, which may have been set",
         ),
-        (PidDomain::Shared(_), Identity::Same) => held(evidence, Rule::OwnerAlive),
+        (PidDomain::Shared(_), Identity::Same) => of_live_owner(evidence),
         (PidDomain::Shared(_), Identity::Unknown(why)) => missing(why),
         (PidDomain::Foreign { .. }, _) => plain(Verdict::Foreign, Action::None, Rule::OtherPidNamespace),
         (PidDomain::Unknown(why), _) => {
@@ -421,6 +550,19 @@ fn by_owner(evidence: &Evidence, identity: Identity, sighting: Sighting, settle:
             Writer::Unknown(why) => unanswered(evidence, why),
             _ => missing("whether this pid counts in our PID namespace was not established"),
         },
+    }
+}
+
+/// Its owner lives. Where it keeps the file open and the kernel cannot be asked for a writer, the owner's descriptors
+/// tell whether it holds the lock; where they cannot be read either, nothing does.
+fn of_live_owner(evidence: &Evidence) -> Judgement {
+    match (holder_fd(evidence), writer(evidence), &evidence.release) {
+        (HolderFd::Closed, ..) | (_, _, Release::NotBegun) => held(evidence, Rule::OwnerAlive),
+        (_, _, Release::OfAnotherFile) => replaced(evidence),
+        (_, Writer::Unknown(why), _) => unanswered(evidence, why),
+        _ => {
+            missing("its owner has closed it, but the kernel was not asked whether somebody else has it open")
+        }
     }
 }
 
@@ -448,20 +590,25 @@ fn held(evidence: &Evidence, rule: Rule) -> Judgement {
 }
 
 fn candidate(
+    evidence: &Evidence,
     verdict: Verdict,
     reasons: Vec<Reason>,
     rule: Rule,
-    sighting: Sighting,
-    settle: Duration,
+    looks: Looks,
 ) -> Judgement {
-    match sighting {
-        Sighting::Again { apart } if apart >= settle => Judgement {
+    match looks.sighting {
+        Sighting::Again { apart } if apart >= looks.settle => Judgement {
             reasons,
-            proof: Some(StaleProof { verdict }),
+            // What is no file (a directory lock) is never acted upon.
+            proof: evidence.file.map(|file| StaleProof { verdict, file }),
             ..plain(verdict, Action::Reclaim, rule)
         },
-        _ => Judgement { reasons, suspected: Some(verdict), ..plain(Verdict::Settling, Action::Wait, rule) },
+        _ => settling(verdict, reasons, rule),
     }
+}
+
+fn settling(verdict: Verdict, reasons: Vec<Reason>, rule: Rule) -> Judgement {
+    Judgement { reasons, suspected: Some(verdict), ..plain(Verdict::Settling, Action::Wait, rule) }
 }
 
 fn missing(note: &'static str) -> Judgement {
@@ -504,13 +651,15 @@ const FOSSIL: &str =
 /// The licence of `--abandoned`: a held lock whose own run ended at its time limit, twice seen so. Its owner lives
 /// and has the file open; whoever asks for this has been told what that risks.
 pub fn abandon(evidence: &Evidence, sighting: Sighting, settle: Duration) -> Option<StaleProof> {
-    let judgement = judge(evidence, sighting, Settle { dead: settle, stale: settle, leaked: settle });
+    let settles = Settle { dead: settle, stale: settle, leaked: settle, unseen: settle };
+    let judgement = judge(evidence, sighting, settles);
     let timed_out = judgement.reasons.contains(&Reason::RunTimedOut);
     let settled = matches!(sighting, Sighting::Again { apart } if apart >= settle);
     let managed =
         evidence.kind.management() == Management::Managed && evidence.relevance == Relevance::Current;
     let abandoned = judgement.verdict == Verdict::Overdue && timed_out && settled && managed;
-    abandoned.then_some(StaleProof { verdict: Verdict::Overdue })
+    let file = evidence.file.filter(|_| abandoned)?;
+    Some(StaleProof { verdict: Verdict::Overdue, file })
 }
 
 fn holder_fd(evidence: &Evidence) -> HolderFd {
@@ -529,6 +678,7 @@ fn identity(evidence: &Evidence) -> Identity {
         Owner::Zombie(_) if evidence.number_is_anothers() => Identity::Dead(Reason::RecycledPid),
         Owner::Zombie(_) => Identity::Dead(Reason::ZombiePid),
         Owner::Thread { .. } => Identity::Dead(Reason::ThreadId),
+        Owner::Stranger(_) => Identity::Dead(Reason::RecycledPid),
         Owner::Alive(process) => compare(evidence, process),
         Owner::Hidden => Identity::Unknown("the process exists, but /proc hides it (hidepid)"),
         Owner::Lockdoctor => Identity::Unknown("the pid is lockdoctor's own, so it was counted elsewhere"),

@@ -7,11 +7,17 @@ use chrono::{DateTime, Utc};
 use super::*;
 use crate::evidence::Payload;
 use crate::evidence::Relevance;
+use crate::evidence::lockfile::FileFacts;
+use crate::evidence::release::LetGo;
 use crate::openclaw::limits::Limit;
 use crate::openclaw::payload::Format;
 
-const SETTLE: Settle =
-    Settle { dead: Duration::ZERO, stale: Duration::from_millis(300), leaked: Duration::from_millis(500) };
+const SETTLE: Settle = Settle {
+    dead: Duration::ZERO,
+    stale: Duration::from_millis(300),
+    leaked: Duration::from_millis(500),
+    unseen: Duration::from_millis(700),
+};
 const LONG: Sighting = Sighting::Again { apart: Duration::from_secs(60) };
 
 fn at(seconds: i64) -> DateTime<Utc> {
@@ -31,9 +37,12 @@ fn healthy() -> Evidence {
     Evidence {
         kind: LockKind::Session,
         shape: Shape::Regular,
+        file: Some(FileId::default()),
+        birth: Birth::WithTheLock,
         content: Content::Parsed(payload()),
         writer: Writer::Open,
         owner: Owner::Alive(process(5_000)),
+        release: Release::NotBegun,
         domain: PidDomain::Shared("visible"),
         filesystem: FsClass::LocalMeasured,
         untouched_for: Duration::from_secs(90),
@@ -65,7 +74,23 @@ fn crashed() -> Evidence {
     })
 }
 
+/// A lock whose owner lives, closed it, and shows this of its release.
+fn closed(release: Release) -> Evidence {
+    with(|e| (e.writer, e.release) = (Writer::NoneOpen, release))
+}
+
+fn finished() -> Release {
+    Release::Finished(LetGo::of_file(FileId::default()))
+}
+
 const UNASKED: Writer = Writer::Unknown(LeaseUnknown::NotOwner);
+
+/// What may be a copy, of which the owner that cannot be looked at may have the original open.
+const UNSEEN_COPIES: [(&str, fn(&mut Evidence)); 3] = [
+    ("a file made after its lock", |e| e.birth = Birth::Later),
+    ("a file that does not tell when it was made", |e| e.birth = Birth::Unknown),
+    ("a file that an overlay shows", |e| e.filesystem = FsClass::Overlay),
+];
 
 struct Case {
     what: &'static str,
@@ -163,7 +188,7 @@ fn settled_cases() -> Vec<Case> {
         Verdict::Leaked,
         &[Reason::NoWriter],
         Action::Reclaim,
-        with(|e| e.writer = Writer::NoneOpen),
+        closed(finished()),
     );
     case(
         "its owner lives, but /proc hides it",
@@ -171,8 +196,29 @@ fn settled_cases() -> Vec<Case> {
         Verdict::Leaked,
         &[Reason::NoWriter],
         Action::Reclaim,
-        with(|e| (e.writer, e.owner) = (Writer::NoneOpen, Owner::Hidden)),
+        Evidence { owner: Owner::Hidden, ..closed(Release::Unseen) },
     );
+    case(
+        "its owner has another file of that name open",
+        Rule::Replaced,
+        Verdict::Held,
+        &[],
+        Action::None,
+        closed(Release::OfAnotherFile),
+    );
+    case(
+        "its owner has this very file open, whatever the lease says",
+        Rule::WriterOpen,
+        Verdict::Held,
+        &[],
+        Action::None,
+        closed(Release::NotBegun),
+    );
+    for (what, spoil) in UNSEEN_COPIES {
+        let mut evidence = closed(Release::Unseen);
+        spoil(&mut evidence);
+        case(what, Rule::EvidenceMissing, Verdict::Indeterminate, &[], Action::None, evidence);
+    }
     case(
         "its owner lives in another PID namespace",
         Rule::NoWriterLiveOwner,
@@ -180,10 +226,31 @@ fn settled_cases() -> Vec<Case> {
         &[Reason::NoWriter],
         Action::Reclaim,
         {
-            let mut evidence = crashed();
-            evidence.domain = PidDomain::Foreign { visible_as: 77 };
+            let mut evidence = closed(finished());
+            (evidence.owner, evidence.domain) = (Owner::Gone, PidDomain::Foreign { visible_as: 77 });
             evidence
         },
+    );
+    case(
+        "the machine has started anew since, and its number counts elsewhere",
+        Rule::NoWriterUnknownOwner,
+        Verdict::Stale,
+        &[Reason::PreviousBoot, Reason::NoWriter],
+        Action::Reclaim,
+        {
+            let mut evidence = crashed();
+            (evidence.domain, evidence.birth) = (PidDomain::Unknown("nested"), Birth::Later);
+            with_payload(&mut evidence, |p| p.created_at = Some(at(-61)));
+            evidence
+        },
+    );
+    case(
+        "the number belongs to a program that cannot be OpenClaw",
+        Rule::NoWriterDeadOwner,
+        Verdict::Stale,
+        &[Reason::RecycledPid, Reason::NoWriter],
+        Action::Reclaim,
+        with(|e| (e.writer, e.owner) = (Writer::NoneOpen, Owner::Stranger(process(1)))),
     );
     case(
         "nobody has it open, the number counts elsewhere",
@@ -206,9 +273,14 @@ fn settled_cases() -> Vec<Case> {
         with(|e| (e.writer, e.owner) = (Writer::NoneOpen, Owner::Lockdoctor)),
     );
 
-    case("nobody could ask, the owner lives", Rule::OwnerAlive, Verdict::Held, &[], Action::None, {
+    case("nobody could ask, its owner has it open", Rule::OwnerAlive, Verdict::Held, &[], Action::None, {
         with(|e| e.writer = UNASKED)
     });
+    for release in [Release::Unseen, Release::UnderWay, finished()] {
+        let what = "nobody could ask, and its owner lives but was not seen to have it open";
+        let evidence = with(|e| (e.writer, e.release) = (UNASKED, release));
+        case(what, Rule::EvidenceMissing, Verdict::Indeterminate, &[], Action::None, evidence);
+    }
     case(
         "the very process, seen from a namespace that is not known",
         Rule::OwnerAlive,
@@ -288,6 +360,29 @@ fn settled_cases() -> Vec<Case> {
     case("just created", Rule::Unfinished, Verdict::Initialising, &[], Action::Wait, {
         with(|e| (e.content, e.untouched_for) = (Content::Empty, Duration::from_secs(29)))
     });
+    for (writer, filesystem) in [
+        (UNASKED, FsClass::LocalMeasured),
+        (Writer::NoneOpen, FsClass::Overlay),
+        (Writer::NoneOpen, FsClass::Fuse),
+    ] {
+        let what = "just created, and whether somebody writes it cannot be told";
+        let evidence = with(|e| {
+            (e.content, e.untouched_for) = (Content::Empty, Duration::from_secs(29));
+            (e.writer, e.filesystem) = (writer, filesystem);
+        });
+        case(what, Rule::Unfinished, Verdict::Initialising, &[], Action::Wait, evidence);
+    }
+    case(
+        "just created, and its creator is gone",
+        Rule::Unfinished,
+        Verdict::Stale,
+        &[Reason::Malformed, Reason::NoWriter],
+        Action::Reclaim,
+        with(|e| {
+            (e.content, e.untouched_for) = (Content::Empty, Duration::from_secs(1));
+            e.writer = Writer::NoneOpen;
+        }),
+    );
     case("empty for long, and its creator hangs", Rule::WriterOpen, Verdict::Held, &[], Action::None, {
         with(|e| e.content = Content::Empty)
     });
@@ -308,10 +403,10 @@ fn settled_cases() -> Vec<Case> {
         with(|e| (e.writer, e.content) = (UNASKED, Content::Empty)),
     );
 
-    case("a link", Rule::Shape, Verdict::Refused, &[], Action::None, {
+    case("a link", Rule::Shape, Verdict::Refused, &[], Action::Report, {
         with(|e| (e.shape, e.content) = (Shape::Refused(Refusal::Symlink), Content::NotRead))
     });
-    case("a directory where a file belongs", Rule::Shape, Verdict::Refused, &[], Action::None, {
+    case("a directory where a file belongs", Rule::Shape, Verdict::Refused, &[], Action::Report, {
         with(|e| (e.shape, e.content) = (Shape::Directory, Content::NotRead))
     });
     case("a file that may not be read", Rule::EvidenceMissing, Verdict::Indeterminate, &[], Action::None, {
@@ -322,6 +417,14 @@ fn settled_cases() -> Vec<Case> {
         with_payload(&mut evidence, |p| p.origin = Origin::Tombstone);
         evidence
     });
+    case(
+        "what looks like one, and somebody writes to it",
+        Rule::WriterOpen,
+        Verdict::Held,
+        &[],
+        Action::None,
+        with(|e| with_payload(e, |p| p.origin = Origin::Tombstone)),
+    );
     case("a guard at work", Rule::Guard, Verdict::Initialising, &[], Action::Wait, {
         with(|e| (e.kind, e.shape, e.untouched_for) = (LockKind::Guard, Shape::Directory, GUARD_GRACE))
     });
@@ -442,12 +545,43 @@ fn nothing_is_acted_upon_at_first_sight() {
 #[test]
 fn each_verdict_has_its_own_settle_time() {
     let apart = |ms| Sighting::Again { apart: Duration::from_millis(ms) };
-    let leaked = with(|e| e.writer = Writer::NoneOpen);
+    let leaked = closed(finished());
     assert_eq!(judge(&leaked, apart(499), SETTLE).verdict, Verdict::Settling);
     assert_eq!(judge(&leaked, apart(500), SETTLE).verdict, Verdict::Leaked);
+    let unseen = Evidence { domain: PidDomain::Unknown("nested"), ..crashed() };
+    assert_eq!(judge(&unseen, apart(699), SETTLE).verdict, Verdict::Settling);
+    assert_eq!(judge(&unseen, apart(700), SETTLE).verdict, Verdict::Stale);
     assert_eq!(judge(&crashed(), apart(0), SETTLE).verdict, Verdict::Stale);
     let mut presumed = crashed();
     presumed.domain = PidDomain::Presumed;
     assert_eq!(judge(&presumed, apart(299), SETTLE).verdict, Verdict::Settling);
     assert_eq!(judge(&presumed, apart(300), SETTLE).verdict, Verdict::Stale);
 }
+
+/// However long it has looked closed: a blocked loop makes a release last for minutes.
+#[test]
+fn a_release_that_is_under_way_is_waited_for() {
+    let days = Sighting::Again { apart: Duration::from_secs(3 * 86_400) };
+    let other_file = FileFacts { ino: 1, ..FILE }.id();
+    for release in [Release::UnderWay, Release::NotLookedAt, Release::Finished(LetGo::of_file(other_file))] {
+        let judgement = judge(&closed(release.clone()), days, SETTLE);
+        assert_eq!(
+            (judgement.verdict, judgement.suspected, judgement.proof()),
+            (Verdict::Settling, Some(Verdict::Leaked), None),
+            "{release:?}"
+        );
+    }
+}
+
+/// The proof of one lock is not good for another, and it is handed over once.
+#[test]
+fn a_proof_is_of_one_file_and_for_one_act() {
+    let mut judgement = judge(&closed(finished()), LONG, SETTLE);
+    let proof = judgement.take_proof().expect("leaked");
+    assert!(proof.is_about(FileId::default()));
+    assert!(!proof.is_about(FileFacts { ino: 1, ..FILE }.id()));
+    assert!(judgement.take_proof().is_none());
+}
+
+const FILE: FileFacts =
+    FileFacts { dev: 0, ino: 0, size: 0, uid: 0, gid: 0, mode: 0, nlink: 1, mtime: (0, 0), ctime: (0, 0) };

@@ -8,7 +8,7 @@ use super::notify::restart::RestartPolicy;
 use crate::evidence::RunTimedOut;
 use crate::examination::facts::transcript_changed_since;
 use crate::openclaw::lock_kind::Management;
-use crate::reclaim::breaker::Breaker;
+use crate::reclaim::policy::Policy;
 use crate::redact::Redactor;
 use crate::survey::SurveyedLock;
 use crate::verdict::{Settle, Verdict};
@@ -79,32 +79,6 @@ impl Mandate {
         lock.kind.management() == Management::Managed
             && policy.allows(verdict)
             && (verdict != Verdict::Overdue || self.settle_of_abandoned(lock, verdict).is_some())
-    }
-}
-
-/// What may be reclaimed, and how patiently: the same as for `reclaim`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policy {
-    pub settle: Settle,
-    pub leaked: Permission,
-    pub abandoned: Permission,
-    pub breaker: Breaker,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Permission {
-    Granted,
-    Withheld,
-}
-
-impl Policy {
-    pub fn allows(&self, verdict: Verdict) -> bool {
-        match verdict {
-            Verdict::Stale => true,
-            Verdict::Leaked => self.leaked == Permission::Granted,
-            Verdict::Overdue => self.abandoned == Permission::Granted,
-            _ => false,
-        }
     }
 }
 

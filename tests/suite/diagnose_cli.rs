@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::support::reclaim::{dead_lock, quarantined, reclaim, tombstone};
-use crate::support::{Run, TestEnv, hold, own_pid, payload_made, set_age, start_ticks};
+use crate::support::{Owner, Run, TestEnv, hold, own_pid, payload_made, set_age, start_ticks};
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 
@@ -211,7 +211,8 @@ fn stale_and_leaked_locks_are_found() {
     let env = TestEnv::new("2026.5.22");
     let (stale, _) = dead_lock(&env, "dead");
     let leaked = env.session("leaked");
-    drop(hold(&leaked, &payload_made(own_pid(), Some(start_ticks(own_pid())), Duration::from_secs(90))));
+    let mut owner = Owner::start();
+    owner.leak(&leaked);
     let json = diagnosis(&of_state(&env).exits(0));
     for (code, session, lock) in [("stale-lock", "dead", &stale), ("leaked-lock", "leaked", &leaked)] {
         let finding = finding(&json, code);

@@ -5,9 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use crate::support::{
-    self, TestEnv, dead_pid, fifo, hold, is_root, own_pid, payload, set_age, skipped, start_ticks,
-};
+use crate::support::{self, TestEnv, dead_pid, fifo, hold, is_root, own_pid, payload, skipped, start_ticks};
 use lockdoctor::door::can_be_seen;
 use lockdoctor::words::shell_word;
 
@@ -89,11 +87,6 @@ fn hostile_payloads_are_judged_like_any_unfinished_lock() {
     }
     let scan = env.scan().exits(0);
     for (name, _) in &payloads {
-        scan.says(&env.session(name), "initialising");
-        set_age(&env.session(name), Duration::from_secs(60));
-    }
-    let scan = env.scan().exits(0);
-    for (name, _) in &payloads {
         scan.says(&env.session(name), "stale malformed no-writer");
     }
 }
@@ -158,9 +151,9 @@ fn what_may_only_be_read_is_judged_by_its_owner() {
     fs::write(&secret, &own).expect("lock");
     fs::set_permissions(&secret, Permissions::from_mode(0o600)).expect("chmod");
     let scan = env.scan_as_nobody();
-    scan.says(&held, "held").says(&secret, "indeterminate");
-    // Its owner lives and is the same process: without the kernel's answer it counts as held.
-    scan.says(&leaked, "held");
+    scan.says(&held, "indeterminate").says(&secret, "indeterminate");
+    // Its owner lives and is the same process, but nobody may ask whether it has the lock open.
+    scan.says(&leaked, "indeterminate");
     assert_eq!(scan.lock(&secret)["action"], "none");
     assert_eq!(scan.lock(&held)["evidence"]["writer"], "unknown");
     let verdict = scan.lock(&dead)["verdict"].clone();
@@ -179,7 +172,7 @@ fn what_may_not_be_entered_is_named_and_the_rest_is_scanned() {
     fs::set_permissions(&closed, Permissions::from_mode(0o700)).expect("chmod");
     let scan = env.scan_as_nobody().exits(2);
     assert!(scan.stderr.contains(&*closed.to_string_lossy()), "{scan:#?}");
-    scan.says(&open, "held");
+    scan.says(&open, "indeterminate");
     let problems = &scan.json()["problems"];
     assert_eq!(problems[0]["path"], *closed.to_string_lossy());
     assert_eq!(problems[0]["incomplete"], true);

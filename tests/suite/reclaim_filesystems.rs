@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::reclaim::{Mounted, Results, events, quarantined, run, tombstone, tree};
-use crate::support::{Run, TestEnv, dead_pid, hold, is_root, own_pid, payload, skipped, start_ticks};
+use crate::support::{Owner, Run, TestEnv, dead_pid, hold, is_root, own_pid, payload, skipped, start_ticks};
 use serde_json::Value;
 
 /// A file system on which a state directory lies.
@@ -80,7 +80,8 @@ fn assert_serves(env: &TestEnv, name: &str, volume: &Volume) {
         ["held", "leaked", "stale"].map(|id| directory.join(format!("{id}.jsonl.lock")));
     let live = payload(own_pid(), Some(start_ticks(own_pid())));
     let open = hold(&held, &live);
-    drop(hold(&leaked, &live));
+    let mut owner = Owner::start();
+    let let_go = owner.leak(&leaked);
     let dead = payload(dead_pid(), Some(1));
     fs::write(&stale, &dead).expect("lock");
 
@@ -95,7 +96,7 @@ fn assert_serves(env: &TestEnv, name: &str, volume: &Volume) {
     assert_eq!(fs::read(&held).expect("held"), live);
     assert!(tombstone(&leaked).is_some() && tombstone(&stale).is_some());
     let kept: Vec<Vec<u8>> = quarantined(state).into_values().collect();
-    assert!(kept.len() == 2 && kept.contains(&live) && kept.contains(&dead), "{name}: {kept:?}");
+    assert!(kept.len() == 2 && kept.contains(&let_go) && kept.contains(&dead), "{name}: {kept:?}");
     assert_eq!(events(state), ["intent", "reclaimed", "intent", "reclaimed"], "{name}");
     lockdoctor(env, state, &["scan", "--json"]).exits(0).says(&stale, "freed");
     eprintln!("| {name} | asked, believed after the self-test | renameat2(EXCHANGE) |");

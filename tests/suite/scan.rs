@@ -7,7 +7,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::support::{
-    Run, Running, TestEnv, dead_pid, eventually, hold, own_pid, payload, payload_made, set_age, start_ticks,
+    Owner, Run, Running, TestEnv, dead_pid, eventually, hold, own_pid, payload, payload_made, set_age,
+    start_ticks,
 };
 use serde_json::Value;
 
@@ -41,8 +42,37 @@ fn what_its_owner_has_open_is_held() {
     assert_eq!(seen["evidence"]["transcript"], "present");
     assert_eq!((&seen["agent"], &seen["session_id"]), (&Value::from("main"), &Value::from("a")));
     drop(open);
-    // The same file, the same live process: now it has let go without removing it.
+    // The same file, the same live process: it has closed it, but it was at work ever since.
+    let scan = env.scan().exits(0);
+    scan.says(&lock, "settling no-writer");
+    assert_eq!(scan.lock(&lock)["evidence"]["suspected"], "leaked");
+}
+
+#[test]
+fn what_an_idle_owner_has_closed_is_leaked() {
+    let env = TestEnv::new("2026.5.22");
+    let lock = env.session("a");
+    let mut owner = Owner::start();
+    owner.leak(&lock);
     env.scan().exits(0).says(&lock, "leaked no-writer");
+}
+
+/// A backup unpacked over it, an editor, a checkout: its owner has another file open.
+#[test]
+fn a_lock_that_was_replaced_while_it_is_held_is_held() {
+    let env = TestEnv::new("2026.5.22");
+    let lock = env.session("a");
+    let mut owner = Owner::start();
+    let bytes = owner.hold(&lock);
+    fs::remove_file(&lock).expect("deleted");
+    fs::write(&lock, &bytes).expect("and a copy put there");
+    let scan = env.scan();
+    scan.says(&lock, "held");
+    let seen = scan.lock(&lock);
+    assert_eq!(seen["evidence"]["rule"], "replaced");
+    assert!(seen["evidence"]["note"].as_str().is_some_and(|note| note.contains("replaced")), "{seen:#}");
+    drop(owner);
+    env.scan().exits(0).says(&lock, &stale("dead-pid"));
 }
 
 #[test]
@@ -122,29 +152,31 @@ fn a_lock_whose_owner_is_not_there_any_more_is_stale() {
     corpse.wait().expect("child");
 }
 
+/// The creator keeps it open until it is whole, so the kernel tells whether it is still being written.
 #[test]
-fn an_unfinished_lock_gets_thirty_seconds() {
+fn an_unfinished_lock_is_initialising_while_somebody_has_it_open() {
     let env = TestEnv::new("2026.5.22");
     let (fresh, creating) = (env.session("fresh"), env.session("creating"));
-    let (half, old, future) = (env.session("half"), env.session("old"), env.session("future"));
+    let (half, old) = (env.session("half"), env.session("old"));
     fs::write(&fresh, "").expect("lock");
     let _creator = hold(&creating, b"");
     fs::write(&half, "{\n  \"pid\": 42").expect("lock");
     fs::write(&old, "{\n  \"pid\": 42").expect("lock");
     set_age(&old, 31 * Duration::from_secs(1));
-    fs::write(&future, "").expect("lock");
-    set_age(&fresh, 28 * Duration::from_secs(1));
     let scan = env.scan().exits(0);
-    scan.says(&fresh, "initialising").says(&creating, "initialising").says(&half, "initialising");
-    scan.says(&old, "stale malformed no-writer");
-    assert_eq!(scan.lock(&fresh)["action"], "wait");
+    scan.says(&creating, "initialising");
+    assert_eq!(scan.lock(&creating)["action"], "wait");
+    for lock in [&fresh, &half, &old] {
+        scan.says(lock, "stale malformed no-writer");
+    }
 }
 
 #[test]
 fn a_tombstone_is_freed_and_a_guard_is_watched() {
     let env = TestEnv::new("2026.7.1");
     let (tomb, guarded) = (env.session("tomb"), env.session("guarded"));
-    let tombstone = br#"{"pid": 4194305, "createdAt": "2026-05-26T07:22:46.211Z", "lockdoctor": "freed"}"#;
+    let tombstone = br#"{"pid": 4194305, "createdAt": "2026-05-26T07:22:46.211Z", "lockdoctor":
+        "lockdoctor freed this lock at 2026-05-26T07:25:00Z: it had no holder.", "lockdoctorId": "1-2"}"#;
     fs::write(&tomb, tombstone).expect("lock");
     fs::write(&guarded, payload(dead_pid(), Some(1))).expect("lock");
     let guard = guarded.with_extension("lock.reclaim");

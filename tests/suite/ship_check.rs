@@ -1,5 +1,6 @@
 //! `lockdoctor check` as a monitoring system sees it: one line, performance data, exit status.
 
+use crate::support::Owner;
 use crate::support::ship::{DEAD_PID, State, code, lockdoctor, stdout};
 
 fn check(state: &State, more: &[&str]) -> (i32, String) {
@@ -50,11 +51,13 @@ fn a_lock_that_openclaw_frees_itself_is_untidy() {
     assert_eq!(check(&state, &["-w", "stale=0"]).0, 1);
 }
 
-/// Its owner, this process, lives and has let go: up to 30 minutes nobody gets in.
+/// Its owner lives and has let go: up to 30 minutes nobody gets in.
 #[test]
 fn a_blocked_chat_is_a_warning_and_critical_once_a_message_failed() {
     let state = State::of_version("2026.3.13");
-    let lock = state.left_lock("a", std::process::id(), 60);
+    let lock = state.sessions().join("a.jsonl.lock");
+    let mut owner = Owner::start();
+    owner.leak(&lock);
     let (code, line) = check(&state, &["--verbose"]);
     assert_eq!(code, 1, "{line}");
     assert!(line.contains("agent main, session a: leaked ["), "{line}");

@@ -348,6 +348,46 @@ impl Drop for Running {
     }
 }
 
+/// A process that takes locks as OpenClaw does and waits in an event loop, so that it is seen to be idle.
+#[derive(Debug)]
+pub struct Owner(Running);
+
+impl Owner {
+    pub fn start() -> Self {
+        Self::within(&[])
+    }
+
+    /// The same, within `wrapper` (unshare(1)): the words before the binary's name.
+    pub fn within(wrapper: &[&str]) -> Self {
+        let binary = binary().to_string_lossy().into_owned();
+        let actor = [binary.as_str(), "demo-actor", "--title", "openclaw-gateway"];
+        let words: Vec<&str> = wrapper.iter().copied().chain(actor).collect();
+        let mut command = Command::new(words[0]);
+        Self(Running::start(command.args(&words[1..]).stdin(Stdio::piped())))
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub fn hold(&mut self, lock: &Path) -> Vec<u8> {
+        self.order(&json!({"hold": {"lock": lock, "age": 0}}));
+        std::fs::read(lock).expect("lock")
+    }
+
+    /// Takes a lock and closes it without removing it.
+    pub fn leak(&mut self, lock: &Path) -> Vec<u8> {
+        self.order(&json!({"leak": {"lock": lock}}));
+        std::fs::read(lock).expect("lock")
+    }
+
+    fn order(&mut self, order: &Value) {
+        self.0.tell(&order.to_string());
+        let answer = self.0.line();
+        assert!(answer.parse::<u32>().is_ok(), "{order}: {answer:?}");
+    }
+}
+
 /// Waits for something that another process does.
 #[track_caller]
 pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {

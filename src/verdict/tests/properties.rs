@@ -70,6 +70,12 @@ fn shapes() -> impl Strategy<Value = Shape> {
     prop_oneof![6 => Just(Shape::Regular), 1 => Just(Shape::Directory), 1 => refused]
 }
 
+fn releases() -> impl Strategy<Value = Release> {
+    let others =
+        [Release::NotLookedAt, Release::NotBegun, Release::OfAnotherFile, Release::UnderWay, Release::Unseen];
+    prop_oneof![1 => Just(finished()), 2 => proptest::sample::select(others.to_vec())]
+}
+
 fn domains() -> impl Strategy<Value = PidDomain> {
     prop_oneof![
         Just(PidDomain::Shared("visible")),
@@ -80,7 +86,7 @@ fn domains() -> impl Strategy<Value = PidDomain> {
 }
 
 fn filesystems() -> impl Strategy<Value = FsClass> {
-    let others = vec![FsClass::Local, FsClass::Network, FsClass::Fuse, FsClass::Unknown];
+    let others = vec![FsClass::Local, FsClass::Overlay, FsClass::Network, FsClass::Fuse, FsClass::Unknown];
     prop_oneof![Just(FsClass::LocalMeasured), proptest::sample::select(others)]
 }
 
@@ -112,11 +118,16 @@ prop_compose! {
             1 => Just(RunTimedOut::Yes { at: at(50) }),
             1 => Just(RunTimedOut::No),
         ],
+        release in releases(),
+        birth in proptest::sample::select(
+            [Birth::NotAsked, Birth::WithTheLock, Birth::Later, Birth::Unknown].to_vec(),
+        ),
     ) -> Evidence {
         let limit = limit.map(|after| Limit { after, source: "drawn".into() });
         Evidence {
             kind, shape, content, writer, owner, domain, filesystem, untouched_for, age, booted_at,
-            start_ticks, limit, run_timed_out,
+            start_ticks, limit, run_timed_out, release, birth,
+            file: Some(FileId::default()),
             relevance: Relevance::Current,
         }
     }
@@ -128,10 +139,8 @@ fn sightings() -> impl Strategy<Value = Sighting> {
 }
 
 fn settles() -> impl Strategy<Value = Settle> {
-    (0..1_000_u64, 0..1_000_u64, 0..1_000_u64).prop_map(|(dead, stale, leaked)| {
-        let ms = Duration::from_millis;
-        Settle { dead: ms(dead), stale: ms(stale), leaked: ms(leaked) }
-    })
+    let ms = || (0..1_000_u64).prop_map(Duration::from_millis);
+    (ms(), ms(), ms(), ms()).prop_map(|(dead, stale, leaked, unseen)| Settle { dead, stale, leaked, unseen })
 }
 
 fn is_actionable(judgement: &Judgement) -> bool {
@@ -166,6 +175,24 @@ proptest! {
             return Ok(());
         }
         prop_assert!(!is_actionable(&judge(&evidence, seen, settle)));
+    }
+
+    /// Nobody writes to the file under the name; the owner lives, and was not seen to have finished with it.
+    #[test]
+    fn a_closed_file_alone_frees_no_live_owners_lock(
+        mut evidence in evidences(), seen in sightings(), settle in settles(),
+    ) {
+        evidence.writer = Writer::NoneOpen;
+        if !has_identical_live_owner(&evidence) || evidence.release == finished() {
+            return Ok(());
+        }
+        let judgement = judge(&evidence, seen, settle);
+        let unseen = evidence.release == Release::Unseen
+            && evidence.birth == Birth::WithTheLock
+            && matches!(seen, Sighting::Again { apart } if apart >= settle.unseen);
+        let decided_by_time = judgement.reasons.contains(&Reason::PreviousBoot);
+        prop_assert!(judgement.proof().is_none() || unseen || decided_by_time);
+        prop_assert!(judgement.verdict != Verdict::Leaked || unseen);
     }
 
     #[test]
@@ -229,7 +256,8 @@ proptest! {
         evidence.shape = shape;
         let judgement = judge(&evidence, seen, settle);
         prop_assert!(matches!(judgement.verdict, Verdict::Refused | Verdict::Indeterminate));
-        prop_assert_eq!(judgement.action, Action::None);
+        prop_assert!(matches!(judgement.action, Action::None | Action::Report));
+        prop_assert!(judgement.proof().is_none());
     }
 
     #[test]
@@ -244,7 +272,10 @@ proptest! {
         let judgement = judge(&evidence, seen, settle);
         prop_assert_eq!(judgement.verdict == Verdict::Settling, judgement.suspected.is_some());
         if let Some(suspected) = judgement.suspected {
-            prop_assert_eq!(judge(&evidence, LONG, settle).verdict, suspected);
+            let then = judge(&evidence, LONG, settle);
+            let waits_for_the_owner = matches!(evidence.release, Release::NotLookedAt | Release::UnderWay)
+                || evidence.birth == Birth::NotAsked;
+            prop_assert!(then.verdict == suspected || then.suspected == Some(suspected) && waits_for_the_owner);
         }
     }
 

@@ -18,7 +18,7 @@ use crate::openclaw::lock_kind::LockKind;
 use crate::reclaim::run::pin;
 use crate::survey::standing::Belonging;
 use crate::survey::{Guarded, Problem, SurveyedLock};
-use crate::verdict::{Judgement, Reason, Verdict};
+use crate::verdict::{Judgement, Reason, Rule, Verdict};
 use crate::watch::directories::root::Trigger;
 use crate::watch::findings::of_locks::shown_key;
 use crate::watch::ids::{LockId, RootId};
@@ -107,6 +107,9 @@ impl Daemon {
             look.session_key.clone_from(&named.session_key);
             look.evidence.limit.clone_from(&named.evidence.limit);
         }
+        // What looked closed at the last look as well is asked how far its owner is with the release.
+        let ask_the_owner = lock.suspicion().is_some()
+            || before.is_some_and(|before| before.judgement.rule == Rule::Replaced);
         // What a log that has been forgotten said of it still holds.
         let told = before.map(|before| before.evidence.run_timed_out);
         let to_be_named = worth_a_name(lock, &look, now);
@@ -124,7 +127,18 @@ impl Daemon {
         if let Some(answer) = run_timed_out(&look, self.sources.logs.memory.model(), self.view.now.wall) {
             look.evidence.run_timed_out = still_timed_out(&look, told, answer);
         }
+        if ask_the_owner {
+            self.look_at_owner(root, &mut look);
+        }
         self.conclude(id, look);
+    }
+
+    fn look_at_owner(&mut self, root: RootId, look: &mut SurveyedLock) {
+        let standing = self.directories.root_mut(root).and_then(|root| root.standing.as_mut());
+        if let (Some(standing), Some(pin)) = (standing, look.pin.take()) {
+            standing.see_owner(look, &pin, &mut self.view);
+            look.pin = Some(pin);
+        }
     }
 
     fn conclude(&mut self, id: LockId, mut look: SurveyedLock) {

@@ -26,7 +26,7 @@ const BUSY: Duration = Duration::from_millis(100);
 const PATIENT: u32 = 5;
 
 /// A proof, and since when the lock has looked that way.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Licence {
     pub(super) proof: StaleProof,
     pub(super) suspicion: Suspicion,
@@ -100,8 +100,13 @@ impl Daemon {
 
     fn set_back(&mut self, id: LockId, failure: &Failure, act: &Act, of: Verdict) {
         let Some(lock) = self.locks.table.get_mut(id) else { return };
-        let pause = failure.is_busy().then_some(BUSY);
-        let reason = lock.set_back(failure.to_string(), of, self.view.now.boot, pause);
+        let now = self.view.now;
+        let pause = match failure {
+            // It says itself when it lets the next one through.
+            Failure::Breaker { tripped, .. } => (tripped.retry_at() - now.wall).to_std().ok(),
+            _ => failure.is_busy().then_some(BUSY),
+        };
+        let reason = lock.set_back(failure.to_string(), of, now.boot, pause);
         let attempts = lock.setback().map_or(0, |setback| setback.attempts);
         if let Some(setback) = lock.setback() {
             self.wakeups.deadlines.set(Due::Look(id), setback.retry_at);

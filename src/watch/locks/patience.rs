@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use crate::evidence::{Evidence, RunTimedOut};
+use crate::evidence::{Evidence, Release, RunTimedOut};
 use crate::openclaw::lock_kind::LockKind;
 use crate::survey::SCAN_SETTLE;
 use crate::verdict::{
-    CREATION_GRACE, GUARD_GRACE, Judgement, Settle, Sighting, StaleProof, Verdict, abandon, judge,
+    CREATION_GRACE, GUARD_GRACE, Judgement, Rule, Settle, Sighting, StaleProof, Verdict, abandon, judge,
 };
 
 /// Since when the same file has looked stale, leaked, or abandoned (`Overdue`).
@@ -50,7 +50,7 @@ pub(crate) fn weigh(
     let after = |apart: Duration| {
         let shown = judge(evidence, Sighting::Again { apart }, SCAN_SETTLE);
         let acting = acting.map(|settle| judge(evidence, Sighting::Again { apart }, settle));
-        (shown, acting.and_then(|judgement| judgement.proof()))
+        (shown, acting.and_then(|mut judgement| judgement.take_proof()))
     };
     let apart = now.saturating_sub(since);
     let (shown, licence) = after(apart);
@@ -58,8 +58,15 @@ pub(crate) fn weigh(
         let (then, licence_then) = after(*later);
         *later > apart && (then.verdict != shown.verdict || licence_then != licence)
     };
-    let look_again = thresholds(acting).filter(changes_at).min().map(|later| since.saturating_add(later));
-    Weighed { shown, suspicion, licence, look_again }
+    let planned = thresholds(acting).filter(changes_at).min().map(|later| since.saturating_add(later));
+    // What the owner does makes no sound.
+    let owner = match evidence.release {
+        // It is asked at the second look.
+        Release::NotLookedAt if apart < SCAN_SETTLE.leaked => Some(since + SCAN_SETTLE.leaked),
+        Release::UnderWay => Some(now + between_looks_at_owner(apart)),
+        _ => None,
+    };
+    Weighed { shown, suspicion, licence, look_again: planned.into_iter().chain(owner).min() }
 }
 
 /// The same for a held lock whose run has ended at its time limit, where such locks may be taken as well.
@@ -82,8 +89,16 @@ pub(crate) fn weigh_abandoned(
 }
 
 fn thresholds(acting: Option<Settle>) -> impl Iterator<Item = Duration> {
-    std::iter::once(SCAN_SETTLE).chain(acting).flat_map(|settle| [settle.dead, settle.stale, settle.leaked])
+    std::iter::once(SCAN_SETTLE).chain(acting).flat_map(Settle::steps)
 }
+
+/// Often at first, when the release may end at any moment; at last every few seconds.
+fn between_looks_at_owner(apart: Duration) -> Duration {
+    (apart / 16).clamp(Duration::from_millis(250), REPLACED_LOOK)
+}
+
+/// How often the owner of a replaced lock is looked at: when it lets go of its own file, this one is not touched.
+const REPLACED_LOOK: Duration = Duration::from_secs(5);
 
 /// When time alone changes the verdict on a lock that nothing speaks against.
 fn quiet_deadline(evidence: &Evidence, shown: &Judgement, now: Duration) -> Option<Duration> {
@@ -91,6 +106,7 @@ fn quiet_deadline(evidence: &Evidence, shown: &Judgement, now: Duration) -> Opti
     let past =
         |limit: Duration, elapsed: Duration| now + limit.saturating_sub(elapsed) + Duration::from_millis(1);
     match shown.verdict {
+        _ if shown.rule == Rule::Replaced => Some(now + REPLACED_LOOK),
         Verdict::Initialising if evidence.kind == LockKind::Guard => {
             Some(past(GUARD_GRACE, evidence.untouched_for))
         }

@@ -11,8 +11,9 @@ use super::known::{Birth, KnownLock, Reason, Stage};
 use super::patience::{Suspicion, weigh, weigh_abandoned};
 use super::table::Table;
 use crate::evidence::directory::Directory;
+use crate::evidence::{Birth as FileBirth, Release};
 use crate::evidence::{
-    Content, Evidence, FsClass, Owner, Payload, PidDomain, Process, Relevance, RunTimedOut, Shape,
+    Content, Evidence, FileId, FsClass, Owner, Payload, PidDomain, Process, Relevance, RunTimedOut, Shape,
     StartTicks, Writer,
 };
 use crate::openclaw::limits::Limit;
@@ -25,6 +26,7 @@ const POLICY: Settle = Settle {
     dead: Duration::from_millis(500),
     stale: Duration::from_secs(2),
     leaked: Duration::from_secs(5),
+    unseen: Settle::UNSEEN,
 };
 const START: Duration = Duration::from_secs(1000);
 
@@ -36,6 +38,9 @@ fn held() -> Evidence {
     Evidence {
         kind: LockKind::Session,
         shape: Shape::Regular,
+        file: Some(FileId::default()),
+        birth: FileBirth::WithTheLock,
+        release: Release::NotBegun,
         content: Content::Parsed(payload),
         writer: Writer::Open,
         owner: Owner::Alive(process),

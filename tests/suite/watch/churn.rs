@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::support::watch::{Watch, holder};
-use crate::support::{TestEnv, eventually, hold, own_pid, payload, start_ticks};
+use crate::support::{Owner, TestEnv, eventually, hold, own_pid, payload, start_ticks};
 
 fn bytes() -> Vec<u8> {
     payload(own_pid(), Some(start_ticks(own_pid())))
@@ -184,26 +184,47 @@ fn its_own_tombstone_is_shown_as_freed_and_left_alone() {
     assert_eq!(watch.metric("lockdoctor_stale_to_reclaimed_seconds_count"), 1.0);
 }
 
+/// A crash loop: another process each time, and each of its locks is freed at once.
 #[test]
-fn a_lock_that_keeps_dying_trips_the_breaker_and_is_said_to_be_a_symptom() {
+fn a_lock_whose_owners_keep_dying_is_freed_each_time() {
+    let env = TestEnv::new("2026.4.15");
+    let lock = env.session("again-and-again");
+    let watch = Watch::start(&env, &["--reclaim", "--settle", "50ms", "--ready-fails-on-stuck"]);
+    for round in 1..=8 {
+        std::fs::write(&lock, payload(crate::support::dead_pid(), Some(1))).expect("write");
+        eventually("reclaimed", || watch.status()["acts"].as_array().map(Vec::len) == Some(round));
+        watch.verdict(&lock, "freed");
+        std::fs::remove_file(&lock).expect("as OpenClaw does");
+        eventually("gone", || watch.status()["summary"]["total"] == 0);
+    }
+    assert!(watch.get("/readyz").0.starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_lock_that_one_process_keeps_leaking_is_slowed_down() {
     let env = TestEnv::new("2026.4.15");
     let lock = env.session("again-and-again");
     let watch = Watch::start(&env, &["--reclaim", "--settle", "50ms", "--ready-fails-on-stuck"]);
     assert!(watch.get("/readyz").0.starts_with("HTTP/1.1 200"));
-    for round in 0..4 {
-        std::fs::write(&lock, payload(crate::support::dead_pid(), Some(1))).expect("write");
-        if round < 3 {
-            eventually("reclaimed", || watch.status()["acts"].as_array().map(Vec::len) == Some(round + 1));
+    let mut owner = Owner::start();
+    for round in 1..=4 {
+        owner.leak(&lock);
+        if round < 4 {
+            eventually("reclaimed", || watch.status()["acts"].as_array().map(Vec::len) == Some(round));
             watch.verdict(&lock, "freed");
             std::fs::remove_file(&lock).expect("as OpenClaw does");
             eventually("gone", || watch.status()["summary"]["total"] == 0);
         }
     }
     let line = watch.wait_for(|line| line.says("cannot be reclaimed"));
-    assert!(line.fields["why"].as_str().is_some_and(|why| why.contains("symptom")), "{}", line.fields);
+    assert!(
+        line.fields["why"].as_str().is_some_and(|why| why.contains("leaked it 3 times")),
+        "{}",
+        line.fields
+    );
     assert!(watch.get("/readyz").0.starts_with("HTTP/1.1 503"));
     assert_eq!(watch.metric("lockdoctor_stuck_sessions"), 1.0);
     let status = watch.status();
-    assert_eq!(status["locks"][0]["verdict"], "stale");
-    assert!(status["locks"][0]["setback"].as_str().is_some_and(|why| why.contains("symptom")), "{status}");
+    assert_eq!(status["locks"][0]["verdict"], "leaked");
+    assert!(status["locks"][0]["setback"].as_str().is_some_and(|why| why.contains("2 minutes")), "{status}");
 }

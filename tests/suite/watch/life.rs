@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::support::watch::{Watch, holder};
-use crate::support::{TestEnv, dead_pid, eventually, payload};
+use crate::support::{Owner, TestEnv, dead_pid, eventually, payload};
 
 #[test]
 fn sigterm_ends_it_within_a_second() {
@@ -95,16 +95,21 @@ fn sighup_reaches_the_circuit_breaker() {
     std::fs::write(&config, "[watch]\nreclaim = true\nno-breaker = true\n").expect("write");
     let watch = Watch::start(&env, &["--config", config.to_str().expect("UTF-8"), "--settle", "100ms"]);
     let lock = env.session("again");
+    let mut owner = Owner::start();
     for _ in 0..4 {
-        leave_and_see_freed(&lock);
+        std::fs::remove_file(&lock).ok();
+        owner.leak(&lock);
+        eventually("freed", || {
+            std::fs::read_to_string(&lock).is_ok_and(|text| text.contains("lockdoctorId"))
+        });
     }
     std::fs::write(&config, "[watch]\nreclaim = true\n").expect("write");
     watch.signal(Signal::HUP);
     watch.wait_for(|line| line.says("configuration read again"));
     std::fs::remove_file(&lock).expect("as OpenClaw does");
-    std::fs::write(&lock, payload(dead_pid(), Some(1))).expect("write");
+    owner.leak(&lock);
     let refused = watch.wait_for(|line| line.is_about(&lock) && line.says("cannot be reclaimed"));
-    assert!(refused.fields["why"].to_string().contains("3 times"), "{refused:?}");
+    assert!(refused.fields["why"].to_string().contains("4 times"), "{refused:?}");
 }
 
 /// The daemon keeps the quarantine open from act to act.

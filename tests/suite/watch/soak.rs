@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::support::watch::{Watch, holder};
-use crate::support::{Running, TestEnv, eventually, hold, own_pid, payload, start_ticks};
+use crate::support::{Owner, Running, TestEnv, eventually, hold, own_pid, payload, start_ticks};
 
 const WORKERS: u64 = 4;
 /// Then the agent is removed and another one comes.
@@ -50,7 +50,9 @@ fn a_long_life_beside_owners_that_come_and_go() {
     eventually("it watches", || watch.get("/readyz").0.starts_with("HTTP/1.1 200"));
     // The first reclaim opens the journal and the quarantine; a living owner's pidfd is kept.
     let tally = Tally::default();
-    Worker { env: &env, tally: &tally, dice: Dice(0), name: WORKERS }.leaked(&env.session("first"));
+    let mut worker = Worker { env: &env, tally: &tally, dice: Dice(0), name: WORKERS };
+    worker.leaked(&env.session("first"));
+    worker.released(&env.session("second"));
     eventually("it is at rest", || watch.status()["summary"]["total"] == 0);
     let at_rest = (watch.open_descriptors(), inotify_watches(&watch));
     let started = Instant::now();
@@ -163,9 +165,8 @@ impl Worker<'_> {
     }
 
     fn leaked(&mut self, lock: &Path) {
-        let file = hold(lock, &payload(own_pid(), Some(start_ticks(own_pid()))));
-        self.hold_for(lock, &file, 300);
-        drop(file);
+        let mut owner = Owner::start();
+        owner.leak(lock);
         wait_for_tombstone(lock);
         fs::remove_file(lock).expect("as OpenClaw does");
         self.tally.leaked.fetch_add(1, Relaxed);
