@@ -24,6 +24,7 @@ pub mod reclaim;
 pub mod redact;
 pub mod report;
 pub mod settings;
+pub mod setup;
 pub mod survey;
 pub mod sys;
 pub mod verdict;

@@ -17,6 +17,7 @@ pub mod quarantine;
 pub mod reclaim;
 pub mod report;
 pub mod scan;
+pub mod setup;
 pub mod status;
 pub mod watch;
 
@@ -72,6 +73,7 @@ pub enum Command {
     Watch(Box<watch::WatchArgs>),
     Check(check::CheckArgs),
     Doctor(doctor::DoctorArgs),
+    Setup(setup::SetupArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
     /// Shows every state of a lock, with real processes, in a directory that is thrown away.
@@ -118,6 +120,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Watch(args) => watch::run(&cli.common, args, Box::new(reread)),
         Command::Check(args) => check::run(&cli.common, args),
         Command::Doctor(args) => doctor::run(&cli.common, args),
+        Command::Setup(args) => setup::run(&cli.common, args),
         Command::Completions(args) => completions::run(args, Cli::command()),
         Command::Man(args) => man::run(args, &Cli::command()),
         Command::Demo => demo::run(&cli.common),

@@ -1,6 +1,8 @@
 //! The cron job that lockdoctor replaces: `find … -name "*.lock" -mmin +2 -delete`. It deletes live locks, and
 //! two writers then fork a transcript in silence.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use super::identity::{Identity, uid_with_name};
 use super::{Finding, Surroundings};
 use crate::evidence::identity::name_of;
 use crate::install::environment::Environment;
+use crate::words;
 
 /// Crontabs of users, by distribution: Debian, Red Hat and Arch, SUSE, Alpine.
 const USER_TABS: &[&str] =
@@ -32,11 +35,32 @@ const SYSTEM: &[&str] = &[
 /// Whatever is longer than this is no crontab and no script of a few lines.
 const MAX_BYTES: u64 = 256 * 1024;
 
-/// A line that deletes locks, and where it stands.
-struct Job {
-    place: String,
-    line: String,
-    remove: String,
+/// A table that cron reads, whose lines can be changed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Table {
+    Own,
+    User(String),
+    File(PathBuf),
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own => f.write_str("your crontab"),
+            Self::User(user) => write!(f, "the crontab of {user}"),
+            Self::File(path) => f.write_str(&words::path(path)),
+        }
+    }
+}
+
+/// A line that deletes locks, where it stands, and how it is taken out by hand.
+#[derive(Debug)]
+pub struct Job {
+    pub place: String,
+    pub line: String,
+    pub remove: String,
+    /// `None` for a script that a job runs, and for a unit.
+    pub table: Option<Table>,
 }
 
 #[derive(Default)]
@@ -67,9 +91,27 @@ pub(super) fn jobs(around: &mut Surroundings) -> Vec<Finding> {
 
 /// What deletes locks below these directories, a line each: where it stands, and how it reads.
 pub fn deleters(state_dirs: Vec<PathBuf>) -> Vec<String> {
+    jobs_that_delete(state_dirs).iter().map(|job| format!("{}: {}", job.place, shown(&job.line))).collect()
+}
+
+/// The jobs that delete locks below these directories.
+pub fn jobs_that_delete(state_dirs: Vec<PathBuf>) -> Vec<Job> {
     let environment = Environment::of_this_process();
-    let search = Search::of_this_machine(state_dirs, &environment, Identity::of_this_process());
-    search.jobs.iter().map(|job| format!("{}: {}", job.place, shown(&job.line))).collect()
+    Search::of_this_machine(state_dirs, &environment, Identity::of_this_process()).jobs
+}
+
+/// Every table that this user may change.
+pub fn tables(uid: u32) -> Vec<Table> {
+    if uid != 0 {
+        return vec![Table::Own];
+    }
+    let files = |directory: &&str| std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let of_users = USER_TABS.iter().flat_map(files).filter(|entry| entry.path().is_file());
+    let of_users = of_users.map(|entry| Table::User(entry.file_name().to_string_lossy().into_owned()));
+    let of_system = files(&"/etc/cron.d").map(|entry| Table::File(entry.path()));
+    let all: BTreeSet<Table> =
+        of_users.chain(of_system).chain([Table::File("/etc/crontab".into())]).collect();
+    all.into_iter().collect()
 }
 
 /// Whom the timer has to run as.
@@ -126,21 +168,26 @@ impl Search {
         let place = path.display().to_string();
         let remove = format!("sudoedit {place}");
         match read_small(path) {
-            Ok(Some(text)) => self.lines(&text, &place, &remove),
+            Ok(Some(text)) => {
+                let of_cron = path.starts_with("/etc/cron.d") || path == Path::new("/etc/crontab");
+                let table = of_cron.then(|| Table::File(path.to_owned()));
+                self.lines(&text, &place, &remove, table.as_ref());
+            }
             Err(ErrorKind::PermissionDenied) => self.unreadable.push(place),
             Ok(None) | Err(_) => {}
         }
     }
 
-    fn lines(&mut self, text: &str, place: &str, remove: &str) {
+    fn lines(&mut self, text: &str, place: &str, remove: &str, table: Option<&Table>) {
         let dirs: Vec<PathBuf> = self.state_dirs.clone();
         let dirs: Vec<&Path> = dirs.iter().map(PathBuf::as_path).collect();
-        let mut add = |place: String, line: &str| {
-            self.jobs.push(Job { place, line: line.to_owned(), remove: remove.to_owned() });
+        let mut add = |place: String, line: &str, table: Option<&Table>| {
+            let (line, remove) = (line.to_owned(), remove.to_owned());
+            self.jobs.push(Job { place, line, remove, table: table.cloned() });
         };
         for line in text.lines() {
             if deletes_locks(line, &dirs) {
-                add(place.to_owned(), line);
+                add(place.to_owned(), line, table);
                 continue;
             }
             if line.trim_start().starts_with('#') {
@@ -150,7 +197,7 @@ impl Search {
             for script in scripts(line) {
                 let Ok(Some(text)) = read_small(Path::new(script)) else { continue };
                 if let Some(found) = text.lines().find(|line| deletes_locks(line, &dirs)) {
-                    add(format!("{place} runs {script}, which"), found);
+                    add(format!("{place} runs {script}, which"), found, None);
                 }
             }
         }
@@ -167,7 +214,8 @@ impl Search {
                         seen_any = true;
                         let user = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                         let remove = format!("sudo crontab -e -u {user}");
-                        self.lines(&text, &format!("the crontab of {user}"), &remove);
+                        let table = Table::User(user);
+                        self.lines(&text, &table.to_string(), &remove, Some(&table));
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => {
@@ -177,7 +225,12 @@ impl Search {
             }
         }
         if !seen_any && let Some(text) = own_crontab() {
-            self.lines(&text, &format!("the crontab of uid {}", uid_with_name(uid)), "crontab -e");
+            self.lines(
+                &text,
+                &format!("the crontab of uid {}", uid_with_name(uid)),
+                "crontab -e",
+                Some(&Table::Own),
+            );
         }
     }
 }

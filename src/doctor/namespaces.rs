@@ -79,7 +79,7 @@ pub(super) fn container(around: &mut Surroundings) -> Vec<Finding> {
 }
 
 /// Which container engine runs us, and what shows it.
-pub(super) fn container_marker() -> Option<(String, String)> {
+pub fn container_marker() -> Option<(String, String)> {
     if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
         return Some(("Kubernetes".to_owned(), "KUBERNETES_SERVICE_HOST is set".to_owned()));
     }

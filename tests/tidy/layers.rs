@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{Source, sources};
 
 /// The parts of `src`, each with a line on what it is. A part imports only parts that stand above it here.
-const LAYERS: [(&str, &str); 24] = [
+const LAYERS: [(&str, &str); 25] = [
     ("sys", "raw system calls"),
     ("clock", "the time that is judged by"),
     ("exit", "exit codes"),
@@ -26,6 +26,7 @@ const LAYERS: [(&str, &str); 24] = [
     ("reclaim", "the one part that changes a watched directory"),
     ("report", "verdicts and findings as text"),
     ("doctor", "checks of the environment"),
+    ("setup", "lockdoctor as a service of the machine"),
     ("demo", "a throw-away install"),
     ("watch", "the daemon"),
     ("settings", "where an option's value comes from"),
