@@ -89,6 +89,8 @@ impl Evidence {
 
 pub(super) fn redact(lines: &mut [Line], redactor: Redactor) {
     for line in lines {
-        line.text = redactor.text(&line.text).into_owned();
+        // What was seen is our own sentence, what was logged is not.
+        let shown = if line.source.is_some() { redactor.line(&line.text) } else { redactor.text(&line.text) };
+        line.text = shown.into_owned();
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Object {
     pub(super) raw: Option<String>,
     /// docker json-file.
     pub(super) log: Option<String>,
+    /// What log collectors call the line.
+    pub(super) line: Option<String>,
     /// journald: `MESSAGE` (a byte array when it holds control characters), and the fields around it.
     pub(super) journal_message: Option<String>,
     pub(super) journal_micros: Option<i64>,
@@ -78,6 +80,12 @@ impl<'de> Visitor<'de> for ObjectVisitor {
                 Key::Message => object.message = text(map.next_value()?),
                 Key::Raw => object.raw = text(map.next_value()?),
                 Key::Log => object.log = text(map.next_value()?),
+                Key::Line => {
+                    // Some have a number of that name as well.
+                    if let Value::String(line) = map.next_value()? {
+                        object.line = Some(line);
+                    }
+                }
                 Key::JournalMessage => object.journal_message = bytes_or_text(map.next_value()?),
                 Key::JournalMicros => object.journal_micros = number(map.next_value()?),
                 Key::JournalPid => {
@@ -104,6 +112,7 @@ enum Key {
     Message,
     Raw,
     Log,
+    Line,
     JournalMessage,
     JournalMicros,
     JournalPid,
@@ -122,12 +131,13 @@ impl<'de> serde::Deserialize<'de> for Key {
             fn visit_str<E>(self, key: &str) -> Result<Key, E> {
                 Ok(match key {
                     "_meta" => Key::Meta,
-                    "time" => Key::Time,
+                    "time" | "timestamp" | "@timestamp" | "ts" | "datetime" => Key::Time,
                     "level" => Key::Level,
                     "subsystem" | "module" => Key::Subsystem,
                     "message" => Key::Message,
                     "raw" => Key::Raw,
                     "log" => Key::Log,
+                    "line" | "msg" | "text" | "textPayload" | "body" | "@message" => Key::Line,
                     "MESSAGE" => Key::JournalMessage,
                     "__REALTIME_TIMESTAMP" => Key::JournalMicros,
                     "_PID" => Key::JournalPid,

@@ -25,6 +25,11 @@ pub struct SourceSummary {
     pub error: Option<String>,
 }
 
+/// Events of one source that are read ahead: a paste, and most logs, are whole within it, and can be put in order.
+const AHEAD: usize = 20_000;
+/// A step back by more than this is disorder: newest first, or files joined in the wrong order.
+const DISORDER: TimeDelta = TimeDelta::seconds(10);
+
 /// The merged stream.
 #[derive(Debug)]
 pub struct Merged {
@@ -43,6 +48,8 @@ pub struct Repeats {
 #[derive(Debug)]
 struct Slot {
     stream: Stream,
+    /// What was read ahead.
+    ahead: VecDeque<Entry>,
     head: Option<Entry>,
     /// Time of its last event, for events without a time.
     latest: DateTime<Utc>,
@@ -58,7 +65,10 @@ impl Merged {
             duplicates: 0,
         };
         for stream in streams {
-            merged.streams.push(Slot { stream, head: None, latest: DateTime::<Utc>::MIN_UTC, error: None });
+            let latest = DateTime::<Utc>::MIN_UTC;
+            let mut slot = Slot { stream, ahead: VecDeque::new(), head: None, latest, error: None };
+            slot.read_ahead();
+            merged.streams.push(slot);
             merged.pull(merged.streams.len() - 1);
         }
         merged
@@ -81,16 +91,60 @@ impl Merged {
 
     fn pull(&mut self, index: usize) {
         let slot = &mut self.streams[index];
-        match slot.stream.next_entry() {
-            Ok(Some(entry)) => {
-                // Lines out of order within a source stay in their source's order.
-                slot.latest = entry.when.time().map_or(slot.latest, |at| at.max(slot.latest));
-                slot.head = Some(entry);
-                self.order.push(Reverse((slot.latest, index)));
-            }
-            Ok(None) => {}
-            Err(error) => slot.error = Some(error.to_string()),
+        if let Some(entry) = slot.ahead.pop_front().or_else(|| slot.read()) {
+            // Lines out of order within a source stay in their source's order.
+            slot.latest = entry.when.time().map_or(slot.latest, |at| at.max(slot.latest));
+            slot.head = Some(entry);
+            self.order.push(Reverse((slot.latest, index)));
         }
+    }
+}
+
+impl Slot {
+    fn read(&mut self) -> Option<Entry> {
+        match self.stream.next_entry() {
+            Ok(entry) => entry,
+            Err(error) => {
+                self.error = Some(error.to_string());
+                None
+            }
+        }
+    }
+
+    fn read_ahead(&mut self) {
+        while self.ahead.len() < AHEAD {
+            let Some(entry) = self.read() else {
+                put_in_order(&mut self.ahead);
+                return;
+            };
+            self.ahead.push_back(entry);
+        }
+    }
+}
+
+/// Newest first is turned round; parts that were joined in the wrong order are sorted. Lines without a time stay with
+/// the line before them.
+fn put_in_order(entries: &mut VecDeque<Entry>) {
+    let times: Vec<DateTime<Utc>> = entries.iter().filter_map(|entry| entry.when.time()).collect();
+    let back = times.windows(2).filter(|pair| pair[0] > pair[1]).count();
+    let on = times.windows(2).filter(|pair| pair[0] < pair[1]).count();
+    let disorder = times.windows(2).any(|pair| pair[0] - pair[1] > DISORDER);
+    if back == 0 || !disorder && back <= on {
+        return;
+    }
+    let entries = entries.make_contiguous();
+    if back > on {
+        entries.reverse();
+    }
+    let mut latest = DateTime::<Utc>::MIN_UTC;
+    let mut keyed: Vec<(DateTime<Utc>, Entry)> = Vec::with_capacity(entries.len());
+    for entry in entries.iter() {
+        latest = entry.when.time().unwrap_or(latest);
+        keyed.push((latest, entry.clone()));
+    }
+    keyed.sort_by_key(|(at, _)| *at);
+    for (place, (_, entry)) in entries.iter_mut().zip(keyed) {
+        *place = entry;
     }
 }
 

@@ -21,6 +21,7 @@ mod scan;
 mod source;
 mod stamp;
 mod tail;
+mod utf16;
 
 pub use discover::{Owners, Places};
 pub use event::{

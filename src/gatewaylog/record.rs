@@ -123,7 +123,7 @@ impl Peeler<'_> {
     }
 
     fn saw_text(&mut self, text: &str) {
-        if let Some((stamp, _)) = stamp::leading(text) {
+        if let Some(stamp) = stamp::leading(text).map(|(stamp, _)| stamp).or_else(|| stamp::epoch(text)) {
             self.saw(stamp);
         }
     }
@@ -150,12 +150,19 @@ impl Peeler<'_> {
             self.level = object.level.unwrap_or(self.level);
             return self.peel(inner.trim_end_matches(['\n', '\r']), depth - 1);
         }
-        let Some(message) = object.message else {
-            return Err(Unreadable::ForeignJson);
-        };
         if let Some(time) = &object.time {
             self.saw_text(time);
         }
+        let Some(message) = object.message else {
+            return match object.line.filter(|_| depth > 0) {
+                Some(line) if object.subsystem.is_none() => {
+                    self.level = object.level.unwrap_or(self.level);
+                    self.peel(line.trim_end_matches(['\n', '\r']), depth - 1)
+                }
+                Some(line) => Ok(self.json_console(object.level, object.subsystem, &line, object.extra)),
+                None => Err(Unreadable::ForeignJson),
+            };
+        };
         Ok(self.json_console(object.level, object.subsystem, &message, object.extra))
     }
 

@@ -5,6 +5,7 @@ use super::journal::Journal;
 use super::pretty;
 use super::scan::{Counters, Entry, Scanner};
 use super::stamp::Dating;
+use super::utf16;
 use chrono::{DateTime, FixedOffset, Utc};
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
@@ -79,7 +80,7 @@ impl std::fmt::Debug for Stream {
 impl Stream {
     pub fn open(source: &Source, reading: &Reading) -> io::Result<Self> {
         let (bytes, dating): (Bytes, _) = match source {
-            Source::Stdin => (Box::new(io::stdin()), Dating::of(reading.now)),
+            Source::Stdin => (utf16::decoded(io::stdin())?, Dating::of(reading.now)),
             Source::Journal(journal) => (Box::new(journal.read(reading.since)?), Dating::of(reading.now)),
             Source::File(path) => open_file(File::open(path)?, reading)?,
             Source::Found(path) => open_file(open_found(path)?, reading)?,
@@ -124,7 +125,7 @@ pub(super) fn open_found(path: &Path) -> io::Result<File> {
 fn open_file(file: File, reading: &Reading) -> io::Result<(Bytes, Dating)> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Ok((Box::new(file), Dating::of(reading.now)));
+        return Ok((utf16::decoded(file)?, Dating::of(reading.now)));
     }
     let offset = reading.now.offset();
     let changed =
@@ -145,11 +146,11 @@ fn decoded(file: &File, progress: Arc<AtomicU64>) -> io::Result<Bytes> {
     let gzip = file.read(&mut magic)? == 2 && magic == [0x1f, 0x8b];
     file.seek(SeekFrom::Start(0))?;
     let counted = Counting { inner: file, progress };
-    Ok(if gzip {
-        Box::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, counted)))
-    } else {
-        Box::new(counted)
-    })
+    if gzip {
+        return utf16::decoded(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, counted)));
+    }
+    // Plain text is read straight from the file.
+    if matches!(magic, [0xff, 0xfe] | [0xfe, 0xff]) { utf16::decoded(counted) } else { Ok(Box::new(counted)) }
 }
 
 /// Counts what is consumed of a file.

@@ -75,6 +75,20 @@ pub(crate) fn leading(text: &str) -> Option<(Stamp, usize)> {
     }
 }
 
+/// Seconds, milliseconds, microseconds or nanoseconds since 1970, by their length.
+pub(crate) fn epoch(text: &str) -> Option<Stamp> {
+    let (whole, _) = text.split_once('.').unwrap_or((text, ""));
+    let number: i64 = whole.parse().ok()?;
+    let micros = match whole.len() {
+        10 => number.checked_mul(1_000_000)?,
+        13 => number.checked_mul(1_000)?,
+        16 => number,
+        19 => number / 1_000,
+        _ => return None,
+    };
+    DateTime::from_timestamp_micros(micros).map(Stamp::Instant)
+}
+
 /// `2026-11-22T14:07:28.123456789Z`, `2026-11-22 09:07:28,123-0500`, `2026-11-22T14:07:28`.
 pub(crate) fn iso(bytes: &[u8]) -> Option<(Stamp, usize)> {
     let year = number(bytes, 0, 4)?;

@@ -20,6 +20,10 @@ impl Traffic {
     pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry) {
         match &entry.event {
             Event::Inbound { .. } | Event::MessageReceived { .. } => self.last_inbound = Some(at),
+            // It was started again.
+            Event::GatewayListening { .. } | Event::GatewayReady | Event::HttpListening { .. } => {
+                self.crashed = None;
+            }
             Event::Crashed { .. } => {
                 self.crash.add(source, entry);
                 self.crashed = Some(at);

@@ -6,6 +6,7 @@ use super::super::finding::{Certainty, Code, Finding};
 use super::super::story::Incidents;
 use super::{View, count, remedy};
 use crate::gatewaylog::{Cause, Entry, Event, Loss, Undelivered};
+use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -124,7 +125,7 @@ fn scheduled(view: &View<'_>, jobs: &Jobs) -> Option<Finding> {
     }
     text.push('.');
     if let Some(words) = failed.words.as_ref().filter(|words| jobs.timed_out == 0 && !words.is_empty()) {
-        text.push_str(&format!(" OpenClaw's words: \"{words}\"."));
+        text.push_str(&format!(" OpenClaw's words: \"{}\".", foreign(words)));
     }
     // A job that waited for the one slot of its lane, and did not get it before its limit, waited for itself.
     let waited = view.model.counters.shared_lanes.waited_near("cron", &failed.incidents.times, NEAR);

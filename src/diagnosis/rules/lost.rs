@@ -7,6 +7,7 @@ use super::super::finding::{Certainty, Code, Finding};
 use super::super::story::{Incidents, Story, dated};
 use super::{View, clock, count, lasting, remedy};
 use crate::gatewaylog::{Cause, Entry, Event, Fate, Loss};
+use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -179,7 +180,7 @@ pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
     if top == Why::Other
         && let Some(words) = &lost.words
     {
-        let _ = std::fmt::Write::write_fmt(&mut text, format_args!(" OpenClaw's words: \"{words}\"."));
+        let _ = std::fmt::Write::write_fmt(&mut text, format_args!(" OpenClaw's words: \"{}\".", foreign(words)));
     }
     let mut finding = Finding::new(code, effect, text).backed_by(&lost.lines).helps(helps(view, chat, top));
     (finding.count, finding.messages_failed) = (failures, messages);

@@ -4,7 +4,7 @@
 use super::super::chats::Chat;
 use super::super::evidence::Evidence;
 use super::super::finding::{Code, Finding};
-use super::super::story::elapsed_ms;
+use super::super::story::{dated, elapsed_ms};
 use super::super::trouble::{ByName, entry};
 use super::{View, clock, count, lasting, remedy, waiting};
 use crate::gatewaylog::{Entry, Event};
@@ -13,6 +13,31 @@ use chrono::{DateTime, Utc};
 
 /// The run limit of the versions that log this (600 s), and a minute to unwind.
 const PATIENCE_MS: u64 = 660_000;
+/// So many do not gather behind a task that ends soon.
+const A_QUEUE: u64 = 3;
+
+enum Stands {
+    Since(DateTime<Utc>, u64),
+    Undated,
+}
+
+impl Stands {
+    fn sentence(&self, what: &str) -> String {
+        match self {
+            Self::Since(since, ms) => {
+                format!("{what} began at {} and has not ended for {}", clock(*since), lasting(*ms))
+            }
+            Self::Undated => format!("{what} began and does not end in this log"),
+        }
+    }
+
+    fn effect(&self) -> Effect {
+        match self {
+            Self::Since(..) => Effect::RunCannotEnd,
+            Self::Undated => Effect::WaitsPastLimit,
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 pub(in super::super) struct OpenLanes {
@@ -63,11 +88,17 @@ impl OpenLanes {
 }
 
 impl OpenLane {
-    /// For how long it has stood still with somebody waiting.
-    fn stands_for(&self, view: &View<'_>) -> Option<(DateTime<Utc>, u64)> {
-        let since = self.moved.filter(|_| self.running > 0 && self.queued > 0)?;
-        let ms = elapsed_ms(since, view.now)?;
-        (ms >= PATIENCE_MS && !view.gateway_is_down()).then_some((since, ms))
+    /// It has stood still for too long with somebody waiting: since when and for how long, or (without times) that a
+    /// whole queue gathered behind one task.
+    fn stands(&self, view: &View<'_>) -> Option<Stands> {
+        let since = self.moved.filter(|_| self.running > 0 && self.queued > 0 && !view.gateway_is_down())?;
+        match dated(since) {
+            Some(since) => {
+                let ms = elapsed_ms(since, view.now)?;
+                (ms >= PATIENCE_MS).then_some(Stands::Since(since, ms))
+            }
+            None => (self.queued >= A_QUEUE).then_some(Stands::Undated),
+        }
     }
 }
 
@@ -75,14 +106,9 @@ impl OpenLane {
 pub(super) fn of_chat(view: &View<'_>, chat: &Chat) -> Option<Finding> {
     let lanes = &view.model.counters.open_lanes.lanes;
     let lane = lanes.get(&format!("session:{}", chat.key.as_deref()?))?;
-    let (since, ms) = lane.stands_for(view)?;
-    let text = format!(
-        "A run of this chat began at {} and has not ended: {} without a step in its lane; {}. What it began with is in the log, an end is not.",
-        clock(since),
-        lasting(ms),
-        waiting(lane.queued)
-    );
-    let mut finding = Finding::new(Code::LaneStuck, Effect::RunCannotEnd, text).backed_by(&lane.lines);
+    let stands = lane.stands(view)?;
+    let text = format!("{}; {}.", stands.sentence("A run of this chat"), waiting(lane.queued));
+    let mut finding = Finding::new(Code::LaneStuck, stands.effect(), text).backed_by(&lane.lines);
     finding.messages_waiting = lane.queued;
     finding.count = 1;
     finding.story = chat.story.steps();
@@ -94,18 +120,16 @@ pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
     let lanes = &view.model.counters.open_lanes.lanes;
     let shared = lanes.iter().filter(|(name, _)| !name.starts_with("session:"));
     let judged = shared.filter_map(|(name, lane)| {
-        let (since, ms) = lane.stands_for(view)?;
-        // A chat's run waits in both lanes: its own tells it.
+        let stands = lane.stands(view)?;
+        let behind = if lane.queued == 1 { "1 more waits".to_owned() } else { format!("{} more wait", lane.queued) };
         let text = format!(
-            "The lane `{name}` stands still: its task began at {} and has not ended for {}; {} behind it. Lanes are in memory, no lock file is part of them.",
-            clock(since),
-            lasting(ms),
-            if lane.queued == 1 { "1 more waits".to_owned() } else { format!("{} more wait", lane.queued) }
+            "The lane `{name}` stands still: {}; {behind} behind it. Lanes are in memory, no lock file is part of them.",
+            stands.sentence("its task")
         );
-        let mut finding = Finding::new(Code::LaneStuck, Effect::RunCannotEnd, text).backed_by(&lane.lines);
+        let mut finding = Finding::new(Code::LaneStuck, stands.effect(), text).backed_by(&lane.lines);
         finding.lane = Some(name.clone());
         (finding.count, finding.messages_waiting) = (1, lane.queued);
-        let runs = runs_since(view, since);
+        let runs = lane.moved.map_or(0, |since| runs_since(view, since));
         if runs > 0 {
             finding.explanation.push_str(&format!(" {} that began then {} not ended either.", count(runs, "run"), if runs == 1 { "has" } else { "have" }));
         }

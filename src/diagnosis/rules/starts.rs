@@ -5,6 +5,7 @@ use super::super::finding::{Certainty, Code, Finding};
 use super::super::input::{GatewayState, LeaseEffect};
 use super::{View, count, remedy};
 use crate::gatewaylog::{Entry, Event};
+use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, Utc};
 
@@ -147,7 +148,7 @@ fn failed(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
         format!("OpenClaw did not start ({}).", count(lines.count(), "line"))
     };
     if let Some(reason) = reason {
-        text.push_str(&format!(" Its words: \"{reason}\"."));
+        text.push_str(&format!(" Its words: \"{}\".", foreign(reason)));
     }
     text.push_str(if over { OVER } else { " Until it starts, no message is answered." });
     let mut finding =

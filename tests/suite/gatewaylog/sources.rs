@@ -79,6 +79,31 @@ fn sources_are_merged_by_time_and_told_once() {
 }
 
 #[test]
+fn newest_first_and_joined_in_the_wrong_order_are_put_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.log");
+    let lines: Vec<String> =
+        (1..=9).map(|n| wait(&format!("2026-11-22T10:0{n}:00.000Z"), n)).collect();
+    let in_order: Vec<u64> = (1..=9).collect();
+    let newest_first: String = lines.iter().rev().cloned().collect();
+    let joined = [&lines[5..], &lines[..5]].concat().concat();
+    for text in [newest_first, joined, lines.concat()] {
+        fs::write(&path, &text).unwrap();
+        assert_eq!(waits(Merged::new(vec![open(&path, None)]).map(|(_, entry)| entry)), in_order, "{text}");
+    }
+}
+
+#[test]
+fn what_powershell_redirects_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log.txt");
+    let text = wait("2026-11-22T10:00:00.000Z", 1) + &wait("2026-11-22T10:00:01.000Z", 2);
+    let units = [0xfeff].into_iter().chain(text.encode_utf16());
+    fs::write(&path, units.flat_map(u16::to_le_bytes).collect::<Vec<u8>>()).unwrap();
+    assert_eq!(waits(Merged::new(vec![open(&path, None)]).map(|(_, entry)| entry)), [1, 2]);
+}
+
+#[test]
 fn an_error_written_twice_is_one_and_two_waits_are_two() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.log");
