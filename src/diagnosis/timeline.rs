@@ -120,7 +120,9 @@ impl Recorder {
 
     pub(super) fn finish(mut self, redactor: Redactor) -> Timeline {
         for row in &mut self.timeline.rows {
-            *row = redactor.lane(row).into_owned();
+            if row != GATEWAY && row != LOOP {
+                *row = redactor.lane(row).into_owned();
+            }
         }
         self.timeline
     }

@@ -23,7 +23,7 @@ const ANCHORS: &[&str] = &[
     " timed out",
     "outcome=error",
     "dropped",
-    "ive up",
+    "ve up",
     "iving up",
     "or retry",
     "dead-letter",

@@ -86,8 +86,10 @@ mod tests {
 
     #[test]
     fn both_byte_orders_and_plain_text_are_the_same() {
-        let little: Vec<u8> = [0xfeff].into_iter().chain(TEXT.encode_utf16()).flat_map(u16::to_le_bytes).collect();
-        let big: Vec<u8> = [0xfeff].into_iter().chain(TEXT.encode_utf16()).flat_map(u16::to_be_bytes).collect();
+        let little: Vec<u8> =
+            [0xfeff].into_iter().chain(TEXT.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> =
+            [0xfeff].into_iter().chain(TEXT.encode_utf16()).flat_map(u16::to_be_bytes).collect();
         assert_eq!([read(little), read(big), read(TEXT.into())], [TEXT, TEXT, TEXT]);
         assert_eq!([read(Vec::new()), read(vec![b'x'])], ["", "x"]);
     }

@@ -85,11 +85,11 @@ impl Failed {
 
 pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
     let jobs = &view.model.counters.jobs;
-    results(view, &jobs.results).into_iter().chain(scheduled(view, jobs)).collect()
+    results(&jobs.results).into_iter().chain(scheduled(view, jobs)).collect()
 }
 
 /// The parent chat was asked through the gateway, and did not take the result in time.
-fn results(view: &View<'_>, results: &Failed) -> Option<Finding> {
+fn results(results: &Failed) -> Option<Finding> {
     let n = results.incidents.count;
     if n == 0 {
         return None;
@@ -104,13 +104,11 @@ fn results(view: &View<'_>, results: &Failed) -> Option<Finding> {
     let mut finding = results.finding(Code::JobFailed, text);
     finding.messages_failed = n;
     finding.certainty = Certainty::Likely;
-    Some(finding.act(remedy::say("Ask for the result again in the parent chat once it is idle.")).act(
-        remedy::say(format!("Later releases retry the announce: upgrade (this is {}).", this_release(view))),
-    ))
-}
-
-fn this_release(view: &View<'_>) -> String {
-    view.facts.version.clone().unwrap_or_else(|| "an unknown release".to_owned())
+    Some(
+        finding
+            .act(remedy::say("Ask for the result again in the parent chat once it is idle."))
+            .act(remedy::say("Later releases try the announce again: upgrade.")),
+    )
 }
 
 fn scheduled(view: &View<'_>, jobs: &Jobs) -> Option<Finding> {

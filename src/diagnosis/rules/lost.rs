@@ -180,7 +180,8 @@ pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
     if top == Why::Other
         && let Some(words) = &lost.words
     {
-        let _ = std::fmt::Write::write_fmt(&mut text, format_args!(" OpenClaw's words: \"{}\".", foreign(words)));
+        let _ =
+            std::fmt::Write::write_fmt(&mut text, format_args!(" OpenClaw's words: \"{}\".", foreign(words)));
     }
     let mut finding = Finding::new(code, effect, text).backed_by(&lost.lines).helps(helps(view, chat, top));
     (finding.count, finding.messages_failed) = (failures, messages);

@@ -4,6 +4,7 @@ mod captures;
 mod findings_page;
 mod model;
 mod secrets;
+mod stories;
 
 use chrono::{DateTime, FixedOffset, Utc};
 use lockdoctor::diagnosis::input::{Facts, Verdict};

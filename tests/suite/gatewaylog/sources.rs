@@ -82,8 +82,7 @@ fn sources_are_merged_by_time_and_told_once() {
 fn newest_first_and_joined_in_the_wrong_order_are_put_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.log");
-    let lines: Vec<String> =
-        (1..=9).map(|n| wait(&format!("2026-11-22T10:0{n}:00.000Z"), n)).collect();
+    let lines: Vec<String> = (1..=9).map(|n| wait(&format!("2026-11-22T10:0{n}:00.000Z"), n)).collect();
     let in_order: Vec<u64> = (1..=9).collect();
     let newest_first: String = lines.iter().rev().cloned().collect();
     let joined = [&lines[5..], &lines[..5]].concat().concat();
