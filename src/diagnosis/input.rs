@@ -7,6 +7,9 @@ use crate::leases::Workings;
 
 use crate::verdict::severity::Effect;
 
+pub use crate::openclaw::version::Era;
+pub use crate::verdict::Verdict;
+
 /// Everything that was seen outside the logs.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
@@ -24,17 +27,6 @@ pub struct Facts {
     /// `2026.3.13`, if known.
     pub version: Option<String>,
     pub era: Era,
-}
-
-/// How an install keeps its sessions.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Era {
-    #[default]
-    Unknown,
-    /// Transcript files with lock files beside them (to 2026.7.35).
-    File,
-    /// SQLite; a `*.jsonl.lock` is a fossil (2026.8.1 and later).
-    Sqlite,
 }
 
 /// One lock file, judged.
@@ -71,23 +63,6 @@ pub enum LockKind {
     Store,
     Gateway,
     Other,
-}
-
-/// The verdicts of the contract.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Verdict {
-    Held,
-    Overdue,
-    Initialising,
-    Settling,
-    Stale,
-    Leaked,
-    Foreign,
-    #[default]
-    Indeterminate,
-    Refused,
-    Freed,
-    StuckGuard,
 }
 
 /// One entry of a session store.

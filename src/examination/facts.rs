@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use super::{deleted, forks, gateway};
 use crate::diagnosis::input::{
     Era, Facts, GatewayFact, LeaseEffect, LeaseFact, LockFact, LockKind, SessionFact, StoreFact,
-    Verdict as FactVerdict,
 };
 use crate::evidence::transcript::{self, Transcript};
 use crate::install::gateway::GatewayState;
@@ -15,7 +14,6 @@ use crate::install::sessions::SessionStore;
 use crate::install::{Install, Sessions};
 use crate::openclaw::lock_kind::{self, Management};
 use crate::openclaw::names::STORE;
-use crate::openclaw::version::Era as Eras;
 use crate::survey::claims::{RunningSession, SurveyedLease};
 use crate::survey::{Survey, SurveyedLock, SurveyedRoot};
 use crate::verdict::self_heal::{self, SelfHeal};
@@ -173,11 +171,8 @@ pub fn leases<'a, 's>(
 /// The era of all of them; unknown if they differ.
 pub fn era<'a>(installs: impl Iterator<Item = &'a Install>) -> Era {
     let mut eras = installs.map(|install| install.era);
-    match eras.next() {
-        Some(Eras::File) if eras.all(|era| era == Eras::File) => Era::File,
-        Some(Eras::Sqlite) if eras.all(|era| era == Eras::Sqlite) => Era::Sqlite,
-        _ => Era::Unknown,
-    }
+    let first = eras.next().unwrap_or_default();
+    if eras.all(|era| era == first) { first } else { Era::Unknown }
 }
 
 pub fn version<'a>(mut installs: impl Iterator<Item = &'a Install>) -> Option<String> {
@@ -202,7 +197,7 @@ pub fn lock_fact(lock: &SurveyedLock, install: Option<&Install>) -> LockFact {
         agent: lock.agent.clone(),
         session_id: lock.session_id.clone(),
         session_key: lock.session_key.clone(),
-        verdict: verdict(judgement.verdict),
+        verdict: judgement.verdict,
         reasons: judgement.reasons.iter().copied().map(Reason::as_str).map(str::to_owned).collect(),
         owner_pid: payload.map(|payload| payload.pid),
         owner_alive: evidence.owner_alive(),
@@ -245,22 +240,6 @@ fn with_transcript(fact: LockFact, lock: &SurveyedLock) -> LockFact {
             LockFact { transcript_bytes: Some(bytes), transcript_changed: changed_at, ..fact }
         }
         _ => fact,
-    }
-}
-
-fn verdict(verdict: Verdict) -> FactVerdict {
-    match verdict {
-        Verdict::Held => FactVerdict::Held,
-        Verdict::Freed => FactVerdict::Freed,
-        Verdict::Initialising => FactVerdict::Initialising,
-        Verdict::Settling => FactVerdict::Settling,
-        Verdict::Foreign => FactVerdict::Foreign,
-        Verdict::Indeterminate => FactVerdict::Indeterminate,
-        Verdict::Refused => FactVerdict::Refused,
-        Verdict::Overdue => FactVerdict::Overdue,
-        Verdict::Leaked => FactVerdict::Leaked,
-        Verdict::Stale => FactVerdict::Stale,
-        Verdict::StuckGuard => FactVerdict::StuckGuard,
     }
 }
 

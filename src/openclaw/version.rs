@@ -74,13 +74,14 @@ impl fmt::Display for Version {
 }
 
 /// Where an install keeps its sessions, and with them its session locks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Era {
     /// Transcripts are files guarded by lock files: up to 2026.7.35.
     File,
     /// Sessions live in SQLite: 2026.8.1 and later. A scan that finds no lock file means nothing here.
     Sqlite,
+    #[default]
     Unknown,
 }
 

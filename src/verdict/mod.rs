@@ -77,6 +77,13 @@ words! {
     }
 }
 
+impl Default for Verdict {
+    /// Nothing is known.
+    fn default() -> Self {
+        Self::Indeterminate
+    }
+}
+
 words! {
     /// The facts that make a lock stale, or overdue.
     Reason {
