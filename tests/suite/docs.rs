@@ -1,4 +1,4 @@
-//! Every command in the documentation is run by a test, or says why not: a `sh` block in README.md or docs/*.md
+//! Every command in the documentation is run by a test, or says why not: a `sh` block in README.md, CONTRIBUTING.md or docs/*.md
 //! stands under `<!-- test: NAME -->`, which a script in tests/packaging follows (`follow PAGE NAME`), or under
 //! `<!-- not run: REASON -->`.
 
@@ -23,7 +23,7 @@ fn name(page: &Path) -> String {
 
 fn pages() -> Vec<PathBuf> {
     let mut pages = listed("docs", "md");
-    pages.push(root().join("README.md"));
+    pages.extend(["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(|page| root().join(page)));
     pages
 }
 

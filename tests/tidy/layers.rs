@@ -1,6 +1,8 @@
 //! Dependencies point one way: the parts of `src` in their order, and the imports of every file held against it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 
 use crate::{Source, sources};
 
@@ -202,6 +204,21 @@ fn every_part_has_its_place() {
     let parts: BTreeSet<String> = Imports::read().files.keys().map(|file| file[0].clone()).collect();
     let listed: BTreeSet<String> = LAYERS.iter().map(|(part, _)| (*part).to_owned()).collect();
     assert_eq!(parts, listed);
+}
+
+/// The code map of ARCHITECTURE.md has the same parts in the same order, and every file it names is there.
+#[test]
+fn the_architecture_shows_this_tree() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let map = page.split("## ").find_map(|part| part.strip_prefix("Code map")).expect("a code map");
+    let rows = map.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let listed: Vec<&str> = LAYERS.iter().map(|(part, _)| *part).collect();
+    assert_eq!(rows.collect::<Vec<_>>(), listed);
+    let named = page.split('`').filter(|word| word.ends_with(".rs") && word.contains('/'));
+    let missing: Vec<&str> =
+        named.filter(|file| !root.join(file).exists() && !root.join("src").join(file).exists()).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
 }
 
 #[test]
