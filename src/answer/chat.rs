@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::name::shortened;
 use super::{Name, Seen};
 use crate::diagnosis::input::{LockKind, Verdict};
 use crate::diagnosis::{Code, Finding};
@@ -101,7 +102,7 @@ impl Chat {
         let agent = finding.agent.clone().or_else(|| name.as_ref()?.agent.clone());
         let text = match (&name, &identity.id) {
             (Some(name), _) => name.text.clone(),
-            (None, Some(id)) => format!("session {}", id.get(..8).unwrap_or(id)),
+            (None, Some(id)) => format!("session {}", shortened(id)),
             (None, None) => "a chat".to_owned(),
         };
         Self {
@@ -164,7 +165,7 @@ fn unjudged(seen: &Seen<'_>, known: &[Chat]) -> Vec<Chat> {
         }
         let name = identity.key.as_deref().map(Name::of_key);
         let text = name.as_ref().map_or_else(
-            || format!("session {}", lock.session_id.as_deref().unwrap_or("of an unknown id")),
+            || format!("session {}", shortened(lock.session_id.as_deref().unwrap_or("of an unknown id"))),
             |name| name.text.clone(),
         );
         Some(Chat {

@@ -7,31 +7,17 @@ mod chat;
 mod headline;
 mod locks;
 mod name;
+mod seen;
 mod title;
 
 pub use blind::{BlindSpot, Weight};
 pub use chat::{Chat, ChatState};
 pub use name::Name;
+pub use seen::Seen;
 pub use title::title;
 
-use crate::diagnosis::Finding;
-use crate::diagnosis::input::{Facts, LockFact, Verdict};
-use crate::redact::Redactor;
-use crate::verdict::severity::{Effect, Severity};
-
-/// What is known.
-#[derive(Debug, Clone, Copy)]
-pub struct Seen<'a> {
-    /// The most serious first.
-    pub findings: &'a [Finding],
-    pub facts: &'a Facts,
-    /// What each lock of the facts does to people, in their order; messages that failed on it included.
-    pub effects: &'a [Effect],
-    /// As the findings were redacted.
-    pub redactor: Redactor,
-    /// Whether a log was read: without one, nobody knows of runs and waits.
-    pub log_read: bool,
-}
+use crate::diagnosis::input::{LockFact, Verdict};
+use crate::verdict::severity::Severity;
 
 /// The one judgement.
 #[derive(Debug, Clone)]

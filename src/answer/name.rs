@@ -72,7 +72,8 @@ fn details_of(parts: &[&str]) -> Vec<String> {
     words
 }
 
-fn shortened(id: &str) -> String {
+/// An id as people compare it: a UUID's beginning, a long one's end.
+pub(super) fn shortened(id: &str) -> String {
     let is_uuid = id.len() == 36 && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
     if is_uuid {
         return format!("{}…", &id[..8]);

@@ -1,6 +1,7 @@
 use super::*;
-use crate::diagnosis::Code;
-use crate::diagnosis::input::{GatewayFact, GatewayState, LockKind};
+use crate::diagnosis::input::{Facts, GatewayFact, GatewayState, LockKind};
+use crate::diagnosis::{Code, Finding};
+use crate::redact::Redactor;
 use crate::verdict::severity::Effect;
 
 const KEY: &str = "agent:main:telegram:direct:12345678";

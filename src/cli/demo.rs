@@ -13,7 +13,7 @@ use crate::demo::cast::lockdoctor;
 use crate::demo::stage::Stage;
 use crate::exit::Exit;
 use crate::report::style::{BOLD, DIM};
-use crate::words::wrapped;
+use crate::words::{path, shell_word, wrapped};
 
 /// The first arguments of an actor's command line.
 #[derive(Debug, Clone, Args)]
@@ -27,7 +27,23 @@ pub fn play(args: &ActorArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
-pub fn run(common: &Common) -> anyhow::Result<Exit> {
+const EXAMPLES: &str = "\
+Examples:
+  lockdoctor demo
+  lockdoctor demo --keep                     then try status, explain and reclaim on what is left";
+
+/// Show every state of a lock, with real processes, in a directory that is thrown away.
+///
+/// Needs no OpenClaw, no root and no network, and takes about two seconds.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct DemoArgs {
+    /// Free nothing and leave the directory, to try things on. Its processes end all the same.
+    #[arg(long)]
+    pub keep: bool,
+}
+
+pub fn run(common: &Common, args: &DemoArgs) -> anyhow::Result<Exit> {
     if common.format() != Format::Table {
         let error = CliError::usage("demo is for people and has one format");
         return Err(error.with_hint("`lockdoctor scan --json` is for programs").into());
@@ -35,19 +51,32 @@ pub fn run(common: &Common) -> anyhow::Result<Exit> {
     let interrupted = interruptions()?;
     let stage = Stage::build()?;
     let state = stage.state().to_string_lossy().into_owned();
+    let show = |words: &[&str]| command(common, &stage, &[words, &["--state-dir", &state]].concat());
     let acts: [&dyn Fn() -> anyhow::Result<()>; 6] = [
         &|| introduce(&stage),
-        &|| command(common, &stage, &["scan", "--all", "-v", "--state-dir", &state]),
+        &|| show(&["scan", "--all", "-v"]),
         &|| explain(&stage),
-        &|| command(common, &stage, &["reclaim", "--yes", "--settle", "500ms", "--state-dir", &state]),
-        &|| command(common, &stage, &["scan", "--state-dir", &state]),
+        &|| show(&["reclaim", "--yes", "--settle", "500ms"]),
+        &|| show(&["scan"]),
         &conclude,
     ];
+    let acts = if args.keep { &acts[..3] } else { &acts[..] };
     for act in acts {
         act()?;
         if interrupted.load(Ordering::Relaxed) {
             return Ok(Exit::Trouble);
         }
+    }
+    if args.keep {
+        let directory = stage.keep();
+        let mut out = output::stdout();
+        let text = "The directory is kept. Its processes have ended, so most of its locks have no owner now:";
+        wrapped(text, output::width().min(100)).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        let (directory, state) = (path(&directory), shell_word(&state));
+        writeln!(
+            out,
+            "    lockdoctor status --state-dir {state}\nWhen you are done:\n    rm -r {directory}"
+        )?;
     }
     Ok(Exit::Clean)
 }

@@ -10,34 +10,52 @@ use super::{CliError, Common, Format, output, scan};
 use crate::evidence::view::SystemView;
 use crate::exit::Exit;
 use crate::report::{explain, json};
-use crate::survey::{Scope, survey};
+use crate::survey::claims::SurveyedLease;
+use crate::survey::{Scope, Survey, SurveyedLock, survey};
 use crate::words;
 
-/// Shows all the evidence for one lock, the rule that decided, what would change it, and what OpenClaw
-/// itself would do with it. Nothing is changed.
+const EXAMPLES: &str = "\
+Examples:
+  lockdoctor explain ~/.openclaw/agents/main/sessions/5dd6c97c.jsonl.lock
+  lockdoctor explain agent:main:telegram:direct:12345678
+  lockdoctor explain 5dd6c97c                the beginning of a session id is enough
+  lockdoctor explain gateway-lifecycle       a lease, by a part of its name";
+
+/// Show all evidence for one lock or chat. Read-only.
+///
+/// The rule that decided, what would change it, and what OpenClaw itself would do with it.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ExplainArgs {
-    /// The lock file; or a lease as `scan` names it: `…/openclaw.sqlite#state_leases/SCOPE/KEY`.
-    #[arg(value_name = "LOCK")]
-    pub lock: PathBuf,
+    /// A lock file, session id, session key, fingerprint, or lease.
+    #[arg(value_name = "WHAT")]
+    pub what: PathBuf,
 }
 
 pub fn run(common: &Common, args: &ExplainArgs) -> anyhow::Result<Exit> {
-    if let Some((database, row)) = row_of_database(&args.lock) {
-        return lease(common, &args.lock, &database, &row);
+    if let Some((database, row)) = row_of_database(&args.what) {
+        return lease(common, &args.what, &database, &row);
+    }
+    let name = args.what.to_str().filter(|_| args.what.symlink_metadata().is_err());
+    if let Some(name) = name.filter(|name| !name.contains('/')) {
+        return named(common, name);
     }
     let mut view = SystemView::open();
-    let scope = Scope::resolve(std::slice::from_ref(&args.lock), &[], &view)?;
+    let scope = Scope::resolve(std::slice::from_ref(&args.what), &[], &view)?;
     let survey = survey(&scope, &mut view);
     scan::print_problems(&survey)?;
-    let wanted = std::path::absolute(&args.lock)?;
+    let wanted = std::path::absolute(&args.what)?;
     let Some(lock) = survey.locks.iter().find(|lock| lock.path() == wanted) else {
         if wanted.symlink_metadata().is_err() {
-            bail!("{}: it is gone; it was released in the meantime", words::path(&args.lock));
+            bail!("{}: it is gone; it was released in the meantime", words::path(&args.what));
         }
-        let error = CliError::usage(format!("{}: not a lock of OpenClaw", words::path(&args.lock)));
+        let error = CliError::usage(format!("{}: not a lock of OpenClaw", words::path(&args.what)));
         return Err(error.with_hint("`lockdoctor scan --all` lists them").into());
     };
+    show(common, lock, &survey)
+}
+
+fn show(common: &Common, lock: &SurveyedLock, survey: &Survey) -> anyhow::Result<Exit> {
     let root = &survey.roots[lock.root];
     match common.format() {
         format @ (Format::Json | Format::Ndjson) => {
@@ -48,6 +66,40 @@ pub fn run(common: &Common, args: &ExplainArgs) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Clean)
+}
+
+/// What a session id or the beginning of one, a session key, a fingerprint, or a part of a lease's name names.
+fn named(common: &Common, name: &str) -> anyhow::Result<Exit> {
+    let mut view = SystemView::open();
+    let scope = Scope::resolve(&[], &common.state_dir, &view)?;
+    let survey = survey(&scope, &mut view);
+    scan::print_problems(&survey)?;
+    let is_named = |lock: &&SurveyedLock| {
+        let key = lock.session_key.as_deref();
+        lock.fingerprint == name
+            || key.is_some_and(|key| key == name || common.redaction().key(key) == name)
+            || lock.session_id.as_deref().is_some_and(|id| name.len() >= 4 && id.starts_with(name))
+    };
+    let locks: Vec<&SurveyedLock> = survey.locks.iter().filter(is_named).collect();
+    let leases: Vec<_> = survey.leases.iter().filter(|lease| lease.path.contains(name)).collect();
+    match (&locks[..], &leases[..]) {
+        ([lock], _) => show(common, lock, &survey),
+        ([], [found]) => show_lease(common, found, &survey),
+        ([], []) => {
+            let error = CliError::usage(format!("{}: no lock or lease of that name", words::printable(name)));
+            let hint = format!(
+                "a chat without a lock has none to explain; what was found about it: `lockdoctor diagnose{}`",
+                common.scope_as_typed(&[])
+            );
+            Err(error.with_hint(hint).into())
+        }
+        _ => {
+            let paths = locks.iter().map(|lock| words::path(&lock.path()));
+            let rows = leases.iter().map(|lease| words::printable(&lease.path).into_owned());
+            let all = paths.chain(rows).collect::<Vec<_>>().join(", ");
+            Err(CliError::usage(format!("{}: that is more than one: {all}", words::printable(name))).into())
+        }
+    }
 }
 
 /// `…/state/openclaw.sqlite#TABLE/ROW`, unless it is the name of a file.
@@ -75,9 +127,13 @@ fn lease(common: &Common, typed: &Path, database: &Path, row: &str) -> anyhow::R
         let error = CliError::usage(format!("{}: no such lease, or it was let go", words::path(typed)));
         return Err(error.with_hint(format!("leases in that database: {rows}")).into());
     };
+    show_lease(common, lease, &survey)
+}
+
+fn show_lease(common: &Common, lease: &SurveyedLease, survey: &Survey) -> anyhow::Result<Exit> {
     match common.format() {
         format @ (Format::Json | Format::Ndjson) => {
-            output::print_document(format, &json::lease(lease, &survey))?;
+            output::print_document(format, &json::lease(lease, survey))?;
         }
         Format::Table | Format::Plain => {
             let root = &survey.roots[lease.root];

@@ -76,10 +76,7 @@ pub enum Command {
     Setup(setup::SetupArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
-    /// Shows every state of a lock, with real processes, in a directory that is thrown away.
-    ///
-    /// Needs no OpenClaw, no root and no network, and takes about two seconds.
-    Demo,
+    Demo(demo::DemoArgs),
     /// One process of the demo.
     #[command(hide = true)]
     DemoActor(demo::ActorArgs),
@@ -123,7 +120,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Setup(args) => setup::run(&cli.common, args),
         Command::Completions(args) => completions::run(args, Cli::command()),
         Command::Man(args) => man::run(args, &Cli::command()),
-        Command::Demo => demo::run(&cli.common),
+        Command::Demo(args) => demo::run(&cli.common, args),
         Command::DemoActor(args) => demo::play(args),
     }
 }

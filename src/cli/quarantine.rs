@@ -25,21 +25,29 @@ use crate::survey::Scope;
 use crate::survey::scope::Target;
 use crate::words::{self, count, printable, rfc3339};
 
-/// Lists what was reclaimed, puts it back, or drops it.
+const EXAMPLES: &str = "\
+Examples:
+  lockdoctor quarantine                      what is kept
+  lockdoctor quarantine restore 20261122T140501.123Z-9e2d7c
+  lockdoctor quarantine purge --older-than 30d";
+
+/// List what was reclaimed, put it back, or drop it.
 ///
 /// Every lock that lockdoctor freed is kept, with its bytes unchanged, in lockdoctor/quarantine/ of its
 /// state directory; lockdoctor/journal.jsonl beside it says who freed what, when, and why.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct QuarantineArgs {
+    /// Default: list.
     #[command(subcommand)]
-    pub command: QuarantineCommand,
+    pub command: Option<QuarantineCommand>,
 }
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum QuarantineCommand {
     /// Show what is kept, oldest first.
     List,
-    /// Put a lock back under its name; only over lockdoctor's own tombstone, or where the name is free.
+    /// Put a lock back under its name; only over lockdoctor's own marker, or where the name is free.
     Restore {
         #[arg(value_name = "ID")]
         id: String,
@@ -70,9 +78,9 @@ pub fn run(common: &Common, args: &QuarantineArgs) -> anyhow::Result<Exit> {
         }
     }
     match &args.command {
-        QuarantineCommand::List => list(common, &homes),
-        QuarantineCommand::Restore { id } => restore(common, &homes, id, &mut view.leases),
-        QuarantineCommand::Purge { older_than } => purge(common, &homes, *older_than, &mut view.leases),
+        None | Some(QuarantineCommand::List) => list(common, &homes),
+        Some(QuarantineCommand::Restore { id }) => restore(common, &homes, id, &mut view.leases),
+        Some(QuarantineCommand::Purge { older_than }) => purge(common, &homes, *older_than, &mut view.leases),
     }
 }
 

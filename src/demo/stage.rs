@@ -76,6 +76,7 @@ const SCENES: &[Scene] = &[
 #[derive(Debug)]
 pub struct Stage {
     path: PathBuf,
+    is_kept: bool,
     _actors: Vec<Actor>,
     _zombie: Zombie,
     pub gateway_pid: u32,
@@ -140,7 +141,15 @@ impl Stage {
         let scenes = SCENES.iter().filter(shown).copied().collect();
         let gateway_pid = gateway.pid();
         let actors = [gateway, stranger].into_iter().chain(container).collect();
-        Ok(Self { path: path.to_owned(), _actors: actors, _zombie: zombie, gateway_pid, scenes, missing })
+        Ok(Self {
+            path: path.to_owned(),
+            is_kept: false,
+            _actors: actors,
+            _zombie: zombie,
+            gateway_pid,
+            scenes,
+            missing,
+        })
     }
 
     pub fn state(&self) -> PathBuf {
@@ -153,9 +162,19 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// Ends the processes and leaves the directory, which from then on is the caller's.
+    pub fn keep(mut self) -> PathBuf {
+        self.is_kept = true;
+        self.path.clone()
+    }
+}
+
 impl Drop for Stage {
     fn drop(&mut self) {
-        remove(&self.path);
+        if !self.is_kept {
+            remove(&self.path);
+        }
     }
 }
 

@@ -119,9 +119,10 @@ pub fn for_people(
             describe(&mut out, finding, view, detail);
         }
     }
-    if !view.answer.blind_spots.is_empty() {
+    if !view.answer.blind_spots.is_empty() || !view.answer.unnamed_locks.is_empty() {
         out.push('\n');
     }
+    text::unnamed(&mut out, view, scope);
     for spot in &view.answer.blind_spots {
         text::blind_spot(&mut out, spot, view.width);
     }

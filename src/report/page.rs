@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::html::model as page;
-use crate::diagnosis::{Diagnosis, Finding, LaneReport, MarkKind, Severity, SpanKind, Spread};
+use crate::diagnosis::{Diagnosis, Finding, LaneReport, MarkKind, Remedy, Severity, SpanKind, Spread};
 use crate::examination::Examination;
 use crate::install::Install;
 use crate::redact::Redactor;
@@ -72,9 +72,17 @@ fn finding(finding: &Finding, rows: &[String]) -> page::Finding {
         last_seen: finding.last_seen,
         count: finding.count,
         evidence: finding.evidence.iter().map(|line| line.text.clone()).collect(),
-        advice: finding.advice.iter().map(|advice| page::Advice::from(advice.as_str())).collect(),
+        advice: finding.actions.iter().map(advice).collect(),
         removing_lock_helps: finding.removing_lock_helps,
     }
+}
+
+/// A command stands by itself where the text is no more than it.
+fn advice(action: &Remedy) -> page::Advice {
+    let said = [Some(&action.text), action.effect.as_ref()].into_iter().flatten();
+    let said: Vec<&str> =
+        said.map(String::as_str).filter(|text| Some(*text) != action.command.as_deref()).collect();
+    page::Advice { text: said.join(" "), command: action.command.clone() }
 }
 
 fn timeline(diagnosis: &Diagnosis, now: DateTime<Utc>) -> page::Timeline {
@@ -154,11 +162,11 @@ fn mark_label(kind: MarkKind) -> &'static str {
     match kind {
         MarkKind::Start => "gateway started",
         MarkKind::Stop => "gateway stopped",
-        MarkKind::Crash => "gateway ended without a word",
+        MarkKind::Crash => "gateway died",
         MarkKind::Timeout => "run reached its time limit",
-        MarkKind::LockError => "waited for a lock in vain",
+        MarkKind::LockError => "lock timeout",
         MarkKind::RpcTimeout => "request timed out",
-        MarkKind::Attention => "watchdog complained",
+        MarkKind::Attention => "watchdog warning",
         MarkKind::Recovery => "recovery",
         MarkKind::LockRemoved => "OpenClaw removed a stale lock",
     }
@@ -229,7 +237,7 @@ fn environment(survey: Option<&Survey>, examination: &Examination, redactor: Red
     for source in examination.sources.iter().filter(|source| source.counters.lines > 0) {
         let counters = &source.counters;
         let read = format!(
-            "{}, {} told something, {} unreadable",
+            "{}, {} relevant, {} unreadable",
             count(usize::try_from(counters.lines).unwrap_or(usize::MAX), "line"),
             counters.parsed,
             counters.skipped

@@ -56,7 +56,7 @@ mkdir -p "$sessions"
 echo '{ "meta": { "lastTouchedVersion": "2026.3.13" } }' >"$root/root/.openclaw/openclaw.json"
 echo '{ "pid": 4000000, "createdAt": "2026-01-01T00:00:00.000Z" }' >"$sessions/SESSION.jsonl.lock"
 follow my-bot-stopped-answering scan
-said '✗ stale'
+said '1 leftover'
 follow my-bot-stopped-answering explain
 said dead-pid
 follow my-bot-stopped-answering reclaim

@@ -17,6 +17,7 @@ mod html_report;
 mod kinds;
 mod namespaces;
 mod output;
+mod parity;
 mod payload;
 mod reclaim;
 mod reclaim_filesystems;

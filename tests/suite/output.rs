@@ -90,6 +90,8 @@ impl Sample {
         settings.add_filter(r"\d+ % CPU, \d+ MiB, \w+, up [^\n]+", "[PROCESS]");
         settings.add_filter(r"uid \d+", "uid [UID]");
         settings.add_filter(r"\b\d+(ms|s)\b", "[S]");
+        settings.add_filter(r"(\d{4}-\d\d-\d\d )?\b\d\d:\d\d\b", "[CLOCK]");
+        settings.add_filter(r"…[0-9a-f]{4}\b", "…[MASK]");
         settings.add_filter(r" {2,}", "  ");
         settings.bind(|| insta::assert_snapshot!(name, text));
     }
@@ -123,6 +125,17 @@ fn sample() -> Sample {
 
 /// No Linux kernel hands out a pid above 2^22, so this one is dead everywhere and reads the same in each run.
 const TOO_BIG: u32 = 4_200_000;
+
+/// Lines fit a pipe of 120 columns; no word is broken.
+#[test]
+fn the_answer_for_people() {
+    let sample = sample();
+    let state = sample.env.state();
+    let state = state.to_string_lossy();
+    sample.shows("status", &["status", "--state-dir", &state]);
+    sample.shows("diagnose", &["diagnose", "--state-dir", &state]);
+    sample.shows("reclaim-plan", &["reclaim", "--settle", "0s", "--state-dir", &state]);
+}
 
 #[test]
 fn scan_and_explain_for_people() {

@@ -1,17 +1,15 @@
-//! The findings, most serious first: what it is, where, why we think so, whether removing the lock helps, what to
-//! type.
+//! The findings, most serious first: what it is, what to do about it, where it was seen, and what that rests on.
 
 use std::cmp::Reverse;
 
 use super::markup::Html;
 use super::model::{Advice, Finding, Severity};
-use super::quantity::{Clock, grouped};
+use super::quantity::{Clock, count, grouped};
 use super::rows::DrawnRow;
 use super::strip::severity_class;
 
 const LINE_MAX: usize = 1_500;
 const PROSE_MAX: usize = 5_000;
-const LINES_SHOWN: usize = 6;
 const LINES_MAX: usize = 100;
 
 pub(super) fn section(out: &mut Html, findings: &[Finding], rows: &[DrawnRow], clock: Clock) {
@@ -37,8 +35,7 @@ fn article(out: &mut Html, finding: &Finding, rows: &[DrawnRow], clock: Clock) {
         out.raw(r#"<p class="prose">"#).clipped(text, PROSE_MAX).raw("</p>");
     }
     out.raw("<dl>");
-    place(out, finding, rows, clock);
-    evidence(out, &finding.evidence);
+    advice(out, &finding.advice);
     let helps = match finding.removing_lock_helps {
         Some(true) => Some("Removing the lock <strong>helps</strong>."),
         Some(false) => Some("Removing the lock <strong>does not help</strong>."),
@@ -47,7 +44,8 @@ fn article(out: &mut Html, finding: &Finding, rows: &[DrawnRow], clock: Clock) {
     if let Some(helps) = helps {
         out.raw("<dt>Lock</dt><dd>").raw(helps).raw("</dd>");
     }
-    advice(out, &finding.advice);
+    place(out, finding, rows, clock);
+    evidence(out, &finding.evidence);
     out.raw("</dl></article>");
 }
 
@@ -101,18 +99,13 @@ fn evidence(out: &mut Html, lines: &[String]) {
     if lines.is_empty() {
         return;
     }
-    out.raw("<dt>Evidence</dt><dd>");
-    let (shown, rest) = lines.split_at(lines.len().min(LINES_SHOWN));
-    block(out, shown);
-    if !rest.is_empty() {
-        out.raw("<details><summary>").text(&grouped(rest.len() as u64)).raw(" more</summary>");
-        block(out, &rest[..rest.len().min(LINES_MAX)]);
-        if rest.len() > LINES_MAX {
-            out.raw("<p>The first ").integer((LINES_SHOWN + LINES_MAX) as u64).raw(" are shown.</p>");
-        }
-        out.raw("</details>");
+    out.raw("<dt>Evidence</dt><dd><details><summary>");
+    out.text(&count(lines.len() as u64, "line")).raw("</summary>");
+    block(out, &lines[..lines.len().min(LINES_MAX)]);
+    if lines.len() > LINES_MAX {
+        out.raw("<p>The first ").integer(LINES_MAX as u64).raw(" are shown.</p>");
     }
-    out.raw("</dd>");
+    out.raw("</details></dd>");
 }
 
 /// One item a line, so that a long line that wraps is still one line.
@@ -128,7 +121,7 @@ fn advice(out: &mut Html, steps: &[Advice]) {
     if steps.is_empty() {
         return;
     }
-    out.raw(r#"<dt>What to do</dt><dd><ol class="steps">"#);
+    out.raw(r#"<dt>Do this</dt><dd><ol class="steps">"#);
     for step in steps {
         out.raw("<li>").clipped(&step.text, PROSE_MAX);
         if let Some(command) = &step.command {

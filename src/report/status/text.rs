@@ -41,6 +41,7 @@ pub fn page(view: View<'_>, roots: &[SurveyedRoot], scope: &str) -> String {
         let _ = writeln!(out, "\n · and {} more", blocks.len() - BLOCKS);
     }
     let mut rest = String::new();
+    unnamed(&mut rest, view, scope);
     leftovers(&mut rest, view);
     for spot in &view.answer.blind_spots {
         blind_spot(&mut rest, spot, view.width);
@@ -103,6 +104,15 @@ pub fn installed(install: &Install) -> String {
         (Starting, _) => format!("{version}, gateway starting"),
         (Down, _) => format!("{version}, gateway down"),
         (Unknown, _) => format!("{version}, gateway not visible"),
+    }
+}
+
+/// Locks that no finding tells of: a link in a lock's place, say.
+pub fn unnamed(out: &mut String, view: View<'_>, scope: &str) {
+    let number = view.answer.unnamed_locks.len();
+    if number > 0 {
+        point(out, '!', &format!("{} to look at:", count(number, "lock")), view.width);
+        let _ = writeln!(out, "       {BOLD}lockdoctor scan{scope}{BOLD:#}");
     }
 }
 

@@ -1,0 +1,20 @@
+//! What an answer is made from.
+
+use crate::diagnosis::Finding;
+use crate::diagnosis::input::Facts;
+use crate::redact::Redactor;
+use crate::verdict::severity::Effect;
+
+/// What is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// The most serious first.
+    pub findings: &'a [Finding],
+    pub facts: &'a Facts,
+    /// What each lock of the facts does to people, in their order; messages that failed on it included.
+    pub effects: &'a [Effect],
+    /// As the findings were redacted.
+    pub redactor: Redactor,
+    /// Whether a log was read: without one, nobody knows of runs and waits.
+    pub log_read: bool,
+}

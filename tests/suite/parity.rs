@@ -1,0 +1,145 @@
+//! One judgement: every outlet says the same of one directory at one moment.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::watch::Watch;
+use crate::support::{Run, TestEnv, own_pid, payload_made, start_ticks};
+
+const KEY: &str = "agent:main:telegram:direct:123456789";
+const ID: &str = "5dd6c97c-7d95-47ad-b732-080840c144ca";
+
+/// An install of a version that does not free what its gateway forgot, with a lock that this process has let go of.
+fn forgotten() -> TestEnv {
+    let env = TestEnv::new("2026.3.13");
+    let made = payload_made(own_pid(), Some(start_ticks(own_pid())), Duration::from_secs(300));
+    fs::write(env.session(ID), made).expect("lock");
+    let store = format!(r#"{{"{KEY}": {{"sessionId": "{ID}"}}}}"#);
+    fs::write(env.sessions("main").join("sessions.json"), store).expect("store");
+    env
+}
+
+/// Three messages that failed at the lock.
+fn log_failures(env: &TestEnv) {
+    let lock = env.session(ID);
+    let failure = |ago: i64| {
+        let at = (chrono::Utc::now() - chrono::TimeDelta::seconds(ago)).format("%Y-%m-%dT%H:%M:%S%.3fZ");
+        let error =
+            format!("Error: session file locked (timeout 10000ms): pid={} {}", own_pid(), lock.display());
+        format!("{at} [diagnostic] lane task error: lane=session:{KEY} durationMs=10014 error=\"{error}\"\n")
+    };
+    fs::create_dir_all(env.state().join("logs")).expect("logs");
+    let lines: String = [200, 130, 60].map(failure).concat();
+    fs::write(env.state().join("logs/gateway.log"), lines).expect("log");
+}
+
+/// The severity of the lock in a document with findings.
+fn told(json: &Value) -> String {
+    let findings = json["findings"].as_array().expect("findings");
+    let about = |finding: &&Value| finding["lock"].as_str().is_some_and(|lock| lock.contains(ID));
+    let finding = findings.iter().find(about).unwrap_or_else(|| panic!("no finding of the lock: {json:#}"));
+    finding["severity"].as_str().expect("severity").to_owned()
+}
+
+fn document(run: &Run) -> Value {
+    serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run:#?}"))
+}
+
+/// What each outlet says, by its name; exit statuses as the severity that they stand for.
+fn everywhere(env: &TestEnv) -> Vec<(&'static str, String)> {
+    let state = env.state();
+    let state = state.to_str().expect("UTF-8");
+    let run = |words: &[&str]| env.run(&[words, &["--state-dir", state]].concat());
+    let status = document(&run(&["status", "--json"]));
+    let page = run(&["report", "-o", "-"]).stdout;
+    // The row of the lock table.
+    let row = page.rsplit("<tr class=\"").find(|row| row.contains(ID)).expect("a row");
+    let of_class = match &row[..2] {
+        "s2" => "critical",
+        "s1" => "warning",
+        _ => "info",
+    };
+    let of_check = match run(&["check"]).code {
+        2 => "critical",
+        1 => "warning",
+        0 => "info",
+        _ => "unknown",
+    };
+    let watch = Watch::start_with_all_logs(env, &[]);
+    let mut watched = String::new();
+    for _ in 0..100 {
+        let status = watch.status();
+        if status["findings"].as_array().is_some_and(|findings| !findings.is_empty()) {
+            watched = told(&status);
+        }
+        if watched == status["severity"].as_str().unwrap_or_default() || watched == "critical" {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    vec![
+        ("status", told(&status)),
+        ("the headline", status["severity"].as_str().expect("severity").to_owned()),
+        ("diagnose", told(&document(&run(&["diagnose", "--json"])))),
+        ("report", of_class.to_owned()),
+        ("check", of_check.to_owned()),
+        ("watch", watched),
+    ]
+}
+
+#[test]
+fn every_outlet_says_the_same() {
+    let env = forgotten();
+    let expect = |severity: &str| {
+        for (outlet, said) in everywhere(&env) {
+            assert_eq!(said, severity, "{outlet}");
+        }
+    };
+    expect("warning");
+    log_failures(&env);
+    expect("critical");
+}
+
+#[test]
+fn exit_statuses_follow_the_severity() {
+    let env = forgotten();
+    let state = env.state();
+    let state = state.to_str().expect("UTF-8");
+    let codes = |env: &TestEnv| {
+        ["status", "scan", "diagnose"].map(|command| env.run(&[command, "--state-dir", state]).code)
+    };
+    assert_eq!(codes(&env), [1, 1, 1]);
+    env.run(&["reclaim", "--yes", "--settle", "0s", "--state-dir", state]).exits(0);
+    assert_eq!(env.run(&["scan", "--state-dir", state]).code, 0);
+}
+
+#[test]
+fn the_answer_names_the_chat_and_the_command() {
+    let env = forgotten();
+    log_failures(&env);
+    let state = env.state();
+    let state = state.to_str().expect("UTF-8");
+    for run in [env.run(&["--state-dir", state]), env.run(&["status", "--state-dir", state])] {
+        let run = run.exits(1);
+        assert!(run.stdout.contains("1 chat gets no answer"), "{run:#?}");
+        assert!(run.stdout.contains("3 messages failed"), "{run:#?}");
+        assert!(run.stdout.contains("Telegram …"), "masked where it is no terminal: {run:#?}");
+        assert!(!run.stdout.contains("123456789"), "{run:#?}");
+        assert!(run.stdout.contains(&format!("lockdoctor reclaim --state-dir {state} --yes")), "{run:#?}");
+        assert!(
+            run.stdout.lines().count() < 25 && run.stdout.lines().all(|line| line.chars().count() <= 120)
+        );
+    }
+    let json = document(&env.run(&["status", "--json", "--no-redact", "--state-dir", state]).exits(1));
+    assert_eq!(json["schema"], "lockdoctor/status/v1");
+    let chat = &json["chats"][0];
+    assert_eq!((chat["session_key"].as_str(), chat["channel"].as_str()), (Some(KEY), Some("telegram")));
+    assert_eq!((chat["state"].as_str(), chat["messages_failed"].as_u64()), (Some("failing"), Some(3)));
+    for what in [ID, &ID[..8], KEY] {
+        let run = env.run(&["explain", what, "--state-dir", state]).exits(0);
+        assert!(run.stdout.contains("leaked"), "{what}: {run:#?}");
+    }
+    env.run(&["explain", "nothing-of-that-name", "--state-dir", state]).exits(2);
+}
