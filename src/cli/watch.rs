@@ -1,6 +1,6 @@
 //! `lockdoctor watch`: the daemon.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,8 +31,9 @@ pub struct WatchArgs {
     pub reclaim: bool,
     #[command(flatten)]
     pub policy: PolicyArgs,
-    /// Serve /metrics, /healthz, /readyz, /status.json and a status page at this address.
-    #[arg(long, value_name = "ADDR")]
+    /// Serve a status page, /status.json, /metrics, /healthz and /readyz here: `127.0.0.1:9418`, `[::1]:9418`,
+    /// `localhost:9418`. `:9418` is the loopback too; `0.0.0.0:9418` is every address of this machine.
+    #[arg(long, value_name = "ADDR", value_parser = listen_address)]
     pub listen: Option<SocketAddr>,
     /// Host name under which the listener may be asked (repeatable). The loopback names and the bound address
     /// always may.
@@ -60,6 +61,10 @@ pub struct WatchArgs {
     /// POST each finding as JSON to this address.
     #[arg(long, value_name = "URL", help_heading = "Telling somebody")]
     pub webhook: Option<String>,
+    /// GET this address every minute while the daemon works (healthchecks.io, Uptime Kuma), so that its own end is
+    /// noticed.
+    #[arg(long, value_name = "URL", help_heading = "Telling somebody")]
+    pub ping: Option<String>,
     /// Run commands through `sh -c`; without it they are split into words and nothing in them is special.
     #[arg(long, help_heading = "Telling somebody")]
     pub shell: bool,
@@ -154,11 +159,10 @@ pub fn options(common: &Common, args: &WatchArgs) -> anyhow::Result<Options> {
         Some(line) => line.parse().map(Some).map_err(|error| anyhow::anyhow!("{flag}: {error}")),
         None => Ok(None),
     };
-    if let Some(url) = &args.webhook
-        && !url.starts_with("https://")
-        && !url.starts_with("http://")
-    {
-        return Err(CliError::usage("--webhook: not an http or https address").into());
+    for (flag, url) in [("--webhook", &args.webhook), ("--ping", &args.ping)] {
+        if url.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+            return Err(CliError::usage(format!("{flag}: not an http or https address")).into());
+        }
     }
     let restart = command("--restart-gateway", &args.restart.restart_gateway)?.map(|command| {
         let policy = RestartPolicy {
@@ -183,6 +187,7 @@ pub fn options(common: &Common, args: &WatchArgs) -> anyhow::Result<Options> {
         tell: Telling {
             command: command("--on-finding", &args.on_finding)?,
             webhook: args.webhook.clone(),
+            ping: args.ping.clone(),
             cool_down: args.cool_down,
             time_limit: args.command_timeout,
             restart,
@@ -190,4 +195,32 @@ pub fn options(common: &Common, args: &WatchArgs) -> anyhow::Result<Options> {
         logs: args.logs.options(),
         redaction: common.redaction(),
     })
+}
+
+/// An address to listen at. What leaves out the host means this machine alone.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let port_alone =
+        |port: &str| port.parse().ok().map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let named = text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')).unwrap_or(text);
+    port_alone(named).or_else(|| text.parse().ok()).ok_or_else(|| {
+        "an address and a port are needed: 127.0.0.1:9418, [::1]:9418, localhost:9418, :9418".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_type_as_an_address_is_understood() {
+        let is = |text: &str| listen_address(text).map(|address| address.to_string());
+        for text in [":9418", "localhost:9418", "127.0.0.1:9418", "9418"] {
+            assert_eq!(is(text).as_deref(), Ok("127.0.0.1:9418"), "{text}");
+        }
+        assert_eq!(is("0.0.0.0:9418").as_deref(), Ok("0.0.0.0:9418"));
+        assert_eq!(is("[::1]:9418").as_deref(), Ok("[::1]:9418"));
+        for wrong in ["", ":", "localhost", "localhost:", ":99999", "example.org:80", "127.0.0.1"] {
+            assert!(is(wrong).is_err(), "{wrong}");
+        }
+    }
 }

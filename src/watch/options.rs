@@ -120,6 +120,8 @@ pub enum LogSources {
 pub struct Telling {
     pub command: Option<CommandLine>,
     pub webhook: Option<String>,
+    /// Asked for again and again as a sign of life.
+    pub ping: Option<String>,
     /// The same finding is not told again sooner.
     pub cool_down: Duration,
     /// How long a command may run.

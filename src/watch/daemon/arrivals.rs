@@ -12,7 +12,7 @@ use crate::survey::SurveyedLock;
 use crate::watch::directories::Change;
 use crate::watch::directories::root::{Root, Trigger};
 use crate::watch::findings::of_locks::deleted_while_held;
-use crate::watch::ids::{DirectoryId, LockId};
+use crate::watch::ids::{DirectoryId, LockId, RootId};
 use crate::watch::locks::Removed;
 use crate::watch::locks::known::{Birth, KnownLock};
 use crate::watch::locks::release::Release;
@@ -160,6 +160,10 @@ impl Daemon {
         }
         for finding in self.board.resolve_lock(&path, None) {
             info!(path = %path.display(), code = finding.code.as_str(), "resolved");
+            self.notify.resolved(&finding, self.view.now, &mut self.wakeups);
+        }
+        if let Some(look) = lock.look().filter(|look| look.kind == LockKind::Gateway) {
+            self.expect_gateway(RootId::of(look));
         }
         let Some(wd) = lock.content_watch else { return };
         if how != Release::Deleted {

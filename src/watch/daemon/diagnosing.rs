@@ -60,6 +60,7 @@ impl Daemon {
         let change = self.board.heard(findings);
         for finding in change.gone {
             info!(code = finding.code.as_str(), about = finding.about, "resolved");
+            self.notify.resolved(&finding, self.view.now, &mut self.wakeups);
         }
         for finding in change.new {
             self.newly_heard(&finding);

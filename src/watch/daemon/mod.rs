@@ -144,11 +144,12 @@ impl Daemon {
         let now = self.view.now.boot;
         self.wakeups.deadlines.set(Due::SafetyScan, now + self.options.safety_scan);
         self.wakeups.feed_watchdog(now);
+        self.notify.ping(now, &mut self.wakeups);
         self.follow_logs();
         let (watched, polled) = self.directories.counts();
         info!(directories = watched + polled, polled, locks = self.locks.table.len(), "watching");
         if let Some(address) = self.serving.address() {
-            info!(%address, "listening");
+            info!(%address, url = format!("http://{address}/"), "listening");
         }
         self.serving.watching = true;
         self.wakeups.service.ready();
@@ -210,9 +211,11 @@ impl Daemon {
                 Due::Removed(wd) => self.judge_removed(wd),
                 Due::Root(root) => self.tend_root_in_turn(root),
                 Due::Recovery(root) => self.recover(root),
+                Due::Gateway(root) => self.look_for_gateway(root),
                 Due::SafetyScan => self.safety_scan(),
                 Due::Watchdog => self.wakeups.feed_watchdog(self.view.now.boot),
                 Due::CommandLimit => self.notify.enforce_limits(self.view.now.boot, &mut self.wakeups),
+                Due::Ping => self.notify.ping(self.view.now.boot, &mut self.wakeups),
                 Due::Restart => self.consider_restart(),
                 Due::Logs => self.read_written_logs(),
                 Due::LogNames => self.look_for_logs(),

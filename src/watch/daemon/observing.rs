@@ -14,6 +14,7 @@ use crate::evidence::view::SystemView;
 use crate::evidence::{Evidence, Owner, PidDomain, RunTimedOut, Writer};
 use crate::examination::facts::transcript_changed_since;
 use crate::examination::run_timed_out;
+use crate::install::gateway::GatewayState;
 use crate::openclaw::lock_kind::LockKind;
 use crate::reclaim::run::pin;
 use crate::survey::standing::Belonging;
@@ -175,6 +176,9 @@ impl Daemon {
         if changed {
             log_verdict(&look, shown_key(&look, self.options.redaction).as_deref());
         }
+        if changed && self.tells_of_gateway(&look) {
+            self.expect_gateway(RootId::of(&look));
+        }
         let licence = weighed.licence.zip(weighed.suspicion);
         self.update_findings(&look, changed);
         self.keep(id, look, weighed.suspicion, look_again);
@@ -184,6 +188,14 @@ impl Daemon {
         if changed {
             self.say_status();
         }
+    }
+
+    /// Whether a lock is news of a gateway: its own, or that of a process that is not known where none is known to run.
+    fn tells_of_gateway(&self, look: &SurveyedLock) -> bool {
+        let Some(install) = self.directories.install(RootId::of(look)) else { return false };
+        let owner = look.evidence.owner.process().map(|process| process.pid);
+        let unknown = owner.is_some() && owner != install.gateway.pid;
+        unknown && (look.kind == LockKind::Gateway || install.gateway.state != GatewayState::Running)
     }
 
     /// Holds on to the file for as long as another look depends on its being the same one; without a place it waits

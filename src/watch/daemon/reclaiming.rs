@@ -144,6 +144,7 @@ impl Daemon {
         if changed {
             for finding in self.board.resolve_lock(&path, code) {
                 info!(path = %path.display(), code = finding.code.as_str(), "resolved");
+                self.notify.resolved(&finding, self.view.now, &mut self.wakeups);
             }
         }
         if let Some(code) = code {

@@ -25,6 +25,7 @@ impl Daemon {
             self.serving.listen_at(options.listen.as_ref(), &self.wakeups.poller)?;
         }
         self.notify.adopt(options.tell.clone());
+        self.notify.ping(self.view.now.boot, &mut self.wakeups);
         let elsewhere = options.what != self.options.what;
         let other_mandate = options.mandate != self.options.mandate;
         let other_logs = elsewhere || options.logs != self.options.logs;

@@ -10,7 +10,7 @@ use super::Daemon;
 use crate::evidence::Owner;
 use crate::reclaim::store::{Patience, STORE};
 use crate::reclaim::{homes, recover};
-use crate::survey::Problem;
+use crate::survey::{Problem, StandingRoot};
 use crate::watch::directories::Listing;
 use crate::watch::directories::root::Trigger;
 use crate::watch::ids::RootId;
@@ -145,15 +145,36 @@ impl Daemon {
         }
     }
 
-    /// Asks again whether the gateways run: one has ended, or a process has taken a lock that was not known.
+    /// Asks again whether the gateways run: one has ended.
     pub(super) fn look_for_gateways(&mut self) {
         for id in self.directories.root_ids() {
-            if let Some(standing) = self.directories.root_mut(id).and_then(|root| root.standing.as_mut()) {
-                standing.look_for_gateway(&mut self.view);
-            }
-            self.watch_gateway(id);
-            self.databases_changed(id);
+            self.look_for_gateway(id);
         }
+    }
+
+    /// A lock tells that the gateway of this root may have come or gone.
+    pub(super) fn expect_gateway(&mut self, id: RootId) {
+        if let Some(root) = self.directories.root(id) {
+            let at = root.asking_for_gateway.next(self.view.now.boot);
+            self.wakeups.deadlines.set_by(Due::Gateway(id), at);
+        }
+    }
+
+    pub(super) fn look_for_gateway(&mut self, id: RootId) {
+        let Some(root) = self.directories.root_mut(id) else { return };
+        root.asking_for_gateway.done(self.view.now.boot);
+        let Some(standing) = root.standing.as_mut() else { return };
+        let state = |standing: &StandingRoot| standing.install().map(|install| install.gateway.state);
+        let before = state(standing);
+        standing.look_for_gateway(&mut self.view);
+        if let (Some(now), path) = (state(standing), &standing.path)
+            && before != Some(now)
+        {
+            info!(path = %path.display(), gateway = now.as_str(), "the gateway");
+        }
+        self.watch_gateway(id);
+        self.databases_changed(id);
+        self.plan_diagnosis();
         self.log_names_changed();
     }
 }

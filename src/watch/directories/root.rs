@@ -22,6 +22,11 @@ use crate::watch::wakeups::inotify::Wd;
 /// A burst of events calls for one listing, not for many.
 const BETWEEN_LISTINGS: Duration = Duration::from_millis(250);
 
+/// A gateway that starts takes several locks.
+const GATEWAY_PAUSE: Duration = Duration::from_millis(200);
+/// Every process is looked at for it.
+const BETWEEN_GATEWAY_LOOKS: Duration = Duration::from_secs(2);
+
 /// Why a root is listed as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trigger {
@@ -85,6 +90,8 @@ pub(crate) struct Root {
     awaited: Option<OsString>,
     /// When it was listed, and may be again.
     pub(crate) listing: Pace,
+    /// When its gateway was looked for, and may be again.
+    pub(crate) asking_for_gateway: Pace,
     /// Why the next listing is due.
     pub(crate) called_for_by: Trigger,
 }
@@ -98,6 +105,7 @@ impl Root {
             path_watch: None,
             awaited: None,
             listing: Pace::new(Duration::ZERO, BETWEEN_LISTINGS),
+            asking_for_gateway: Pace::new(GATEWAY_PAUSE, BETWEEN_GATEWAY_LOOKS),
             called_for_by: Trigger::Start,
         }
     }

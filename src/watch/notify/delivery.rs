@@ -14,6 +14,7 @@ pub(crate) enum Channel {
     Command,
     Webhook,
     Restart,
+    Ping,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,13 +27,14 @@ pub(crate) enum Sent {
 }
 
 impl Channel {
-    const ALL: [Self; 3] = [Self::Command, Self::Webhook, Self::Restart];
+    const ALL: [Self; 4] = [Self::Command, Self::Webhook, Self::Restart, Self::Ping];
 
     fn as_str(self) -> &'static str {
         match self {
             Self::Command => "command",
             Self::Webhook => "webhook",
             Self::Restart => "restart",
+            Self::Ping => "ping",
         }
     }
 }

@@ -3,48 +3,33 @@
 
 pub mod command;
 pub(crate) mod delivery;
+mod event;
+pub(crate) mod ping;
 pub mod restart;
 mod said;
 mod webhook;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use serde::Serialize;
 use tracing::{info, warn};
 
 use super::findings::{Act, Finding, Key};
 use super::options::Telling;
 use super::wakeups::{Due, Wakeups};
 use crate::clock::Now;
-use crate::words::rfc3339;
 use command::{Children, CommandLine, Ended, Job};
 use delivery::{Channel, Deliveries, Delivery, Sent};
+pub(crate) use event::What;
+use event::body;
+use ping::Ping;
 use restart::{Decision, History};
 use said::Said;
 use webhook::Webhook;
 
-const EVENT_SCHEMA: &str = "lockdoctor/event/v1";
 /// Commands that run at the same time, and that wait for their turn.
 const AT_ONCE: usize = 4;
 const WAITING: usize = 64;
-
-/// What a command reads on its standard input, and a web hook gets as its body.
-#[derive(Debug, Serialize)]
-struct Message<'a> {
-    schema: &'static str,
-    event: What,
-    at: String,
-    finding: &'a Finding,
-    act: Option<&'a Act>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum What {
-    Finding,
-    Reclaimed,
-}
 
 #[derive(Debug)]
 pub(crate) struct Notify {
@@ -54,8 +39,11 @@ pub(crate) struct Notify {
     pub(crate) said: Said,
     pub(crate) deliveries: Deliveries,
     webhook: Option<Webhook>,
+    ping: Option<Ping>,
     /// When each finding was told last, on the boot clock.
     told: BTreeMap<Key, Duration>,
+    /// What was told and stands: its end is told too.
+    standing: BTreeSet<Key>,
     waiting: VecDeque<(Job, CommandLine, Vec<u8>)>,
 }
 
@@ -64,12 +52,14 @@ impl Notify {
         let deliveries = Deliveries::new();
         Self {
             webhook: start_webhook(&options, &deliveries),
+            ping: start_ping(&options, &deliveries),
             options,
             children: Children::default(),
             restarts: History::default(),
             said: Said::default(),
             deliveries,
             told: BTreeMap::new(),
+            standing: BTreeSet::new(),
             waiting: VecDeque::new(),
         }
     }
@@ -78,6 +68,7 @@ impl Notify {
     pub(crate) fn adopt(&mut self, options: Telling) {
         if options != self.options {
             self.webhook = start_webhook(&options, &self.deliveries);
+            self.ping = start_ping(&options, &self.deliveries);
             self.options = options;
             self.told.clear();
         }
@@ -102,7 +93,27 @@ impl Notify {
         }
         self.told.retain(|_, at| now.boot < *at + self.options.cool_down);
         self.told.insert(key.clone(), now.boot);
-        let Some(body) = body(what, finding, act, now) else { return };
+        if what == What::Finding {
+            self.standing.insert(key.clone());
+        } else {
+            self.standing.remove(&key);
+        }
+        if let Some(body) = body(what, finding, act, now) {
+            self.send(key, body, now.boot, wakeups);
+        }
+    }
+
+    /// What was told does not stand any more.
+    pub(crate) fn resolved(&mut self, finding: &Finding, now: Now, wakeups: &mut Wakeups) {
+        let key = finding.key();
+        if self.standing.remove(&key)
+            && let Some(body) = body(What::Resolved, finding, None, now)
+        {
+            self.send(key, body, now.boot, wakeups);
+        }
+    }
+
+    fn send(&mut self, key: Key, body: Vec<u8>, now: Duration, wakeups: &mut Wakeups) {
         if let Some(webhook) = &self.webhook
             && !webhook.send(body.clone())
         {
@@ -117,7 +128,15 @@ impl Notify {
                 self.waiting.push_back((Job::Finding(key), command, body));
             }
         }
-        self.start_waiting(now.boot, wakeups);
+        self.start_waiting(now, wakeups);
+    }
+
+    /// A sign of life, and when the next is due.
+    pub(crate) fn ping(&self, now: Duration, wakeups: &mut Wakeups) {
+        if let Some(ping) = &self.ping {
+            ping.ask();
+            wakeups.deadlines.set(Due::Ping, now + ping::EVERY);
+        }
     }
 
     /// Restarts the gateway if a finding stands that only a restart ends, and the policy permits it now. `up`: how
@@ -179,13 +198,10 @@ impl Notify {
     }
 }
 
-fn body(what: What, finding: &Finding, act: Option<&Act>, now: Now) -> Option<Vec<u8>> {
-    let message = Message { schema: EVENT_SCHEMA, event: what, at: rfc3339(now.wall), finding, act };
-    let mut body = serde_json::to_vec(&message).ok()?;
-    body.push(b'\n');
-    Some(body)
-}
-
 fn start_webhook(options: &Telling, deliveries: &Deliveries) -> Option<Webhook> {
     options.webhook.as_ref().map(|url| Webhook::start(url.clone(), deliveries.clone()))
+}
+
+fn start_ping(options: &Telling, deliveries: &Deliveries) -> Option<Ping> {
+    options.ping.as_ref().map(|url| Ping::start(url.clone(), deliveries.clone()))
 }

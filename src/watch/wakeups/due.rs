@@ -12,6 +12,8 @@ pub(crate) enum Due {
     Root(RootId),
     /// What a killed lockdoctor left half done could not be looked at yet.
     Recovery(RootId),
+    /// The gateway of a root may have come or gone.
+    Gateway(RootId),
     SafetyScan,
     /// The service manager wants to hear that the loop turns.
     Watchdog,
@@ -21,6 +23,8 @@ pub(crate) enum Due {
     Listener,
     /// A command that we started runs too long.
     CommandLimit,
+    /// A sign of life.
+    Ping,
     /// A gateway restart that was put off.
     Restart,
     /// Logs were written.

@@ -1,0 +1,87 @@
+//! What a command reads on its standard input, and a web hook gets as its body: `lockdoctor/event/v1`.
+
+use serde::Serialize;
+
+use crate::clock::Now;
+use crate::verdict::severity::Severity;
+use crate::watch::findings::{Act, Finding};
+use crate::words::rfc3339;
+
+const SCHEMA: &str = "lockdoctor/event/v1";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum What {
+    Finding,
+    Reclaimed,
+    /// What was told of does not stand any more.
+    Resolved,
+}
+
+#[derive(Debug, Serialize)]
+struct Event<'a> {
+    schema: &'static str,
+    event: What,
+    at: String,
+    host: String,
+    /// One line, for a heading or a notification.
+    title: String,
+    /// A few lines, for a chat.
+    text: String,
+    finding: &'a Finding,
+    act: Option<&'a Act>,
+}
+
+/// One line of JSON.
+pub(super) fn body(what: What, finding: &Finding, act: Option<&Act>, now: Now) -> Option<Vec<u8>> {
+    let host = host();
+    let event = Event {
+        schema: SCHEMA,
+        event: what,
+        at: rfc3339(now.wall),
+        title: title(what, finding, &host),
+        text: text(what, finding, act),
+        host,
+        finding,
+        act,
+    };
+    let mut body = serde_json::to_vec(&event).ok()?;
+    body.push(b'\n');
+    Some(body)
+}
+
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn title(what: What, finding: &Finding, host: &str) -> String {
+    let sign = match (what, finding.severity) {
+        (What::Reclaimed | What::Resolved, _) => "✓",
+        (What::Finding, Severity::Critical) => "✗",
+        (What::Finding, Severity::Warning | Severity::Info) => "!",
+    };
+    let happened = match what {
+        What::Finding => finding.code.as_str().to_owned(),
+        What::Reclaimed => format!("{} freed", finding.code.as_str()),
+        What::Resolved => format!("{} resolved", finding.code.as_str()),
+    };
+    let whom = finding.session_key.as_deref().or(finding.agent.as_deref());
+    let whom = whom.map_or_else(String::new, |whom| format!(": {whom}"));
+    format!("{sign} {happened}{whom} ({host})")
+}
+
+fn text(what: What, finding: &Finding, act: Option<&Act>) -> String {
+    let mut lines = match what {
+        What::Finding => vec![finding.explanation.clone()],
+        What::Reclaimed => vec![
+            "lockdoctor freed the lock. Send the messages that failed again: OpenClaw does not retry them."
+                .to_owned(),
+        ],
+        What::Resolved => vec!["This does not stand any more.".to_owned()],
+    };
+    lines.extend(act.and_then(|act| act.why.as_ref()).map(|why| format!("It could not be freed: {why}.")));
+    if what == What::Finding {
+        lines.extend(finding.advice.iter().cloned());
+    }
+    lines.join("\n")
+}
