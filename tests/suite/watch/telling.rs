@@ -54,6 +54,44 @@ fn a_finding_is_told_once_and_not_through_a_shell() {
 }
 
 #[test]
+fn the_end_of_what_was_told_is_told_too() {
+    let env = TestEnv::new("2026.4.15");
+    let (command, out) = recorder(&env);
+    let _watch = Watch::start(&env, &["--on-finding", &command]);
+    let lock = plant(&env, "a");
+    eventually("it is told", || told(&out).len() == 1);
+    std::fs::remove_file(&lock).expect("remove");
+    eventually("and so is its end", || told(&out).len() == 2);
+    let messages = told(&out);
+    assert_eq!(messages[1]["event"], "resolved");
+    assert_eq!(messages[1]["finding"]["lock"], *lock.to_string_lossy());
+    let host = messages[0]["host"].as_str().expect("host");
+    for (message, sign) in messages.iter().zip(["!", "✓"]) {
+        let title = message["title"].as_str().expect("title");
+        assert!(title.starts_with(sign) && title.contains(host), "{title}");
+        assert!(!message["text"].as_str().expect("text").is_empty());
+    }
+}
+
+#[test]
+fn a_sign_of_life_is_sent_and_its_address_is_not_logged() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let url = format!("http://{}/ping/s3cret", listener.local_addr().expect("address"));
+    let env = TestEnv::new("2026.4.15");
+    let watch = Watch::start(&env, &["--ping", &url]);
+    let (mut stream, _) = listener.accept().expect("client");
+    let mut buffer = [0; 4096];
+    let read = stream.read(&mut buffer).expect("read");
+    assert!(buffer[..read].starts_with(b"GET /ping/s3cret HTTP/1.1\r\n"));
+    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").expect("write");
+    drop(stream);
+    eventually("it counts", || {
+        watch.metric(r#"lockdoctor_deliveries_total{channel="ping",result="ok"}"#) == 1.0
+    });
+    assert!(!watch.dump().contains("s3cret"));
+}
+
+#[test]
 fn with_reclaim_the_outcome_is_told() {
     let env = TestEnv::new("2026.4.15");
     let (command, out) = recorder(&env);
