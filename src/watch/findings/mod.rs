@@ -3,6 +3,8 @@
 
 pub(crate) mod heard;
 pub(crate) mod of_locks;
+#[cfg(test)]
+pub(in crate::watch) mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -157,16 +159,12 @@ impl Default for Board {
 
 impl Board {
     pub(crate) fn raise(&mut self, finding: Finding) -> Raised {
-        match self.open.remove(&finding.key()) {
-            Some(Finding { first_seen, since, count, .. }) => {
-                self.open.insert(Finding { first_seen, since, count: count + 1, ..finding });
-                Raised::Known
-            }
-            None => {
-                self.open.insert(finding);
-                Raised::New
-            }
-        }
+        let Some(Finding { first_seen, since, count, .. }) = self.open.remove(&finding.key()) else {
+            self.open.insert(finding);
+            return Raised::New;
+        };
+        self.open.insert(Finding { first_seen, since, count: count + 1, ..finding });
+        Raised::Known
     }
 
     /// A lock that was deleted while it was held: nothing that is seen later ends that, so time does.
@@ -269,49 +267,4 @@ impl Open {
 
 fn presses(finding: &Finding) -> bool {
     finding.severity > Severity::Info
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn finding(code: Code, origin: Origin, about: &str, since: Duration) -> Finding {
-        Finding {
-            code,
-            severity: Severity::Critical,
-            agent: None,
-            session_id: None,
-            session_key: None,
-            lane: None,
-            lock: Some(PathBuf::from(about)),
-            first_seen: DateTime::UNIX_EPOCH,
-            last_seen: DateTime::UNIX_EPOCH,
-            count: 1,
-            explanation: String::new(),
-            evidence: Vec::new(),
-            advice: Vec::new(),
-            removing_lock_helps: None,
-            about: about.to_owned(),
-            origin,
-            since,
-            remedy: Remedy::Person,
-            root: None,
-        }
-    }
-
-    #[test]
-    fn a_deletion_stands_for_a_day_whatever_becomes_of_the_name() {
-        let (early, late) = (Duration::ZERO, DELETIONS_STAND / 2);
-        let mut board = Board::default();
-        board.raise(finding(Code::LockDeletedWhileHeld, Origin::Lock, "/early", early));
-        board.raise(finding(Code::LockDeletedWhileHeld, Origin::Lock, "/late", late));
-        board.raise(finding(Code::StaleLock, Origin::Lock, "/stale", early));
-        assert_eq!(board.resolve_lock(Path::new("/early"), None).len(), 0);
-
-        board.forget_deletions(DELETIONS_STAND.saturating_sub(Duration::from_secs(1)));
-        assert_eq!(board.open().count(), 3);
-        board.forget_deletions(DELETIONS_STAND);
-        let left: Vec<&str> = board.open().map(|finding| finding.about.as_str()).collect();
-        assert_eq!(left, ["/late", "/stale"]);
-    }
 }

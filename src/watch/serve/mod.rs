@@ -2,6 +2,7 @@
 
 mod http;
 pub(crate) mod metrics;
+mod outcome;
 mod page;
 mod picture;
 mod status;

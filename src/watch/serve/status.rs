@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::metrics::Metrics;
+use super::outcome::{self, Outcome, Surroundings};
 use super::picture::Picture;
 use crate::diagnosis::{LaneReport, Spread};
 use crate::report::json;
@@ -25,6 +26,7 @@ use crate::words::{millis, rfc3339};
 const SCHEMA: &str = "lockdoctor/status/v1";
 /// The sick come first; of a great many healthy locks a count is enough.
 const MOST_LOCKS: usize = 500;
+const MOST_FINDINGS: usize = 200;
 const MOST_LANES: usize = 50;
 
 #[derive(Serialize)]
@@ -32,6 +34,11 @@ pub(crate) struct Status<'a> {
     schema: &'static str,
     generated_at: String,
     version: &'static str,
+    host: String,
+    #[serde(flatten)]
+    outcome: Outcome,
+    /// Whether everything that had to be looked at could be.
+    whole: bool,
     up_ms: u64,
     mode: &'static str,
     watching: Watching,
@@ -40,6 +47,7 @@ pub(crate) struct Status<'a> {
     locks: Locks<'a>,
     locks_omitted: usize,
     findings: Vec<&'a Finding>,
+    findings_omitted: usize,
     acts: Vec<&'a Act>,
     holds: Summary,
     lanes: Vec<Lane<'a>>,
@@ -174,10 +182,24 @@ pub(super) fn of<'a>(picture: &'a Picture<'a>, up: Duration, metrics: &Metrics) 
     let logs = &picture.sources.logs;
     let databases = &picture.sources.databases;
     let reach = logs.reach();
+    let mut findings: Vec<&Finding> = picture.board.open().collect();
+    findings.sort_by_key(|finding| Reverse(finding.severity));
+    let findings_omitted = findings.len().saturating_sub(MOST_FINDINGS);
+    findings.truncate(MOST_FINDINGS);
+    let is =
+        |wanted: &[Verdict]| judged().filter(|(_, lock)| wanted.contains(&lock.judgement.verdict)).count();
+    let surroundings = Surroundings {
+        at_work: is(&[Verdict::Held]),
+        unclear: is(&[Verdict::Foreign, Verdict::Indeterminate]),
+        awaited: picture.directories.roots().all(|root| root.standing.is_none()),
+    };
     Status {
         schema: SCHEMA,
         generated_at: rfc3339(now.wall),
         version: env!("CARGO_PKG_VERSION"),
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        outcome: outcome::of(picture.board.open(), surroundings),
+        whole: surroundings.unclear == 0 && !surroundings.awaited,
         up_ms: millis(up),
         mode: match picture.options.mandate {
             Mandate::Watch => "watch",
@@ -193,7 +215,8 @@ pub(super) fn of<'a>(picture: &'a Picture<'a>, up: Duration, metrics: &Metrics) 
         summary: json::summary(judged().map(|(_, lock)| lock.judgement.verdict.as_str())),
         locks: Locks { picture, shown },
         locks_omitted,
-        findings: picture.board.open().collect(),
+        findings,
+        findings_omitted,
         acts: picture.board.acts().collect(),
         holds: picture.locks.hold_times.summary(),
         lanes,

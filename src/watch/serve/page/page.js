@@ -1,26 +1,24 @@
 // Reads status.json every two seconds while somebody looks. Everything is put in as text, never as HTML.
 
 const EVERY = 2000;
-const SLOWEST = 30000;
+const SLOWEST = 15000;
 const TONES = {
-  stale: "bad", leaked: "bad", "stuck-guard": "bad", overdue: "warn", refused: "warn",
-  foreign: "warn", indeterminate: "warn", settling: "wait", initialising: "wait", held: "good", freed: "good",
+  stale: "down", leaked: "down", "stuck-guard": "down", overdue: "degraded", refused: "degraded",
+  foreign: "degraded", indeterminate: "degraded", settling: "unknown", initialising: "unknown", held: "ok", freed: "ok",
 };
-const SYMBOLS = { good: "✓", wait: "…", warn: "!", bad: "✗" };
+const OF_SEVERITY = { critical: "down", warning: "degraded", info: "unknown" };
+const SIGNS = { ok: "✓", degraded: "!", down: "✗", unknown: "?" };
+const WORDS = { ok: "OK", degraded: "Degraded", down: "Down", unknown: "No connection" };
+const COLOURS = { ok: "#176b3a", degraded: "#b06c00", down: "#b3261e", unknown: "#80868d" };
 const SICK = new Set(["stale", "leaked", "stuck-guard", "overdue", "refused", "foreign", "indeterminate"]);
 
-// `code` in a sentence becomes code; everything stays text.
-function setProse(node, text) {
-  if (node.dataset.prose === text) return;
-  node.dataset.prose = text;
-  node.replaceChildren(...text.split("`").map((part, index) => (index % 2 ? element("code", "inline", part) : part)));
-}
-
 const $ = (id) => document.getElementById(id);
-let onlySick = false;
 let last = null;
+let lastAt = 0;
 let pause = EVERY;
 let timer = 0;
+let onlySick = false;
+const openedByHand = new Map();
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -35,13 +33,12 @@ function setText(node, text) {
 
 function duration(ms) {
   if (ms === null || ms === undefined) return "–";
-  if (ms < 1000) return `${ms} ms`;
-  const seconds = Math.floor(ms / 1000);
-  if (seconds < 60) return seconds < 10 && ms % 1000 >= 100 ? `${(ms / 1000).toFixed(1)} s` : `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
-  const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days ${hours % 24} h`;
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  const seconds = Math.floor(ms / 1000), minutes = Math.floor(seconds / 60), hours = Math.floor(minutes / 60);
+  const two = (large, unit, small, smaller) => (small ? `${large}${unit} ${small}${smaller}` : `${large}${unit}`);
+  if (seconds < 60) return `${seconds}s`;
+  if (minutes < 60) return two(minutes, "m", seconds % 60, "s");
+  return hours < 24 ? two(hours, "h", minutes % 60, "m") : two(Math.floor(hours / 24), "d", hours % 24, "h");
 }
 
 function clock(at) {
@@ -50,9 +47,7 @@ function clock(at) {
   return today ? time.toLocaleTimeString() : time.toLocaleString();
 }
 
-function many(number, noun) {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
-}
+const many = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
 // Keeps the element of each key, so that focus and open details survive an update.
 function keyed(list, items, keyOf, create, update) {
@@ -73,102 +68,216 @@ function keyed(list, items, keyOf, create, update) {
   for (const gone of known.values()) gone.remove();
 }
 
-function fileName(path) {
-  return path ? path.split("/").pop() : "";
+// An age that goes on by itself: what it was, and when that was read.
+function setAge(node, ms, prefix = "") {
+  node.dataset.age = ms ?? "";
+  node.dataset.prefix = prefix;
+  runAge(node);
 }
 
-function sessionName(lock) {
+function runAge(node) {
+  if (node.dataset.age === "") return setText(node, "");
+  setText(node, node.dataset.prefix + duration(Number(node.dataset.age) + performance.now() - lastAt));
+}
+
+function tell(tone, sentence, word = WORDS[tone]) {
+  $("banner").className = tone;
+  setText($("sign"), SIGNS[tone]);
+  setText($("state"), word);
+  setText($("headline"), sentence);
+  document.title = `${SIGNS[tone]} ${sentence} – lockdoctor`;
+  const circle = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7" fill="${COLOURS[tone]}"/></svg>`;
+  const icon = `data:image/svg+xml,${encodeURIComponent(circle)}`;
+  if ($("icon").href !== icon) $("icon").href = icon;
+}
+
+function toneOf(status) {
+  if (status.severity === "critical") return "down";
+  return status.severity === "warning" || !status.whole ? "degraded" : "ok";
+}
+
+function showBanner(status) {
+  tell(toneOf(status), status.headline);
+  const watching = status.watching;
+  const facts = [
+    status.host,
+    status.mode === "reclaim" ? "frees what is proven to have no owner" : "watches only, changes nothing",
+    `${watching.directories} ${watching.directories === 1 ? "directory" : "directories"}${watching.polled > 0 ? `, ${watching.polled} of them polled` : ""}`,
+  ];
+  const line = $("subline");
+  if (!line.firstChild) line.append(element("span"), element("span", "up"));
+  setText(line.firstChild, `${facts.filter(Boolean).join(" · ")} · watching for `);
+  setAge(line.lastChild, status.up_ms);
+}
+
+async function copy(text, button) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Without a secure context there is no clipboard: the text is selected instead.
+    getSelection().selectAllChildren(button.parentElement.querySelector("code"));
+    document.execCommand("copy");
+  }
+  setText(button, "Copied");
+  setText($("copied"), `Copied: ${text}`);
+  setTimeout(() => setText(button, "Copy"), 1500);
+}
+
+function createCause() {
+  const card = element("li", "card");
+  const title = element("h3");
+  title.append(element("span", "sign"), " ", element("span", "name"), " ", element("span", "summary"));
+  const remedy = element("div", "do");
+  const button = element("button", "", "Copy");
+  button.type = "button";
+  button.addEventListener("click", () => copy(remedy.querySelector("code").textContent, button));
+  remedy.append(element("span", "what"), element("code"), button);
+  const details = element("details");
+  details.append(element("summary", "", "Why"), element("div", "facts"));
+  card.append(title, element("p", "text"), element("p", "names"), remedy, details);
+  return card;
+}
+
+function updateCause(card, cause) {
+  const tone = OF_SEVERITY[cause.severity];
+  card.className = `card ${tone}`;
+  setText(card.querySelector(".sign"), SIGNS[tone]);
+  setText(card.querySelector(".name"), cause.name);
+  setText(card.querySelector(".summary"), `${cause.summary} since ${clock(cause.since)}`);
+  setText(card.querySelector(".text"), cause.explanation);
+  const names = card.querySelector(".names");
+  const shown = cause.names.slice(0, 12), rest = cause.names.length - shown.length + cause.names_omitted;
+  setText(names, shown.join(" · ") + (rest > 0 ? ` · and ${rest} more` : ""));
+  names.hidden = cause.names.length === 0;
+  card.querySelector(".text").hidden = cause.explanation === "";
+  const remedy = card.querySelector(".do"), action = cause.action;
+  remedy.hidden = !action;
+  if (action) {
+    const command = action.command;
+    setText(remedy.querySelector(".what"), command === action.text ? "" : action.text);
+    setText(remedy.querySelector("code"), command ?? "");
+    remedy.querySelector("code").hidden = remedy.querySelector("button").hidden = !command;
+  }
+  const facts = cause.evidence;
+  card.querySelector("details").hidden = facts.length === 0;
+  keyed(card.querySelector(".facts"), facts.map((text, index) => ({ text, index })), (fact) => `${fact.index}`, () => element("p"), (node, fact) => setText(node, fact.text));
+}
+
+function showCauses(status) {
+  $("causes-section").hidden = status.causes.length === 0;
+  keyed($("causes"), status.causes, (cause) => cause.key, createCause, updateCause);
+}
+
+function showGateways(status) {
+  const gateways = status.roots.map((root) => ({ state: root.present ? "unknown" : "awaited", ...root, ...root.gateway }));
+  keyed($("gateways"), gateways, (gateway) => gateway.path,
+    () => {
+      const item = element("li");
+      const first = element("p");
+      first.append(element("span", "dot"), " ", element("strong"), " ", element("span", "up quiet"));
+      item.append(first, element("p", "quiet facts"), element("code"));
+      return item;
+    },
+    (item, gateway) => {
+      const tone = { running: "ok", down: "down" }[gateway.state] ?? "unknown";
+      item.className = tone;
+      setText(item.querySelector(".dot"), { ok: "●", down: "✗", unknown: "○" }[tone]);
+      const state = { running: "Gateway running", down: "Gateway down", starting: "Gateway starting", awaited: "Not there yet; waiting for it" }[gateway.state];
+      setText(item.querySelector("strong"), state ?? "Gateway not visible from here");
+      setAge(item.querySelector(".up"), gateway.state === "running" ? gateway.up_ms : null, "for ");
+      const version = gateway.openclaw_version ? `OpenClaw ${gateway.openclaw_version}` : "version of OpenClaw unknown";
+      const facts = gateway.state === "awaited" ? [] : [version, gateway.pid ? `pid ${gateway.pid}` : gateway.how, gateway.era === "sqlite" ? "sessions in SQLite" : ""];
+      setText(item.querySelector(".facts"), facts.filter(Boolean).join(" · "));
+      setText(item.querySelector("code"), gateway.path);
+    });
+}
+
+const fileName = (path) => (path ? path.split("/").pop() : "");
+
+function chatOf(lock) {
   if (lock.session_key) return lock.session_key;
-  if (lock.session_id) return (lock.agent ? `${lock.agent} · ` : "") + lock.session_id;
-  if (lock.kind === "store") return `session store${lock.agent ? ` of ${lock.agent}` : ""}`;
-  return fileName(lock.path);
+  if (lock.session_id) return lock.session_id;
+  return lock.kind === "store" ? "session store" : `${lock.kind} · ${fileName(lock.path)}`;
 }
 
-function ownerName(owner) {
-  if (owner.pid === null) return ["no process named", ""];
-  return [owner.command ?? (owner.alive === false ? "gone" : "unknown"), `pid ${owner.pid}`];
+function ownerOf(owner) {
+  if (owner.pid === null) return "No process is named.";
+  return `Owner: ${owner.command ?? (owner.alive === false ? "gone" : "unknown")} (pid ${owner.pid}).`;
 }
 
 function createLock() {
-  const row = element("div");
-  row.setAttribute("role", "row");
-  const cell = () => {
-    const made = element("div");
-    made.setAttribute("role", "cell");
-    row.append(made);
-    return made;
-  };
-  const verdict = cell();
-  verdict.append(element("span", "verdict"), element("span", "why"));
-  const details = element("details");
-  details.append(element("summary"), element("p", "rule"), element("p", "quiet limit"), element("p", "path"));
-  details.querySelector(".path").append(element("code"));
-  cell().append(details);
-  cell().append(element("span", "owner"), " ", element("span", "quiet pid"));
-  const age = cell();
+  const lock = element("details", "lock");
+  const summary = element("summary");
+  summary.append(element("span", "chat"), element("span", "word"), element("span", "age"));
   const meter = element("span", "meter");
   meter.append(element("i"));
-  age.append(element("span", "age"), meter);
-  return row;
+  const facts = element("div", "facts");
+  facts.append(element("p", "rule"), element("p", "limit"), element("p", "path"));
+  facts.lastChild.append(element("code"));
+  lock.append(summary, meter, facts);
+  return lock;
 }
 
-function updateLock(row, lock) {
-  const tone = TONES[lock.verdict] ?? "warn";
-  row.className = tone;
-  setText(row.querySelector(".verdict"), `${SYMBOLS[tone]} ${lock.verdict}`);
-  setText(row.querySelector(".why"), lock.setback ? "could not be freed" : lock.reasons.join(", "));
-  setText(row.querySelector("summary"), sessionName(lock));
-  const sentences = [lock.rule, lock.note ? `${lock.note}.` : "", lock.setback ? `Not freed: ${lock.setback}.` : ""];
-  setText(row.querySelector(".rule"), sentences.filter(Boolean).join(" "));
-  const limit = lock.limit_ms === null ? "" : `Limit ${duration(lock.limit_ms)}: ${lock.limit_source}.`;
-  setText(row.querySelector(".limit"), limit);
-  row.querySelector(".limit").hidden = limit === "";
-  setText(row.querySelector("code"), lock.path);
-  const [owner, pid] = ownerName(lock.owner);
-  setText(row.querySelector(".owner"), owner);
-  setText(row.querySelector(".pid"), pid);
-  setText(row.querySelector(".age"), duration(lock.age_ms));
+function updateLock(node, lock) {
+  node.className = `lock ${TONES[lock.verdict] ?? "degraded"}`;
+  setText(node.querySelector(".chat"), chatOf(lock));
+  setText(node.querySelector(".word"), lock.setback ? "could not be freed" : [lock.verdict, ...lock.reasons.slice(0, 1)].join(" · "));
+  setAge(node.querySelector(".age"), lock.age_ms);
+  const sentences = [lock.rule, lock.note && `${lock.note}.`, lock.setback && `Not freed: ${lock.setback}.`, ownerOf(lock.owner)];
+  setText(node.querySelector(".rule"), sentences.filter(Boolean).join(" "));
+  const limit = node.querySelector(".limit");
+  setText(limit, lock.limit_ms === null ? "" : `Limit ${duration(lock.limit_ms)}: ${lock.limit_source}.`);
+  limit.hidden = lock.limit_ms === null;
+  setText(node.querySelector("code"), lock.path);
   const share = lock.limit_ms ? Math.min(lock.age_ms / lock.limit_ms, 1) : 0;
-  row.querySelector(".meter").hidden = share < 0.01;
-  row.querySelector(".meter i").style.width = `${Math.round(share * 100)}%`;
+  const meter = node.querySelector(".meter");
+  meter.hidden = share < 0.02;
+  meter.firstChild.style.width = `${Math.round(share * 100)}%`;
 }
 
 function showLocks(status) {
-  const shown = onlySick ? status.locks.filter((lock) => SICK.has(lock.verdict)) : status.locks;
-  keyed($("locks"), shown, (lock) => lock.path, createLock, updateLock);
-  $("no-locks").hidden = shown.length > 0 && status.locks_omitted === 0;
-  setText($("no-locks"), shown.length > 0
-    ? `${many(status.locks_omitted, "more lock")}, all of them in better health than these.`
-    : onlySick && status.summary.total > 0 ? "No lock needs attention." : "No locks: nobody is writing to a session right now.");
-  const counts = Object.entries(status.summary).filter(([verdict, count]) => verdict !== "total" && count > 0);
-  keyed($("counts"), counts, ([verdict]) => verdict,
-    ([verdict]) => element("span", TONES[verdict]), (node, [verdict, count]) => setText(node, `${count} ${verdict}`));
-}
-
-function showFindings(status) {
-  $("findings-section").hidden = status.findings.length === 0;
-  const urgency = { critical: 0, warning: 1, info: 2 };
-  const sorted = status.findings.toSorted((a, b) => urgency[a.severity] - urgency[b.severity]);
-  keyed($("findings"), sorted, (finding) => [finding.code, finding.lock, finding.session_key, finding.session_id, finding.lane, finding.first_seen].join(" "),
-    () => {
-      const item = element("li");
-      const details = element("details", "facts");
-      details.append(element("summary", "", "What it rests on"), element("p", "quiet"));
-      item.append(element("strong"), element("span", "when"), element("p", "text"), details, element("div", "advice"));
-      return item;
+  const words = $("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const matches = (lock) => {
+    const text = [chatOf(lock), lock.agent, lock.verdict, lock.kind, lock.path, ...lock.reasons].join(" ").toLowerCase();
+    return words.every((word) => text.includes(word));
+  };
+  const shown = status.locks.filter((lock) => (!onlySick || SICK.has(lock.verdict)) && matches(lock));
+  const agents = new Map();
+  for (const lock of shown) {
+    const name = lock.agent ?? "(no agent)";
+    agents.set(name, [...(agents.get(name) ?? []), lock]);
+  }
+  const sick = (locks) => locks.filter((lock) => SICK.has(lock.verdict)).length;
+  const ordered = [...agents].sort(([a, left], [b, right]) => sick(right) - sick(left) || a.localeCompare(b));
+  const few = shown.length <= 12 || words.length > 0;
+  $("agents").classList.toggle("few", agents.size < 4);
+  keyed($("agents"), ordered, ([name]) => name,
+    ([name]) => {
+      const node = element("details", "agent");
+      const summary = element("summary");
+      const tally = element("span", "tally");
+      tally.append(element("b"), " ", element("span"));
+      summary.append(element("span", "name"), tally);
+      summary.addEventListener("click", () => openedByHand.set(name, !node.open));
+      node.append(summary, element("div", "list"));
+      return node;
     },
-    (item, finding) => {
-      item.className = { critical: "bad", warning: "warn" }[finding.severity] ?? "wait";
-      const about = finding.session_key ?? finding.session_id ?? finding.lane ?? (fileName(finding.lock) || finding.agent);
-      setText(item.querySelector("strong"), [finding.code, about].filter(Boolean).join(" · "));
-      setText(item.querySelector(".when"), ` since ${clock(finding.first_seen)}`);
-      setProse(item.querySelector(".text"), finding.explanation);
-      item.querySelector(".facts").hidden = finding.evidence.length === 0;
-      keyed(item.querySelector(".facts p"), finding.evidence, (line) => line, () => element("span"), setText);
-      const isCommand = (line) => /^(lockdoctor|openclaw|clawdbot) [a-z]/.test(line) && !/[.:](\s|$)/.test(line);
-      keyed(item.querySelector(".advice"), finding.advice, (line) => line,
-        (line) => element(isCommand(line) ? "code" : "p"), setProse);
+    (node, [name, locks]) => {
+      const ill = sick(locks);
+      node.classList.toggle("degraded", ill > 0);
+      setText(node.querySelector(".name"), name);
+      setText(node.querySelector(".tally b"), ill > 0 ? `${ill} of` : "");
+      setText(node.querySelector(".tally span"), many(locks.length, "lock"));
+      const open = openedByHand.get(name) ?? few;
+      if (node.open !== open) node.open = open;
+      keyed(node.querySelector(".list"), open ? locks : [], (lock) => lock.path, createLock, updateLock);
     });
+  const counts = Object.entries(status.summary).filter(([verdict, count]) => verdict !== "total" && count > 0);
+  setText($("counts"), counts.map(([verdict, count]) => `${count} ${verdict}`).join(" · "));
+  const none = words.length > 0 ? "No lock matches." : onlySick && status.summary.total > 0 ? "No lock needs attention." : "No locks: no session is being written to right now.";
+  const omitted = status.locks_omitted > 0 ? `${many(status.locks_omitted, "more lock")}, all in better health than these.` : "";
+  setText($("no-locks"), shown.length > 0 ? omitted : none);
+  $("no-locks").hidden = shown.length > 0 && !omitted;
 }
 
 // Half of them, nineteen of twenty, the longest; of one or two the longest says it all.
@@ -180,10 +289,10 @@ function spread(times, count) {
 
 function showLanes(status) {
   const { lanes, logs } = status;
-  const hours = duration(logs.window_ms).replace(/ 0 (min|h)$/, "").replace(/ 0 s$/, "");
+  setText($("lanes-count"), lanes.length > 0 ? `${lanes.length}` : "none told of");
   setText($("lanes-line"), logs.files === 0 ? "No gateway log is followed (see --log)."
-    : lanes.length === 0 ? `Nothing about lanes in the logs of the last ${hours}.`
-    : `From ${many(logs.files, "log")}, at least the last ${hours}. The gateway logs a wait from two seconds on.`);
+    : lanes.length === 0 ? `Nothing about lanes in the logs of the last ${duration(logs.window_ms)}.`
+    : `From ${many(logs.files, "log")}, at least the last ${duration(logs.window_ms)}. The gateway logs a wait from two seconds on.`);
   keyed($("lanes"), lanes, (lane) => lane.lane,
     () => {
       const row = element("div");
@@ -214,40 +323,29 @@ function showLanes(status) {
   setText($("more-lanes"), `${many(status.lanes_omitted, "more lane")} with less to do.`);
 }
 
-// A dead owner's row that keeps nobody out is untidy, no more.
-const LEASE_TONES = { stale: "wait", overdue: "warn", foreign: "warn", indeterminate: "warn", held: "good" };
-
 function showLeases(status) {
   const { leases, running } = status;
   $("leases-section").hidden = leases.length === 0 && running.length === 0;
-  const at = running.map((session) => session.session_key).join(", ");
+  setText($("leases-count"), [many(leases.length, "lease"), ...(running.length > 0 ? [`${running.length} running`] : [])].join(" · "));
   setText($("leases-line"), running.length === 0 ? "No session is marked as running."
-    : `${many(running.length, "session")} marked as running: ${at}.`);
+    : `${many(running.length, "session")} marked as running: ${running.map((session) => session.session_key).join(", ")}.`);
   const alike = new Map();
   for (const lease of leases) {
     const key = [lease.verdict, lease.kind, lease.agent, lease.owner.pid].join(" ");
     alike.set(key, [...(alike.get(key) ?? []), lease]);
   }
-  keyed($("leases"), [...alike], ([key]) => key,
-    () => {
-      const item = element("li");
-      item.append(element("strong"), element("p", "text"), element("p", "quiet facts"), element("div", "advice"));
-      return item;
-    },
+  keyed($("leases"), [...alike], ([key]) => key, () => element("li"),
     (item, [, [lease, ...others]]) => {
-      const tone = lease.action === "report" ? "bad" : LEASE_TONES[lease.verdict] ?? "warn";
-      item.className = tone;
       const times = others.length > 0 ? ` (${others.length + 1} of them)` : "";
-      setText(item.querySelector("strong"), `${SYMBOLS[tone]} ${lease.verdict} · ${[lease.kind, lease.agent].filter(Boolean).join(" of ")}${times}`);
-      setProse(item.querySelector(".text"), lease.state.replace(`${lease.verdict}: `, ""));
-      keyed(item.querySelector(".facts"), [...lease.because, lease.openclaw_would].filter(Boolean), (line) => line, () => element("span"), setText);
-      keyed(item.querySelector(".advice"), lease.advice, (line) => line, () => element("p"), setProse);
+      const name = [lease.kind, lease.agent].filter(Boolean).join(" of ");
+      setText(item, [`${name}${times}: ${lease.state}`, ...lease.because, lease.openclaw_would].filter(Boolean).join(" "));
     });
 }
 
 function showHolds(holds) {
+  setText($("holds-count"), holds.recent === 0 ? "none yet" : `half within ${duration(holds.p50_ms)}`);
   setText($("holds-line"), holds.recent === 0
-    ? "No lock has been released since the start."
+    ? "No lock was seen from its creation to its release since the start."
     : `Half within ${duration(holds.p50_ms)}, 95 % within ${duration(holds.p95_ms)}, longest ${duration(holds.max_ms)}; of the last ${holds.recent} of ${holds.total}.`);
   const most = Math.max(1, ...holds.classes.map(([, count]) => count));
   const rows = holds.recent === 0 ? [] : holds.classes.flatMap(([bound, count], index) => {
@@ -269,97 +367,55 @@ function showHolds(holds) {
     });
 }
 
-function showActs(acts) {
+function showActs(status) {
+  const acts = status.acts.slice(0, 8);
+  $("acts-section").hidden = acts.length === 0 && status.mode !== "reclaim";
   $("no-acts").hidden = acts.length > 0;
   keyed($("acts"), acts, (act) => `${act.at} ${act.lock}`,
     () => {
       const item = element("li");
-      item.append(element("time"), element("strong"), element("p"));
+      item.append(element("time", "quiet"), " ", element("strong"), " ", element("span"));
       return item;
     },
     (item, act) => {
       const time = item.querySelector("time");
       time.dateTime = act.at;
-      setText(time, `${clock(act.at)} `);
-      setText(item.querySelector("strong"), `${act.result}: ${act.session_key ?? fileName(act.lock)}`);
-      const why = `${act.verdict} (${act.reasons.join(", ")}), ${duration(act.after_ms)} after it was first seen so.`;
-      const then = act.quarantine_id ? ` Kept as ${act.quarantine_id}.` : act.why ? ` ${act.why}.` : "";
-      setText(item.querySelector("p"), why + then);
+      setText(time, clock(act.at));
+      setText(item.querySelector("strong"), act.session_key ?? fileName(act.lock));
+      const why = `${act.result} (${[act.verdict, ...act.reasons].join(", ")}), ${duration(act.after_ms)} after it was first seen so.`;
+      setText(item.lastChild, why + (act.quarantine_id ? ` Kept as ${act.quarantine_id}.` : act.why ? ` ${act.why}.` : ""));
     });
-}
-
-function showRoots(roots) {
-  keyed($("roots"), roots, (root) => root.path,
-    () => {
-      const item = element("li");
-      item.append(element("code"), element("p", "quiet"));
-      return item;
-    },
-    (item, root) => {
-      setText(item.querySelector("code"), root.path);
-      const gateway = root.gateway;
-      const facts = !root.present ? ["not there; waiting for it"] : [
-        root.openclaw_version ? `OpenClaw ${root.openclaw_version}` : "version of OpenClaw unknown",
-        ...(gateway ? [`gateway ${gateway.state}${gateway.pid ? ` (pid ${gateway.pid}${gateway.up_ms !== null ? `, up ${duration(gateway.up_ms)}` : ""})` : `: ${gateway.how}`}`] : []),
-        ...(root.era === "sqlite" ? ["sessions live in SQLite: locks say nothing about them"] : []),
-      ];
-      setText(item.querySelector("p"), facts.join(" · "));
-    });
-}
-
-function showHeadline(status) {
-  const count = (...verdicts) => verdicts.reduce((sum, verdict) => sum + (status.summary[verdict] ?? 0), 0);
-  const blocked = count("stale", "leaked", "stuck-guard");
-  const overdue = count("overdue");
-  const pressing = status.findings.filter((finding) => finding.severity !== "info");
-  const unclear = count("foreign", "indeterminate", "refused");
-  const stuck = overdue > 0 ? `${many(overdue, "session")} held past the limit` : "";
-  const left = blocked > 0 ? `${many(blocked, "lock")} left behind${status.mode === "reclaim" ? ", being dealt with" : ""}` : "";
-  const [tone, sentence] =
-    stuck || left ? [left ? "bad" : "warn", [left, stuck].filter(Boolean).join("; ")]
-    : pressing.length > 0 ? [pressing.some((finding) => finding.severity === "critical") ? "bad" : "warn", many(pressing.length, "finding")]
-    : status.roots.length > 0 && status.roots.every((root) => !root.present) ? ["wait", "Waiting for an install to appear"]
-    : unclear > 0 ? ["warn", `${many(unclear, "lock")} cannot be judged from here`]
-    : ["good", count("held") > 0 ? `All is well: ${many(count("held"), "session")} at work` : "All is well"];
-  const headline = $("headline");
-  headline.className = tone;
-  headline.dataset.symbol = SYMBOLS[tone];
-  setText(headline, sentence);
-  document.title = `${SYMBOLS[tone]} ${sentence} – lockdoctor`;
-  const watching = status.watching;
-  setText($("subline"), [
-    status.mode === "reclaim" ? "frees what is proven to have no holder" : "watches only, changes nothing",
-    many(watching.directories, "directory").replace("directorys", "directories"),
-    ...(watching.polled > 0 ? [`${watching.polled} of them polled`] : []),
-    `up ${duration(status.up_ms)}`,
-  ].join(" · "));
 }
 
 function show(status) {
   last = status;
-  showHeadline(status);
-  showFindings(status);
+  lastAt = performance.now();
+  showBanner(status);
+  showCauses(status);
+  showGateways(status);
   showLocks(status);
-  showLeases(status);
+  showActs(status);
   showLanes(status);
   showHolds(status.holds);
-  showActs(status.acts);
-  showRoots(status.roots);
+  showLeases(status);
   setText($("version"), `lockdoctor ${status.version}`);
 }
 
 async function read() {
   clearTimeout(timer);
   try {
-    const answer = await fetch("status.json", { cache: "no-store" });
+    const answer = await fetch("status.json", { cache: "no-store", signal: AbortSignal.timeout(10000) });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
-    show(await answer.json());
-    pause = EVERY;
+    const status = await answer.json();
+    document.body.classList.remove("offline");
     $("offline").hidden = true;
-  } catch (error) {
+    show(status);
+    pause = EVERY;
+  } catch {
     pause = Math.min(pause * 2, SLOWEST);
-    const since = last ? ` What you see is from ${clock(last.generated_at)}.` : "";
-    setText($("offline"), `lockdoctor does not answer.${since} Trying again.`);
+    document.body.classList.add("offline");
+    tell("unknown", "lockdoctor does not answer");
+    setText($("offline"), last ? `What you see is from ${clock(last.generated_at)}. Trying again.` : "Nothing is known. Trying again.");
     $("offline").hidden = false;
   }
   if (!document.hidden) timer = setTimeout(read, pause);
@@ -374,5 +430,19 @@ function choose(sick) {
 
 $("show-all").addEventListener("click", () => choose(false));
 $("show-sick").addEventListener("click", () => choose(true));
+$("filter").addEventListener("input", () => last && showLocks(last));
+$("agents").addEventListener("toggle", () => last && showLocks(last), true);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "/" && document.activeElement !== $("filter")) {
+    event.preventDefault();
+    $("filter").focus();
+  } else if (event.key === "Escape" && document.activeElement === $("filter")) {
+    $("filter").value = "";
+    if (last) showLocks(last);
+  }
+});
 document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : read()));
+setInterval(() => {
+  if (!document.hidden && !document.body.classList.contains("offline")) document.querySelectorAll("[data-age]").forEach(runAge);
+}, 1000);
 read();

@@ -1,0 +1,69 @@
+//! Findings that come and go.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::DateTime;
+
+use super::{Board, Code, DELETIONS_STAND, Finding, Origin, Raised, Remedy, Severity};
+
+/// A critical finding about the lock at `about`.
+pub(in crate::watch) fn finding(code: Code, about: &str) -> Finding {
+    Finding {
+        code,
+        severity: Severity::Critical,
+        agent: None,
+        session_id: None,
+        session_key: None,
+        lane: None,
+        lock: Some(PathBuf::from(about)),
+        first_seen: DateTime::UNIX_EPOCH,
+        last_seen: DateTime::UNIX_EPOCH,
+        count: 1,
+        explanation: String::new(),
+        evidence: Vec::new(),
+        advice: Vec::new(),
+        removing_lock_helps: None,
+        about: about.to_owned(),
+        origin: Origin::Lock,
+        since: Duration::ZERO,
+        remedy: Remedy::Person,
+        root: None,
+    }
+}
+
+#[test]
+fn a_deletion_stands_for_a_day_whatever_becomes_of_the_name() {
+    let late = Finding { since: DELETIONS_STAND / 2, ..finding(Code::LockDeletedWhileHeld, "/late") };
+    let mut board = Board::default();
+    board.raise(finding(Code::LockDeletedWhileHeld, "/early"));
+    board.raise(late);
+    board.raise(finding(Code::StaleLock, "/stale"));
+    assert_eq!(board.resolve_lock(Path::new("/early"), None).len(), 0);
+
+    board.forget_deletions(DELETIONS_STAND.saturating_sub(Duration::from_secs(1)));
+    assert_eq!(board.open().count(), 3);
+    board.forget_deletions(DELETIONS_STAND);
+    let left: Vec<&str> = board.open().map(|finding| finding.about.as_str()).collect();
+    assert_eq!(left, ["/late", "/stale"]);
+}
+
+#[test]
+fn what_presses_is_counted_as_it_comes_and_goes() {
+    let mut board = Board::default();
+    let info = |code, about: &str| Finding { severity: Severity::Info, ..finding(code, about) };
+    assert_eq!(board.raise(finding(Code::StaleLock, "/a")), Raised::New);
+    assert_eq!(board.raise(finding(Code::StaleLock, "/a")), Raised::Known);
+    board.raise(info(Code::StaleLock, "/b"));
+    board.raise(finding(Code::OverdueLock, "/a"));
+    assert_eq!(board.pressing(), 2);
+    assert_eq!(board.raise(info(Code::StaleLock, "/a")), Raised::Known);
+    assert_eq!(board.pressing(), 1);
+    let told = Finding { origin: Origin::Heard, ..finding(Code::LaneWait, "lane") };
+    assert_eq!(board.heard(vec![told]).new.len(), 1);
+    assert_eq!(board.pressing(), 2);
+    assert_eq!(board.heard(Vec::new()).gone.len(), 1);
+    let gone = board.resolve_lock(Path::new("/a"), Some(Code::StaleLock));
+    assert_eq!(gone.iter().map(|finding| finding.code).collect::<Vec<_>>(), [Code::OverdueLock]);
+    assert_eq!(board.pressing(), 0);
+}

@@ -1,0 +1,230 @@
+//! What the open findings come to for people: one sentence, its severity, and causes with what to do about each.
+//! Pure.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::verdict::severity::Severity;
+use crate::watch::findings::{Code, Finding};
+use crate::words::{count, rfc3339};
+
+/// Causes that are shown; names of one.
+const MOST_CAUSES: usize = 40;
+const MOST_NAMES: usize = 40;
+
+/// What stands in place of a healthy sentence where nothing is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Surroundings {
+    pub(super) at_work: usize,
+    /// Locks that cannot be judged from here.
+    pub(super) unclear: usize,
+    /// None of the places that are watched is there yet.
+    pub(super) awaited: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Outcome {
+    pub(super) headline: String,
+    pub(super) severity: Option<Severity>,
+    pub(super) causes: Vec<Cause>,
+}
+
+/// Findings with the same cause and the same remedy.
+#[derive(Debug, Serialize)]
+pub(super) struct Cause {
+    /// Tells it from the others for as long as it stands.
+    key: String,
+    code: Code,
+    severity: Severity,
+    /// Whom it concerns, or how many.
+    name: String,
+    /// The cause in a few words.
+    summary: String,
+    since: String,
+    explanation: String,
+    /// Of several.
+    names: Vec<String>,
+    names_omitted: usize,
+    action: Option<Action>,
+    evidence: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Action {
+    /// Typed as it is.
+    command: Option<String>,
+    text: String,
+}
+
+pub(super) fn of<'a>(findings: impl Iterator<Item = &'a Finding>, surroundings: Surroundings) -> Outcome {
+    let serious: Vec<&Finding> = findings.filter(|finding| finding.severity > Severity::Info).collect();
+    let severity = serious.iter().map(|finding| finding.severity).max();
+    let headline = headline(&serious, surroundings);
+    let mut groups: BTreeMap<(Code, Severity, Option<String>), Vec<&Finding>> = BTreeMap::new();
+    for finding in serious {
+        let remedy = action(finding).map(|action| general(&action.text));
+        groups.entry((finding.code, finding.severity, remedy)).or_default().push(finding);
+    }
+    let mut causes: Vec<Cause> = groups.into_values().filter_map(|group| cause(&group)).collect();
+    // The codes sort by nearness to a cause.
+    causes.sort_by_key(|cause| (std::cmp::Reverse(cause.severity), cause.code));
+    causes.truncate(MOST_CAUSES);
+    Outcome { headline, severity, causes }
+}
+
+/// Chats that get no answer first, then those that will not.
+fn headline(serious: &[&Finding], surroundings: Surroundings) -> String {
+    if serious.iter().any(|finding| finding.code == Code::GatewayDown) {
+        return "The gateway is down: nobody gets an answer".to_owned();
+    }
+    let about = |severity: Severity| {
+        let mut names: Vec<String> = serious
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .map(|finding| name(finding))
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names.len()
+    };
+    let (failing, threatened) = (about(Severity::Critical), about(Severity::Warning));
+    let get = if failing == 1 { "gets" } else { "get" };
+    match (failing, threatened) {
+        (0, 0) if surroundings.awaited => "Waiting for an install to appear".to_owned(),
+        (0, 0) if surroundings.unclear > 0 => {
+            format!("{} cannot be judged from here", count(surroundings.unclear, "lock"))
+        }
+        (0, 0) if surroundings.at_work > 0 => {
+            format!("All is well: {} at work", count(surroundings.at_work, "session"))
+        }
+        (0, 0) => "All is well".to_owned(),
+        (0, threatened) => format!("{} in trouble soon, or waiting too long", count(threatened, "chat")),
+        (failing, 0) => format!("{} {get} no answer", count(failing, "chat")),
+        (failing, threatened) => {
+            format!("{} {get} no answer · {threatened} more in trouble", count(failing, "chat"))
+        }
+    }
+}
+
+fn cause(group: &[&Finding]) -> Option<Cause> {
+    let first = group.iter().min_by_key(|finding| finding.first_seen)?;
+    let mut names: Vec<String> = group.iter().map(|finding| name(finding)).collect();
+    names.sort_unstable();
+    names.dedup();
+    let alone = names.len() == 1;
+    let action = action(first).map(|action| if alone { action } else { for_all(action) });
+    let names_omitted = names.len().saturating_sub(MOST_NAMES);
+    let called = if alone { name(first) } else { count(names.len(), "chat") };
+    if alone {
+        names.clear();
+    }
+    names.truncate(MOST_NAMES);
+    Some(Cause {
+        key: format!("{} {} {called}", first.code.as_str(), first.about),
+        code: first.code,
+        severity: first.severity,
+        name: called,
+        summary: title(first.code),
+        since: rfc3339(first.first_seen),
+        explanation: first.explanation.clone(),
+        names,
+        names_omitted,
+        action,
+        evidence: if alone { first.evidence.clone() } else { Vec::new() },
+    })
+}
+
+/// Whom a finding concerns, as far as it is known.
+fn name(finding: &Finding) -> String {
+    let lock = finding.lock.as_ref().and_then(|lock| lock.file_name()).map(|name| name.to_string_lossy());
+    let named = [finding.session_key.as_deref(), finding.session_id.as_deref(), finding.lane.as_deref()];
+    let named = named.into_iter().flatten().next().map(str::to_owned);
+    named
+        .or(lock.map(std::borrow::Cow::into_owned))
+        .or(finding.agent.clone())
+        .unwrap_or_else(|| "the gateway".to_owned())
+}
+
+fn title(code: Code) -> String {
+    code.as_str().replace('-', " ")
+}
+
+/// The first thing to do: a command, if there is one.
+fn action(finding: &Finding) -> Option<Action> {
+    let is_command = |text: &&String| {
+        let first = text.split(' ').next().unwrap_or_default();
+        ["lockdoctor", "openclaw", "clawdbot", "moltbot", "systemctl"].contains(&first)
+            && text.contains(' ')
+            && !text.ends_with('.')
+    };
+    let command = finding.advice.iter().find(is_command);
+    let text = command.or(finding.advice.first())?.clone();
+    Some(Action { command: command.cloned(), text })
+}
+
+/// A remedy without what it is for: the same for all that it helps.
+fn general(text: &str) -> String {
+    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// One command for all, in place of one for each.
+fn for_all(action: Action) -> Action {
+    match action.command.as_deref().map(general).as_deref() {
+        Some(command @ "lockdoctor reclaim") => {
+            let command = format!("{command} --yes");
+            Action { text: command.clone(), command: Some(command) }
+        }
+        Some(command @ ("lockdoctor diagnose" | "lockdoctor explain")) => {
+            let command = if command.ends_with("explain") { "lockdoctor scan" } else { command };
+            Action { text: command.to_owned(), command: Some(command.to_owned()) }
+        }
+        _ => action,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::findings::tests::finding;
+
+    const QUIET: Surroundings = Surroundings { at_work: 2, unclear: 0, awaited: false };
+
+    fn told(findings: &[Finding]) -> Outcome {
+        of(findings.iter(), QUIET)
+    }
+
+    #[test]
+    fn who_gets_no_answer_stands_first_and_health_is_said_only_of_what_is_seen() {
+        assert_eq!(told(&[]).headline, "All is well: 2 sessions at work");
+        assert_eq!(told(&[]).severity, None);
+        let blind = Surroundings { unclear: 3, ..QUIET };
+        assert_eq!(of([].iter(), blind).headline, "3 locks cannot be judged from here");
+        let mut warning = finding(Code::StaleLock, "/b");
+        warning.severity = Severity::Warning;
+        let outcome = told(&[finding(Code::LeakedLock, "/a"), warning]);
+        assert_eq!(outcome.headline, "1 chat gets no answer · 1 more in trouble");
+        assert_eq!(outcome.severity, Some(Severity::Critical));
+        let down = told(&[finding(Code::GatewayDown, "/a")]);
+        assert!(down.headline.starts_with("The gateway is down"));
+    }
+
+    #[test]
+    fn what_has_one_cause_and_one_remedy_is_one_card_with_one_command() {
+        let each = |path: &str| {
+            let mut finding = finding(Code::StaleLock, path);
+            finding.advice = vec![format!("lockdoctor reclaim {path}")];
+            finding
+        };
+        let outcome = told(&[each("/a"), each("/b"), each("/c"), finding(Code::OverdueLock, "/d")]);
+        assert_eq!(outcome.causes.len(), 2);
+        let commands: Vec<_> =
+            outcome.causes.iter().filter_map(|cause| cause.action.as_ref()?.command.as_deref()).collect();
+        assert_eq!(commands, ["lockdoctor reclaim --yes"]);
+        let one = told(&[each("/a")]);
+        assert_eq!(
+            one.causes[0].action.as_ref().and_then(|action| action.command.as_deref()),
+            Some("lockdoctor reclaim /a")
+        );
+    }
+}
