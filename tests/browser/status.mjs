@@ -31,7 +31,7 @@ async function open(label, options, look) {
   page.on("pageerror", (error) => noise.push(error.message));
   page.on("request", (request) => request.url().startsWith(address) || request.url().startsWith("data:") || elsewhere.push(request.url()));
   await page.goto(address);
-  await page.waitForFunction(() => document.querySelector("#locks").children.length > 0, null, PATIENCE);
+  await page.waitForFunction(() => document.querySelectorAll(".lock").length > 0, null, PATIENCE);
   await look(page, noise);
   check(`${label}: no console output`, noise.length === 0, noise.join(" | "));
   check(`${label}: nothing asked of anybody else`, elsewhere.length === 0, elsewhere.join(" "));
@@ -54,35 +54,41 @@ for (const colorScheme of ["light", "dark"]) {
       check(`${label}: no number of anybody`, !(await page.locator("body").innerText()).includes("4915112345678"));
       await audit(page, label);
       await page.screenshot({ path: `${directory}/status-${colorScheme}-${device}.png`, fullPage: true });
-      await page.locator("#findings details").first().evaluate((each) => (each.open = true));
-      await page.locator("#locks details").first().evaluate((each) => (each.open = true));
+      await page.locator("details").evaluateAll((all) => all.forEach((each) => (each.open = true)));
       await audit(page, `${label}, opened`);
     });
   }
 }
 
 await open("clicking", desktop, async (page) => {
-  const rows = () => page.locator("#locks [role=row]").count();
+  const rows = () => page.locator(".lock").count();
   const headline = () => page.locator("#headline").innerText();
   const all = await rows();
   await page.getByRole("button", { name: "Need attention" }).click();
   const sick = await rows();
   check("only what needs attention is left", sick > 0 && sick < all, `${sick} of ${all}`);
-  await page.getByRole("button", { name: "All" }).click();
+  await page.getByRole("button", { name: "All", exact: true }).click();
   check("and all come back", (await rows()) === all);
-  const details = page.locator("#locks details").first();
+  await page.locator("#filter").press("Escape");
+  await page.keyboard.press("/");
+  await page.keyboard.type("telegram");
+  check("a filter leaves what it names", (await rows()) === 1, `${await rows()} of ${all}`);
+  await page.keyboard.press("Escape");
+  check("and Escape brings the rest back", (await rows()) === all);
+  const details = page.locator(".lock").first();
   await details.locator("summary").press("Enter");
   check("a lock opens by the keyboard", await details.evaluate((each) => each.open));
   await page.waitForTimeout(2500);
   check("and stays open while the page is renewed", await details.evaluate((each) => each.open));
   check("lanes are there", (await page.locator("#lanes [role=row]").count()) > 2);
   check("leases are there", (await page.locator("#leases li").count()) > 0);
-  check("findings come with what to do", (await page.locator("#findings .advice").first().innerText()).length > 0);
+  check("causes come with what to do", (await page.locator("#causes .do").first().innerText()).length > 0);
   const acts = await page.locator("#acts li").count();
   console.log("kill the holder");
   await page.waitForFunction((before) => document.querySelectorAll("#acts li").length > before, acts, PATIENCE);
   check("a reclaim appears by itself", true);
-  check("the headline says how things are", /held past the limit/.test(await headline()), await headline());
+  check("the headline says who gets no answer", /no answer|in trouble/.test(await headline()), await headline());
+  check("the icon has the colour of the banner", (await page.locator("#icon").getAttribute("href")).startsWith("data:image/svg"));
   check("and so does the title", (await page.title()).includes(await headline()));
 });
 
@@ -90,10 +96,11 @@ await open("clicking", desktop, async (page) => {
 const context = await browser.newContext(desktop);
 const page = await context.newPage();
 await page.goto(address);
-await page.waitForFunction(() => document.querySelector("#locks").children.length > 0, null, PATIENCE);
+await page.waitForFunction(() => document.querySelectorAll(".lock").length > 0, null, PATIENCE);
 await page.route("**/status.json", (route) => route.abort());
 await page.locator("#offline").waitFor(PATIENCE);
-check("a daemon that does not answer is said to", (await page.locator("#offline").innerText()).includes("does not answer"));
+check("a daemon that does not answer is said to", (await page.locator("#headline").innerText()).includes("does not answer"));
+check("in the title too", (await page.title()).startsWith("?"));
 await page.unroute("**/status.json");
 await page.locator("#offline").waitFor({ state: "hidden", ...PATIENCE });
 check("and when it is back, no more", true);
