@@ -102,6 +102,8 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
     }
     let step = if args.yes { Step::Act } else { Step::Plan };
     let mut run = Run::new(survey, started, policy);
+    run.leave(&scope.of_others);
+    say_whose(&run.survey, &scope)?;
     run.limit_to(args.max, args.id.as_deref());
     if args.policy.abandoned && find_abandoned(&mut run.survey)? {
         run.take_up_abandoned(args.id.as_deref());
@@ -121,6 +123,32 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
         writeln!(output::stderr(), "lockdoctor: {}", reclaimed::not_found(&run, id, &scope))?;
     }
     Ok(exit(&run, args, open.is_some(), left.answer.is_blind()))
+}
+
+/// Nobody named them: whose installs are acted on, and whose are only shown.
+fn say_whose(survey: &Survey, scope: &Scope) -> anyhow::Result<()> {
+    let mut stderr = output::stderr();
+    for (path, uid) in &scope.of_others {
+        let path = words::shell_word(&path.to_string_lossy());
+        writeln!(
+            stderr,
+            "lockdoctor: {path} is of uid {uid}, whose process alone led here: it is shown, and acted on only with \
+             --state-dir {path}"
+        )?;
+    }
+    let ours = rustix::process::geteuid().as_raw();
+    let others = survey.roots.iter().filter_map(|root| Some((&root.path, root.install.as_ref()?.root.uid)));
+    let others = others.filter(|(path, uid)| {
+        *uid != ours && ours == 0 && !scope.of_others.iter().any(|(other, _)| other == *path)
+    });
+    for (path, uid) in others {
+        writeln!(
+            stderr,
+            "lockdoctor: {} belongs to uid {uid}; acting as that user there",
+            words::path(path)
+        )?;
+    }
+    Ok(())
 }
 
 /// Looks in the logs of the installs for held locks whose own run ended at its time limit. `false`: a log could not

@@ -42,6 +42,8 @@ pub struct TimedOut {
     pub unwound: bool,
     /// Run starts are in this log: that none follows is then seen, not only not logged.
     pub starts_logged: bool,
+    /// It is the run's own word, which may license an act.
+    pub witnessed: bool,
 }
 
 impl Model {
@@ -135,6 +137,7 @@ impl Model {
             still_streaming: abort.is_some(),
             unwound: chat.limits.unwound.is_some_and(|unwound| unwound >= hit.at),
             starts_logged: self.runs_logged,
+            witnessed: hit.witnessed,
         })
     }
 

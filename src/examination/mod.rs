@@ -184,7 +184,8 @@ pub fn run_timed_out(lock: &SurveyedLock, log: &Model, now: DateTime<Utc>) -> Op
     let created_at = lock.evidence.payload()?.created_at?;
     let ended = log.run_timed_out(lock.session_id.as_ref()?, created_at).filter(|timed_out| {
         // A run that returned let go of its lock: what holds the lock now is another attempt.
-        !timed_out.unwound
+        timed_out.witnessed
+            && !timed_out.unwound
             && now - timed_out.at > RUN_GRACE
             && !facts::transcript_changed_since(lock, timed_out.at)
     });

@@ -50,6 +50,16 @@ pub struct Entry {
     pub event: Event,
 }
 
+impl Entry {
+    /// The line has a stamp of its own, comes from this subsystem, and begins with this text. What a message quotes, or
+    /// carries on its second line, does not.
+    pub fn is_said_by(&self, subsystem: &str, beginning: &str) -> bool {
+        matches!(self.when, When::At(_))
+            && self.subsystem.as_deref() == Some(subsystem)
+            && self.message.starts_with(beginning)
+    }
+}
+
 /// What was met in one source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {

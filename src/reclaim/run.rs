@@ -1,6 +1,6 @@
 //! One run over a survey: waits out the settle time, judges a second time, and acts on what is proven.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -69,6 +69,8 @@ pub struct Run {
     started: Instant,
     policy: Policy,
     max: usize,
+    /// Roots that are shown and not acted upon.
+    left_alone: HashSet<usize>,
 }
 
 /// How often the owner of a lock that it has closed is looked at until it is seen idle.
@@ -78,15 +80,25 @@ impl Run {
     /// `started`: when the survey made its first look.
     pub fn new(survey: Survey, started: Instant, policy: Policy) -> Self {
         let (attempts, pending) = (Vec::new(), Vec::new());
-        Self { survey, attempts, pending, abandoned: None, started, policy, max: usize::MAX }
+        let left_alone = HashSet::new();
+        Self { survey, attempts, pending, abandoned: None, started, policy, max: usize::MAX, left_alone }
+    }
+
+    /// Leaves the installs alone to which only another user's process led: whoever runs one could name anything.
+    pub fn leave(&mut self, of_others: &[(PathBuf, u32)]) {
+        let roots = self.survey.roots.iter().enumerate();
+        let theirs = roots.filter(|(_, root)| of_others.iter().any(|(path, _)| *path == root.path));
+        self.left_alone = theirs.map(|(at, _)| at).collect();
     }
 
     /// Takes up the locks that may turn out to be reclaimable: at most `max`, only the one with this fingerprint.
     pub fn limit_to(&mut self, max: Option<usize>, fingerprint: Option<&str>) {
         self.max = max.unwrap_or(usize::MAX);
         let policy = self.policy;
+        let left_alone = &self.left_alone;
         let wanted = |lock: &mut SurveyedLock| {
-            lock.judgement.suspected.is_some_and(|suspected| policy.allows(suspected))
+            !left_alone.contains(&lock.root)
+                && lock.judgement.suspected.is_some_and(|suspected| policy.allows(suspected))
                 && fingerprint.is_none_or(|wanted| wanted == lock.fingerprint)
         };
         self.pending = self.survey.locks.extract_if(.., wanted).collect();
@@ -95,8 +107,10 @@ impl Run {
     /// Takes up, as `--abandoned` asks, the locks whose own run ended at its time limit. Their owner lives and has
     /// them open, so nothing suspects and nothing has pinned them; they settle from now on.
     pub fn take_up_abandoned(&mut self, fingerprint: Option<&str>) {
+        let left_alone = &self.left_alone;
         let wanted = |lock: &mut SurveyedLock| {
-            lock.judgement.verdict == Verdict::Overdue
+            !left_alone.contains(&lock.root)
+                && lock.judgement.verdict == Verdict::Overdue
                 && lock.judgement.reasons.contains(&Reason::RunTimedOut)
                 && fingerprint.is_none_or(|wanted| wanted == lock.fingerprint)
                 && pin(lock)
@@ -197,7 +211,8 @@ impl Run {
 
     /// What a killed lockdoctor left half done is not always a lock that a survey finds.
     fn recover(&mut self, view: &mut SystemView) {
-        for root in &self.survey.roots {
+        let roots = self.survey.roots.iter().enumerate();
+        for (_, root) in roots.filter(|(at, _)| !self.left_alone.contains(at)) {
             for home in homes::worked_in(root.install.as_ref(), &root.path) {
                 if let Err(failure) = recover(&home, Patience::TheirTurn, &mut view.leases) {
                     self.survey.problems.push(Problem {

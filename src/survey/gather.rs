@@ -156,6 +156,8 @@ fn belongs(context: &Context, directory: &Directory, kind: LockKind, ours: bool,
     match (kind, &context.install) {
         // By name alone it could be anybody's file.
         (LockKind::Plugin, _) => payload.is_some() || matches!(content, Content::Empty | Content::NotRead),
+        // In a directory to which a configuration leads, too: it may be the lock of another program.
+        (LockKind::Store, _) if directory.reach == Reach::Configured => payload.is_some(),
         (LockKind::Gateway, Some(install)) if !ours => payload
             .is_some_and(|payload| names_install(payload, directory, &install.root, &install.config_path)),
         _ => true,

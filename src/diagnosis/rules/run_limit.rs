@@ -31,7 +31,12 @@ pub(in super::super) struct Hit {
     pub(in super::super) run_id: Option<String>,
     pub(in super::super) session_id: Option<String>,
     pub(in super::super) timeout_ms: u64,
+    /// The line is the run's own word, and not one that a message carries: it may license an act.
+    pub(in super::super) witnessed: bool,
 }
+
+/// Who says that a run reached its limit, in every version.
+const WITNESS: (&str, &str) = ("agent/embedded", "embedded run timeout");
 
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Unsettled {
@@ -57,7 +62,8 @@ impl Limits {
                 }
                 story.note(at, "limit", format!("a run reached its time limit of {}", lasting(*timeout_ms)));
                 let (run_id, session_id) = (run_id.clone(), session_id.clone());
-                self.hits.push(Hit { at, run_id, session_id, timeout_ms: *timeout_ms });
+                let witnessed = entry.is_said_by(WITNESS.0, WITNESS.1);
+                self.hits.push(Hit { at, run_id, session_id, timeout_ms: *timeout_ms, witnessed });
             }
             Event::RunAbortStreaming { .. } => {
                 story.note(at, "streaming", "the model stream went on after the abort");

@@ -144,7 +144,7 @@ impl Daemon {
 
     fn conclude(&mut self, id: LockId, mut look: SurveyedLock) {
         let now = self.view.now.boot;
-        let mandate = self.options.mandate;
+        let mandate = self.mandate_in(RootId::of(&look));
         let Some(before) = self.locks.table.get(id).map(KnownLock::suspicion) else { return };
         let mut weighed = weigh(&look.evidence, before, now, mandate.settle());
         if let Some(settle) = mandate.settle_of_abandoned(&look, weighed.shown.verdict) {

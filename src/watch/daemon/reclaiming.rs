@@ -155,7 +155,7 @@ impl Daemon {
 
     /// A finding stands. It is told when it is new, unless the daemon is about to deal with it.
     pub(super) fn raise(&mut self, finding: Finding, lock: Option<&SurveyedLock>) {
-        let in_hand = lock.is_some_and(|lock| self.options.mandate.covers(lock));
+        let in_hand = lock.is_some_and(|lock| self.mandate_in(RootId::of(lock)).covers(lock));
         let (code, remedy) = (finding.code, finding.remedy);
         if self.board.raise(finding.clone()) == Raised::Known {
             return;
@@ -166,6 +166,14 @@ impl Daemon {
         }
         if remedy == Remedy::GatewayRestart {
             self.consider_restart();
+        }
+    }
+
+    /// What may be done in a root.
+    pub(super) fn mandate_in(&self, root: RootId) -> Mandate {
+        match self.directories.root(root) {
+            Some(root) if root.is_anothers => Mandate::Watch,
+            _ => self.options.mandate,
         }
     }
 

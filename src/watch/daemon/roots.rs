@@ -126,7 +126,7 @@ impl Daemon {
     /// lock's name, and no event tells of that.
     pub(super) fn recover(&mut self, id: RootId) {
         let standing = self.directories.root(id).and_then(|root| root.standing.as_ref());
-        let (Some(standing), Mandate::Reclaim(_)) = (standing, self.options.mandate) else { return };
+        let (Some(standing), Mandate::Reclaim(_)) = (standing, self.mandate_in(id)) else { return };
         for home in homes::worked_in(standing.install(), &standing.path) {
             let Err(failure) = recover(&home, Patience::None, &mut self.view.leases) else { continue };
             if failure.is_busy() {

@@ -80,6 +80,8 @@ impl Wish {
 #[derive(Debug)]
 pub(crate) struct Root {
     pub(crate) wish: Wish,
+    /// Nothing but another user's process led to it: it is shown, and not acted upon.
+    pub(crate) is_anothers: bool,
     /// `None` while it is awaited.
     pub(crate) standing: Option<StandingRoot>,
     /// How much of it was asked for.
@@ -100,6 +102,7 @@ impl Root {
     pub(crate) fn new(wish: Wish) -> Self {
         Self {
             wish,
+            is_anothers: false,
             standing: None,
             only: Part::Whole,
             path_watch: None,
@@ -190,7 +193,11 @@ pub(crate) fn wanted(what: &What, view: &SystemView) -> Vec<Root> {
         What::EveryInstall => {
             let discovery = discover(&Environment::of_this_process(), view);
             let places = if discovery.found.is_empty() { discovery.looked_at } else { discovery.found };
-            places.into_iter().map(|place| Wish::StateDir(place.path)).collect()
+            let roots = places.into_iter().map(|place| {
+                let is_anothers = place.of_user.is_some();
+                Root { is_anothers, ..Root::new(Wish::StateDir(place.path)) }
+            });
+            return roots.collect();
         }
     };
     wishes.into_iter().map(Root::new).collect()
