@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeZone, Utc};
+use serde::{Serialize, Serializer};
 use unicode_width::UnicodeWidthStr;
 
 use crate::door::{can_be_seen, spelt};
@@ -28,6 +29,11 @@ pub fn path(path: &Path) -> String {
 /// RFC 3339, UTC, milliseconds: the form of every time in JSON.
 pub fn rfc3339(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// The same for a time that may not be known, as a field of a document.
+pub fn rfc3339_or_null<S: Serializer>(at: &Option<DateTime<Utc>>, out: S) -> Result<S::Ok, S::Error> {
+    at.map(rfc3339).serialize(out)
 }
 
 /// At most two units, the smaller one cut off: `850ms`, `4m 12s`, `3h 5m`, `291d 13h`.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
+use serde::Serialize;
 
 use super::{CliError, Common, Format, output, scan};
 use crate::evidence::view::SystemView;
@@ -30,6 +31,16 @@ pub struct ExplainArgs {
     /// A lock file, session id, session key, fingerprint, or lease.
     #[arg(value_name = "WHAT")]
     pub what: PathBuf,
+}
+
+const SCHEMA: &str = "lockdoctor/explain/v1";
+
+/// A lock, or a lease, as `scan` has it.
+#[derive(Debug, Serialize)]
+struct Explained {
+    schema: &'static str,
+    #[serde(flatten)]
+    lock: json::Lock,
 }
 
 pub fn run(common: &Common, args: &ExplainArgs) -> anyhow::Result<Exit> {
@@ -59,7 +70,8 @@ fn show(common: &Common, lock: &SurveyedLock, survey: &Survey) -> anyhow::Result
     let root = &survey.roots[lock.root];
     match common.format() {
         format @ (Format::Json | Format::Ndjson) => {
-            output::print_document(format, &json::lock(lock, root, common.redaction()))?;
+            let lock = json::lock(lock, root, common.redaction());
+            output::print_document(format, &Explained { schema: SCHEMA, lock })?;
         }
         Format::Table | Format::Plain => {
             write!(output::stdout(), "{}", explain::explain(lock, root, common.redaction()))?;
@@ -133,7 +145,8 @@ fn lease(common: &Common, typed: &Path, database: &Path, row: &str) -> anyhow::R
 fn show_lease(common: &Common, lease: &SurveyedLease, survey: &Survey) -> anyhow::Result<Exit> {
     match common.format() {
         format @ (Format::Json | Format::Ndjson) => {
-            output::print_document(format, &json::lease(lease, survey))?;
+            let lock = json::lease(lease, survey);
+            output::print_document(format, &Explained { schema: SCHEMA, lock })?;
         }
         Format::Table | Format::Plain => {
             let root = &survey.roots[lease.root];

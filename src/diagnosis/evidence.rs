@@ -14,6 +14,7 @@ const TEXT: usize = 400;
 /// One line of evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
+    #[serde(serialize_with = "crate::words::rfc3339_or_null")]
     pub at: Option<DateTime<Utc>>,
     /// Index into the diagnosis' sources; `None` for what was seen outside a log.
     pub source: Option<usize>,

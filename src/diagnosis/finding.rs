@@ -68,6 +68,7 @@ pub enum Certainty {
 /// One dated step of what happened, made of recognised fields only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
+    #[serde(serialize_with = "crate::words::rfc3339_or_null")]
     pub at: Option<DateTime<Utc>>,
     pub text: String,
 }
@@ -93,7 +94,9 @@ pub struct Finding {
     pub session_key: Option<String>,
     pub lane: Option<String>,
     pub lock: Option<String>,
+    #[serde(serialize_with = "crate::words::rfc3339_or_null")]
     pub first_seen: Option<DateTime<Utc>>,
+    #[serde(serialize_with = "crate::words::rfc3339_or_null")]
     pub last_seen: Option<DateTime<Utc>>,
     pub count: u64,
     /// Messages that got no answer because of it, as far as was seen.

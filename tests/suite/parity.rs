@@ -143,3 +143,30 @@ fn the_answer_names_the_chat_and_the_command() {
     }
     env.run(&["explain", "nothing-of-that-name", "--state-dir", state]).exits(2);
 }
+
+/// Each document keeps the promises of its schema, and the schema is held against a document.
+#[test]
+fn every_document_fits_its_schema() {
+    let env = forgotten();
+    log_failures(&env);
+    let state = env.state();
+    let state = state.to_str().expect("UTF-8");
+    let lock = env.session(ID);
+    let lock = lock.to_str().expect("UTF-8");
+    let fits = |schema: &str, words: &[&str]| {
+        let run = env.run(&[words, &["--json", "--state-dir", state]].concat());
+        let schema = serde_json::from_str(schema).expect("the schema is JSON");
+        let validator = jsonschema::validator_for(&schema).expect("the schema is one");
+        let json = document(&run);
+        let errors: Vec<String> = validator.iter_errors(&json).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{words:?}: {errors:#?} in {json:#}");
+        assert!(!validator.is_valid(&serde_json::json!({ "schema": "another" })), "{words:?}");
+    };
+    fits(include_str!("../../schemas/status.schema.json"), &["status"]);
+    fits(include_str!("../../schemas/scan.schema.json"), &["scan"]);
+    fits(include_str!("../../schemas/diagnosis.schema.json"), &["diagnose"]);
+    fits(include_str!("../../schemas/check.schema.json"), &["check"]);
+    fits(include_str!("../../schemas/explain.schema.json"), &["explain", lock]);
+    fits(include_str!("../../schemas/reclaim.schema.json"), &["reclaim", "--yes", "--settle", "0s"]);
+    fits(include_str!("../../schemas/quarantine.schema.json"), &["quarantine"]);
+}
