@@ -185,6 +185,7 @@ pub fn options(common: &Common, args: &WatchArgs) -> anyhow::Result<Options> {
             ready: if args.ready_fails_on_stuck { Ready::UnlessStuck } else { Ready::OnceWatching },
         }),
         tell: Telling {
+            redaction: common.redaction_to_share(),
             command: command("--on-finding", &args.on_finding)?,
             webhook: args.webhook.clone(),
             ping: args.ping.clone(),
@@ -193,7 +194,7 @@ pub fn options(common: &Common, args: &WatchArgs) -> anyhow::Result<Options> {
             restart,
         },
         logs: args.logs.options(),
-        redaction: common.redaction(),
+        redaction: common.redaction_to_share(),
     })
 }
 

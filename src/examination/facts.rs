@@ -10,7 +10,7 @@ use crate::diagnosis::input::{
 };
 use crate::evidence::transcript::{self, Transcript};
 use crate::install::gateway::GatewayState;
-use crate::install::sessions::SessionStore;
+use crate::install::sessions::{SessionStore, Wanted};
 use crate::install::{Install, Sessions};
 use crate::openclaw::lock_kind::{self, Management};
 use crate::openclaw::names::STORE;
@@ -83,15 +83,10 @@ pub fn gateways(survey: &Survey, sample: Sample) -> Vec<GatewayFact> {
 
 fn add_stores(facts: &mut Facts, root: &SurveyedRoot) {
     let from = facts.sessions.len();
-    for (directory, store) in &root.stores {
-        add_store(facts, directory, store);
-    }
-    // A survey reads a store where a lock asks for it; lines of the log name sessions that have none.
+    // A survey reads of a store what a lock asks for; lines of the log name sessions that have none.
     for Sessions { store, opened, .. } in sessions_directories(root) {
         let Ok(directory) = opened else { continue };
-        if !root.stores.contains_key(&directory.path)
-            && let Ok(Some(store)) = SessionStore::read(&directory, &store)
-        {
+        if let Ok(Some(store)) = SessionStore::read(&directory, &store, &Wanted::Every) {
             add_store(facts, &directory.path, &store);
         }
     }

@@ -1,49 +1,140 @@
-//! The session store of the file era, read-only: which session key a transcript belongs to.
+//! The session store of the file era, read-only: which session key a transcript belongs to. It is read as a stream, and
+//! of its entries those are kept that somebody asks for: memory does not grow with the file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::io::{self, Read};
 use std::os::fd::AsFd;
 
 use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::evidence::directory::Directory;
 
 /// Stores of more than this are not read (24 MB have been reported; each entry repeats a skills snapshot).
 const MAX_STORE_BYTES: u64 = 256 * 1024 * 1024;
+/// No more entries than this are kept, whoever asks.
+const MAX_KEPT: usize = 20_000;
+/// A key, an id or a path that is longer is none.
+const MAX_TEXT: usize = 1024;
+/// The parser holds one string at a time in memory.
+const MAX_STRING: usize = 4 * 1024 * 1024;
 
 /// One entry of `sessions.json`, reduced to what leads to a lock and to what `diagnose` reads.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Entry {
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "text")]
     pub session_id: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "text")]
     pub session_file: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "text")]
     pub status: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "number")]
     pub started_at: Option<i64>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "number")]
     pub updated_at: Option<i64>,
 }
 
 /// A field of another type than expected counts as missing; the rest of the entry stays usable.
-fn lenient<'de, D, T>(input: D) -> Result<Option<T>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Field<T> {
-        Known(T),
-        Other(IgnoredAny),
-    }
-    Ok(match Field::deserialize(input)? {
-        Field::Known(value) => Some(value),
-        Field::Other(_) => None,
+enum Field {
+    Text(String),
+    Number(i64),
+    Other,
+}
+
+fn text<'de, D: Deserializer<'de>>(input: D) -> Result<Option<String>, D::Error> {
+    Ok(match input.deserialize_any(AnyField)? {
+        Field::Text(text) => Some(text),
+        _ => None,
     })
+}
+
+fn number<'de, D: Deserializer<'de>>(input: D) -> Result<Option<i64>, D::Error> {
+    Ok(match input.deserialize_any(AnyField)? {
+        Field::Number(number) => Some(number),
+        _ => None,
+    })
+}
+
+struct AnyField;
+
+impl<'de> Visitor<'de> for AnyField {
+    type Value = Field;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a value")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Field, E> {
+        Ok(if text.len() > MAX_TEXT { Field::Other } else { Field::Text(text.to_owned()) })
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Field, E> {
+        Ok(Field::Number(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Field, E> {
+        Ok(i64::try_from(number).map_or(Field::Other, Field::Number))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Field, E> {
+        Ok(Field::Other)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Field, E> {
+        Ok(Field::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Field, E> {
+        Ok(Field::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Field, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Field::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Field, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Field::Other)
+    }
+}
+
+impl Entry {
+    /// The name of its transcript without `.jsonl`.
+    fn stem(&self) -> Option<&str> {
+        let file = self.session_file.as_deref().and_then(|file| file.rsplit('/').next());
+        file.and_then(|file| file.strip_suffix(".jsonl")).or(self.session_id.as_deref())
+    }
+}
+
+/// Topic transcripts (`<id>-topic-<n>`) belong to the session of the id before the suffix.
+fn without_topic(stem: &str) -> &str {
+    stem.split("-topic-").next().unwrap_or(stem)
+}
+
+/// Which entries are kept.
+#[derive(Debug)]
+pub enum Wanted<'a> {
+    /// Those of these transcripts.
+    Of(HashSet<&'a str>),
+    Every,
+}
+
+impl<'a> Wanted<'a> {
+    /// Those of the transcripts with these names.
+    pub fn of(stems: impl Iterator<Item = &'a str>) -> Self {
+        Self::Of(stems.flat_map(|stem| [stem, without_topic(stem)]).collect())
+    }
+
+    fn wants(&self, entry: &Entry) -> bool {
+        match self {
+            Self::Of(stems) => entry.stem().is_some_and(|stem| stems.contains(stem)),
+            Self::Every => entry.stem().is_some(),
+        }
+    }
 }
 
 /// Session keys by transcript name without `.jsonl`.
@@ -56,7 +147,7 @@ pub struct SessionStore {
 
 impl SessionStore {
     /// Reads the store called `name` in `directory`. `Err` says why it could not be used.
-    pub fn read(directory: &Directory, name: &str) -> Result<Option<Self>, String> {
+    pub fn read(directory: &Directory, name: &str, wanted: &Wanted<'_>) -> Result<Option<Self>, String> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = match rustix::fs::openat(directory.as_fd(), name, flags, Mode::empty()) {
             Ok(fd) => fd,
@@ -69,45 +160,87 @@ impl SessionStore {
         if !regular || bytes > MAX_STORE_BYTES {
             return Err(format!("{name} is not a file of a size that is read"));
         }
-        let reader = std::io::BufReader::with_capacity(256 * 1024, std::fs::File::from(fd));
+        let file = std::fs::File::from(fd).take(MAX_STORE_BYTES);
+        let reader = io::BufReader::with_capacity(256 * 1024, ShortStrings::of(file));
         let mut json = serde_json::Deserializer::from_reader(reader);
-        let entries = serde::Deserializer::deserialize_map(&mut json, Entries)
+        let entries = Entries(wanted)
+            .deserialize(&mut json)
             .map_err(|_| format!("{name} is not whole JSON (it may be in the middle of a rewrite)"))?;
         let mut store = Self { bytes, entries, by_stem: HashMap::new() };
         for (index, (_, entry)) in store.entries.iter().enumerate() {
-            let file = entry.session_file.as_deref().and_then(|file| file.rsplit('/').next());
-            let stem = file.and_then(|file| file.strip_suffix(".jsonl")).or(entry.session_id.as_deref());
-            if let Some(stem) = stem {
+            if let Some(stem) = entry.stem() {
                 store.by_stem.insert(stem.to_owned(), index);
             }
         }
         Ok(Some(store))
     }
 
-    /// The key of the session whose transcript is `<stem>.jsonl`. Topic transcripts
-    /// (`<id>-topic-<n>`) fall back to the id before the suffix.
+    /// The key of the session whose transcript is `<stem>.jsonl`.
     pub fn key_of(&self, stem: &str) -> Option<&str> {
-        let id = stem.split("-topic-").next().unwrap_or(stem);
-        let index = self.by_stem.get(stem).or_else(|| self.by_stem.get(id))?;
+        let index = self.by_stem.get(stem).or_else(|| self.by_stem.get(without_topic(stem)))?;
         Some(&self.entries[*index].0)
     }
 }
 
-struct Entries;
+struct Entries<'a>(&'a Wanted<'a>);
 
-impl<'de> Visitor<'de> for Entries {
+impl<'de> DeserializeSeed<'de> for Entries<'_> {
     type Value = Vec<(String, Entry)>;
 
-    fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
+        input.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Entries<'_> {
+    type Value = Vec<(String, Entry)>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("an object of sessions")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut entries = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
-            entries.push((key, map.next_value::<Entry>()?));
+            let entry = map.next_value::<Entry>()?;
+            if entries.len() < MAX_KEPT && key.len() <= MAX_TEXT && self.0.wants(&entry) {
+                entries.push((key, entry));
+            }
         }
         Ok(entries)
+    }
+}
+
+/// JSON whose strings are of a length that strings have.
+struct ShortStrings<R> {
+    inner: R,
+    inside: bool,
+    escaped: bool,
+    length: usize,
+}
+
+impl<R: Read> ShortStrings<R> {
+    fn of(inner: R) -> Self {
+        Self { inner, inside: false, escaped: false, length: 0 }
+    }
+}
+
+impl<R: Read> Read for ShortStrings<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        for byte in &buffer[..read] {
+            match (self.inside, byte) {
+                (true, _) if self.escaped => self.escaped = false,
+                (true, b'\\') => self.escaped = true,
+                (_, b'"') => (self.inside, self.length) = (!self.inside, 0),
+                _ => {}
+            }
+            self.length += usize::from(self.inside);
+            if self.length > MAX_STRING {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+        }
+        Ok(read)
     }
 }
 
@@ -118,7 +251,11 @@ mod tests {
     fn store(text: &str) -> Result<Option<SessionStore>, String> {
         let directory = tempfile::tempdir().expect("tempdir");
         std::fs::write(directory.path().join("sessions.json"), text).expect("write");
-        SessionStore::read(&Directory::open_root(directory.path()).expect("open"), "sessions.json")
+        SessionStore::read(
+            &Directory::open_root(directory.path()).expect("open"),
+            "sessions.json",
+            &Wanted::Every,
+        )
     }
 
     #[test]
@@ -135,5 +272,33 @@ mod tests {
     #[test]
     fn a_half_written_store_is_said_to_be_one() {
         assert!(store(r#"{"agent:main:main":{"sess"#).is_err());
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_not_kept() {
+        let directory = tempfile::tempdir().expect("tempdir");
+        let entries: Vec<String> =
+            (0..50_000).map(|n| format!("\"k{n}\": {{\"sessionId\": \"s{n}\"}}")).collect();
+        std::fs::write(directory.path().join("sessions.json"), format!("{{{}}}", entries.join(",")))
+            .expect("write");
+        let directory = Directory::open_root(directory.path()).expect("open");
+        let read = |wanted| {
+            SessionStore::read(&directory, "sessions.json", &wanted).expect("readable").expect("there")
+        };
+        let store = read(Wanted::of(["s7-topic-1", "s49999"].into_iter()));
+        assert_eq!(
+            (store.entries.len(), store.key_of("s7-topic-1"), store.key_of("s49999")),
+            (2, Some("k7"), Some("k49999"))
+        );
+        assert_eq!(read(Wanted::Every).entries.len(), MAX_KEPT);
+    }
+
+    #[test]
+    fn strings_without_end_and_odd_values_cost_nothing() {
+        let long = format!("{{\"a\": {{\"sessionId\": \"{}\"}}}}", "x".repeat(MAX_STRING + 1));
+        assert!(store(&long).is_err());
+        let odd = r#"{"a": {"sessionId": [[1],{"b":2}], "status": 1.5, "startedAt": "x"}, "b": {"sessionId": "b"}}"#;
+        let store = store(odd).expect("readable").expect("there");
+        assert_eq!(store.entries.iter().map(|(key, _)| &**key).collect::<Vec<_>>(), ["b"]);
     }
 }

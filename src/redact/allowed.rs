@@ -174,37 +174,40 @@ fn is_measure(value: &str, name: Option<&str>) -> bool {
 /// The id of a session or a run: one that OpenClaw made stands, one that somebody gave is masked.
 pub(super) fn session(id: &str) -> String {
     let (stem, topic) = id.split_once("-topic-").map_or((id, None), |(stem, topic)| (stem, Some(topic)));
-    let stem = if is_uuid(stem) || stem == "unknown" { stem.to_owned() } else { masked(stem) };
-    topic.map_or(stem.clone(), |topic| format!("{stem}-topic-{}", masked(topic)))
+    let shown = |part: &str| {
+        let stands = is_uuid(part) || part == "unknown" || part.starts_with(CUT);
+        if stands { part.to_owned() } else { masked(part) }
+    };
+    topic.map_or_else(|| shown(stem), |topic| format!("{}-topic-{}", shown(stem), shown(topic)))
 }
 
 /// A path, component by component: those that are known stand, each other has a mask of its own.
 pub(super) fn path(path: &str) -> String {
     let mut shown = String::with_capacity(path.len());
+    let mut above = "";
     for piece in path.split_inclusive(['/', '\\']) {
         let name = piece.trim_end_matches(['/', '\\']);
-        shown.push_str(&component(name));
+        shown.push_str(&component(name, above));
         shown.push_str(&piece[name.len()..]);
+        above = name;
     }
     shown
 }
 
-fn component(name: &str) -> String {
-    let of_gateway = |name: &str| {
-        let uid = name.strip_prefix("openclaw-").or_else(|| name.strip_prefix("clawdbot-"));
-        let hash = name.strip_prefix("gateway.").and_then(|rest| rest.strip_suffix(".lock"));
-        uid.is_some_and(|uid| uid.len() <= 6 && uid.bytes().all(|byte| byte.is_ascii_digit()))
-            || hash.is_some_and(|hash| hash.len() == 8 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    };
-    let is_pid = name.len() <= 7 && name.bytes().all(|byte| byte.is_ascii_digit());
-    if ["", ".", "..", "~"].contains(&name)
+fn component(name: &str, above: &str) -> String {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let of_user = name.strip_prefix("openclaw-").or_else(|| name.strip_prefix("clawdbot-"));
+    let of_gateway = name.strip_prefix("gateway.").and_then(|rest| rest.strip_suffix(".lock"));
+    let of_day = of_user.and_then(|rest| rest.strip_suffix(".log"));
+    let is_known = ["", ".", "..", "~"].contains(&name)
+        || name.starts_with(CUT)
         || PLACES.contains(&name)
-        || of_gateway(name)
-        || is_pid && name.len() > 4
-    {
-        return name.to_owned();
-    }
-    if name.starts_with(CUT) {
+        || above == "proc" && is_number(name)
+        || of_user.is_some_and(|uid| uid.len() <= 6 && is_number(uid))
+        || of_gateway
+            .is_some_and(|hash| hash.len() == 8 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        || of_day.is_some_and(|day| day.len() == 10 && is_number(&day.replace('-', "")));
+    if is_known {
         return name.to_owned();
     }
     match ENDINGS.iter().find(|ending| name.len() > ending.len() && name.ends_with(*ending)) {

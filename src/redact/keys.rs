@@ -114,7 +114,11 @@ pub(super) fn lane(lane: &str, agents: Agents) -> Cow<'_, str> {
 
 /// One word of it.
 pub(super) fn word(word: &str) -> Cow<'_, str> {
-    if KEY_WORDS.contains(&word) { Cow::Borrowed(word) } else { Cow::Owned(masked(word)) }
+    if KEY_WORDS.contains(&word) || word.starts_with(CUT) {
+        Cow::Borrowed(word)
+    } else {
+        Cow::Owned(masked(word))
+    }
 }
 
 /// Where a session key begins in a word of a text.

@@ -3,6 +3,7 @@
 //! rows can still be matched.
 
 mod allowed;
+mod document;
 mod keys;
 mod named;
 mod numbers;
@@ -185,7 +186,10 @@ fn word(token: &str, text: &str, agents: Agents) -> String {
         return format!("{CUT}@{CUT}");
     }
     if token.contains('/') || token.contains('\\') {
-        return places::path(token);
+        return match agents {
+            Agents::Masked if token.starts_with(['/', '~']) => allowed::path(token),
+            _ => places::path(token),
+        };
     }
     token.to_owned()
 }

@@ -84,7 +84,7 @@ fn what_the_line_is_about_stays() {
         "liveness warning: reasons=event_loop_delay interval=30s eventLoopDelayP99Ms=1811.9 eventLoopDelayMaxMs=3804.2",
         "memory pressure: level=critical rssBytes=3221225472",
         "session file locked (timeout 10000ms): pid=4194305 /root/.openclaw/agents/main/sessions/3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42.jsonl.lock",
-        "removed stale session lock: /var/lib/x.jsonl.lock (dead-pid, too-old)",
+        "removed stale session lock: /var/lib/sessions.json.lock (dead-pid, too-old)",
         "log file: /tmp/openclaw/openclaw-2026-11-22.log",
         "2026-11-22T14:07:28.500Z [diagnostic] x",
         "listening on ws://127.0.0.1:18789 (PID 6580)",
@@ -260,7 +260,7 @@ fn measure() -> impl Strategy<Value = String> {
                     &hex[16..20],
                     &decimal[..12]
                 ),
-                10 => format!("/var/lib/openclaw/agents/main/sessions/{}.jsonl.lock", n % 100_000_000),
+                10 => format!("/proc/{}/root/var/lib/openclaw/agents/main", n % 4_000_000),
                 11 => format!("boot-{}.jsonl", at.format("%Y-%m-%d_%H-%M-%S-%3f-a9b43071")),
                 12 => format!("tick {n}, {n} bytes"),
                 _ => format!("v2026.{}.{}", n % 12, n % 31),

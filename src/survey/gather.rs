@@ -1,10 +1,10 @@
 //! From a name in a directory to evidence and a first judgement.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -35,7 +35,6 @@ use crate::verdict::{Settle, Sighting, judge};
 pub(super) struct Context {
     pub(super) root: usize,
     pub(super) install: Option<Install>,
-    pub(super) stores: HashMap<PathBuf, SessionStore>,
     no_timeouts: Timeouts,
     /// Of thousands of limits there are two or three.
     limit_sources: RefCell<BTreeSet<Rc<str>>>,
@@ -43,13 +42,7 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn new(root: usize, install: Option<Install>) -> Self {
-        Self {
-            root,
-            install,
-            stores: HashMap::new(),
-            no_timeouts: Timeouts::default(),
-            limit_sources: RefCell::default(),
-        }
+        Self { root, install, no_timeouts: Timeouts::default(), limit_sources: RefCell::default() }
     }
 
     fn gateway_visible(&self) -> bool {

@@ -9,7 +9,7 @@ pub mod standing;
 pub mod walk;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -22,7 +22,6 @@ use crate::evidence::lockfile::{FileFacts, PinnedLock, Presence, Refusal, Shape}
 use crate::evidence::view::SystemView;
 use crate::evidence::{Evidence, Relevance, Writer};
 use crate::install::Install;
-use crate::install::sessions::SessionStore;
 use crate::install::trace::Trace;
 use crate::leases::Workings;
 use crate::openclaw::lock_kind::{LockKind, Management};
@@ -62,8 +61,6 @@ pub struct Survey {
 pub struct SurveyedRoot {
     pub path: PathBuf,
     pub install: Option<Install>,
-    /// The session stores that were read, by the path of their directory.
-    pub stores: HashMap<PathBuf, SessionStore>,
 }
 
 /// Something that could not be looked at. The rest was still scanned.

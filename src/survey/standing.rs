@@ -17,7 +17,7 @@ use crate::evidence::directory::{Directory, Reach, Unreached};
 use crate::evidence::view::SystemView;
 use crate::install::Install;
 use crate::install::gateway;
-use crate::install::sessions::SessionStore;
+use crate::install::sessions::{SessionStore, Wanted};
 use crate::openclaw::lock_kind::{LockKind, Place, recognise};
 use crate::openclaw::names::STORE;
 
@@ -212,8 +212,10 @@ impl StandingRoot {
         store: Option<&str>,
         locks: impl Iterator<Item = &'a mut SurveyedLock>,
     ) -> Result<(), Problem> {
-        match SessionStore::read(directory, store.unwrap_or(STORE)) {
-            Ok(Some(store)) => locks.for_each(|lock| self.context.name_session(lock, &store)),
+        let locks: Vec<&mut SurveyedLock> = locks.collect();
+        let ids = locks.iter().filter_map(|lock| lock.session_id.as_deref());
+        match SessionStore::read(directory, store.unwrap_or(STORE), &Wanted::of(ids)) {
+            Ok(Some(store)) => locks.into_iter().for_each(|lock| self.context.name_session(lock, &store)),
             Ok(None) => {}
             Err(what) => {
                 return Err(Problem::unseen(&directory.path, what));

@@ -18,7 +18,7 @@ use crate::evidence::directory::{Directory, Reach, Unreached};
 use crate::evidence::view::SystemView;
 use crate::install::config::Agent;
 use crate::install::gateway::gateway_locks;
-use crate::install::sessions::SessionStore;
+use crate::install::sessions::{SessionStore, Wanted};
 use crate::install::{Install, Sessions};
 use crate::leases;
 use crate::openclaw::lock_kind::{LockKind, Place, recognise};
@@ -131,8 +131,7 @@ impl<'a> Walker<'a> {
                 self.survey.problems.push(Problem::unseen(store, what));
             }
         }
-        let root =
-            SurveyedRoot { path: self.path, install: self.context.install, stores: self.context.stores };
+        let root = SurveyedRoot { path: self.path, install: self.context.install };
         self.survey.roots.push(root);
     }
 
@@ -197,12 +196,12 @@ impl<'a> Walker<'a> {
         if self.survey.locks.len() == before || !has_store.get() {
             return;
         }
-        match SessionStore::read(&directory, store) {
+        let ids = self.survey.locks[before..].iter().filter_map(|lock| lock.session_id.as_deref());
+        match SessionStore::read(&directory, store, &Wanted::of(ids)) {
             Ok(Some(store)) => {
                 for lock in &mut self.survey.locks[before..] {
                     self.context.name_session(lock, &store);
                 }
-                self.context.stores.insert(directory.path.clone(), store);
             }
             Ok(None) => {}
             Err(what) => {

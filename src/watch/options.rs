@@ -118,6 +118,7 @@ pub enum LogSources {
 /// Who is told of a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Telling {
+    pub redaction: Redactor,
     pub command: Option<CommandLine>,
     pub webhook: Option<String>,
     /// Asked for again and again as a sign of life.

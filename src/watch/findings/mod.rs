@@ -75,6 +75,7 @@ pub(crate) struct Finding {
     /// Redacted, unless asked otherwise.
     pub session_key: Option<String>,
     pub lane: Option<String>,
+    #[serde(serialize_with = "lossy")]
     pub lock: Option<PathBuf>,
     #[serde(serialize_with = "as_rfc3339")]
     pub first_seen: DateTime<Utc>,
@@ -103,6 +104,15 @@ fn as_rfc3339<S: serde::Serializer>(at: &DateTime<Utc>, out: S) -> Result<S::Ok,
     out.serialize_str(&rfc3339(*at))
 }
 
+/// A name need not be UTF-8; what cannot be said in JSON must not take the rest with it.
+fn lossy_path<S: serde::Serializer>(path: &Path, out: S) -> Result<S::Ok, S::Error> {
+    out.serialize_str(&path.to_string_lossy())
+}
+
+fn lossy<S: serde::Serializer>(path: &Option<PathBuf>, out: S) -> Result<S::Ok, S::Error> {
+    path.as_ref().map(|path| path.to_string_lossy()).serialize(out)
+}
+
 /// Names a finding for as long as it is open.
 pub(crate) type Key = (Code, String);
 
@@ -124,6 +134,7 @@ pub(crate) enum Raised {
 pub(crate) struct Act {
     #[serde(serialize_with = "as_rfc3339")]
     pub(crate) at: DateTime<Utc>,
+    #[serde(serialize_with = "lossy_path")]
     pub(crate) lock: PathBuf,
     pub(crate) agent: Option<String>,
     pub(crate) session_key: Option<String>,

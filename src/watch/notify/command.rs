@@ -171,6 +171,9 @@ impl Children {
         stdin.rewind()?;
         let mut child = command
             .command()
+            // What is ours alone: the address of the web hook may hold a token.
+            .env_remove("LOCKDOCTOR_WEBHOOK")
+            .env_remove("LOCKDOCTOR_PING")
             .stdin(stdin)
             .stdout(Stdio::null())
             // A group of its own, so that the time limit reaches what it starts.

@@ -1,8 +1,11 @@
 //! What a command reads on its standard input, and a web hook gets as its body: `lockdoctor/event/v1`.
 
 use serde::Serialize;
+use tracing::warn;
 
 use crate::clock::Now;
+use crate::door::{Form, passed};
+use crate::redact::Redactor;
 use crate::verdict::severity::Severity;
 use crate::watch::findings::{Act, Finding};
 use crate::words::rfc3339;
@@ -32,29 +35,42 @@ struct Event<'a> {
     act: Option<&'a Act>,
 }
 
-/// One line of JSON.
-pub(super) fn body(what: What, finding: &Finding, act: Option<&Act>, now: Now) -> Option<Vec<u8>> {
+/// One line of JSON, as it leaves the machine.
+pub(super) fn body(
+    what: What,
+    finding: &Finding,
+    act: Option<&Act>,
+    redactor: Redactor,
+    now: Now,
+) -> Option<Vec<u8>> {
     let host = host();
     let event = Event {
         schema: SCHEMA,
         event: what,
         at: rfc3339(now.wall),
-        title: title(what, finding, &host),
+        title: title(what, finding, redactor, &host),
         text: text(what, finding, act),
         host,
         finding,
         act,
     };
-    let mut body = serde_json::to_vec(&event).ok()?;
-    body.push(b'\n');
-    Some(body)
+    match serde_json::to_value(&event) {
+        Ok(mut document) => {
+            redactor.document(&mut document);
+            Some(passed(format!("{document}\n").as_bytes(), Form::Json))
+        }
+        Err(error) => {
+            warn!(%error, code = finding.code.as_str(), "a finding cannot be told");
+            None
+        }
+    }
 }
 
 fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-fn title(what: What, finding: &Finding, host: &str) -> String {
+fn title(what: What, finding: &Finding, redactor: Redactor, host: &str) -> String {
     let sign = match (what, finding.severity) {
         (What::Reclaimed | What::Resolved, _) => "✓",
         (What::Finding, Severity::Critical) => "✗",
@@ -65,7 +81,8 @@ fn title(what: What, finding: &Finding, host: &str) -> String {
         What::Reclaimed => format!("{} freed", finding.code.as_str()),
         What::Resolved => format!("{} resolved", finding.code.as_str()),
     };
-    let whom = finding.session_key.as_deref().or(finding.agent.as_deref());
+    let key = finding.session_key.as_deref().map(|key| redactor.key(key));
+    let whom = key.or_else(|| finding.agent.as_deref().map(|agent| redactor.agent(agent)));
     let whom = whom.map_or_else(String::new, |whom| format!(": {whom}"));
     format!("{sign} {happened}{whom} ({host})")
 }

@@ -98,7 +98,7 @@ impl Notify {
         } else {
             self.standing.remove(&key);
         }
-        if let Some(body) = body(what, finding, act, now) {
+        if let Some(body) = body(what, finding, act, self.options.redaction, now) {
             self.send(key, body, now.boot, wakeups);
         }
     }
@@ -107,7 +107,7 @@ impl Notify {
     pub(crate) fn resolved(&mut self, finding: &Finding, now: Now, wakeups: &mut Wakeups) {
         let key = finding.key();
         if self.standing.remove(&key)
-            && let Some(body) = body(What::Resolved, finding, None, now)
+            && let Some(body) = body(What::Resolved, finding, None, self.options.redaction, now)
         {
             self.send(key, body, now.boot, wakeups);
         }
@@ -153,7 +153,8 @@ impl Notify {
             Decision::Now => {
                 warn!(%command, about = finding.about, "restarting the gateway");
                 self.restarts.restarted(now.boot);
-                let body = body(What::Finding, finding, None, now).unwrap_or_default();
+                let body =
+                    body(What::Finding, finding, None, self.options.redaction, now).unwrap_or_default();
                 self.waiting.push_front((Job::Restart, command, body));
                 self.start_waiting(now.boot, wakeups);
             }

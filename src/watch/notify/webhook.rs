@@ -4,6 +4,7 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
+use base64::Engine;
 use tracing::{debug, warn};
 
 use super::delivery::{Channel, Deliveries, Delivery, Sent};
@@ -44,16 +45,51 @@ fn deliver(url: &str, messages: &Receiver<Vec<u8>>, deliveries: &Deliveries) {
         .user_agent(concat!("lockdoctor/", env!("CARGO_PKG_VERSION")))
         .build()
         .into();
+    let (url, credentials) = without_credentials(url);
     while let Ok(body) = messages.recv() {
-        let result = attempt_all(&agent, url, &body);
+        let result = attempt_all(&agent, &url, credentials.as_deref(), &body);
         deliveries.count(Delivery { channel: Channel::Webhook, result });
     }
 }
 
-fn attempt_all(agent: &ureq::Agent, url: &str, body: &[u8]) -> Sent {
+/// `https://user:password@host/` as an address and the header that says the same (RFC 7617).
+fn without_credentials(url: &str) -> (String, Option<String>) {
+    let Some((scheme, rest)) = url.split_once("://") else { return (url.to_owned(), None) };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let Some((user, host)) = authority.rsplit_once('@') else { return (url.to_owned(), None) };
+    let user = if user.contains(':') { unescaped(user) } else { [unescaped(user), b":".to_vec()].concat() };
+    let credentials = base64::engine::general_purpose::STANDARD.encode(user);
+    (format!("{scheme}://{host}{path}"), Some(format!("Basic {credentials}")))
+}
+
+/// `%40` is `@`.
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = after.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                out.push(*first);
+                rest = after;
+            }
+        }
+    }
+    out
+}
+
+fn attempt_all(agent: &ureq::Agent, url: &str, credentials: Option<&str>, body: &[u8]) -> Sent {
     let mut pause = FIRST_PAUSE;
     for attempt in 1..=ATTEMPTS {
-        match agent.post(url).content_type("application/json").send(body) {
+        let mut request = agent.post(url).content_type("application/json");
+        if let Some(credentials) = credentials {
+            request = request.header("Authorization", credentials);
+        }
+        match request.send(body) {
             Ok(response) if response.status().is_success() => return Sent::Ok,
             Ok(response) if response.status().is_client_error() && response.status() != 429 => {
                 // It will not think better of it.
@@ -84,5 +120,20 @@ fn kind(error: &ureq::Error) -> &'static str {
         ureq::Error::Io(_) | ureq::Error::ConnectionFailed => "connection failed",
         ureq::Error::StatusCode(_) => "server error",
         _ => "error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_in_the_address_are_sent_as_a_header() {
+        let told = |url| without_credentials(url);
+        assert_eq!(
+            told("https://Aladdin:open%20sesame@example.org/x?y"),
+            ("https://example.org/x?y".to_owned(), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==".to_owned()))
+        );
+        assert_eq!(told("http://h/a@b"), ("http://h/a@b".to_owned(), None));
     }
 }

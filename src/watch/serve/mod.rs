@@ -19,6 +19,7 @@ use super::options::{Listen, Ready};
 use super::wakeups::poller::Poller;
 use super::wakeups::{Due, Wakeups};
 use crate::clock::Now;
+use crate::door::{Form, passed};
 use http::{Request, Response, Server, Status, Turn};
 use metrics::Metrics;
 pub(crate) use picture::Picture;
@@ -128,6 +129,13 @@ pub(crate) enum TimeLimit {
     Over,
 }
 
+/// What `/status.json` answers: it leaves the machine.
+fn status_document(picture: &Picture<'_>, up: Duration, metrics: &Metrics) -> serde_json::Result<Vec<u8>> {
+    let mut document = serde_json::to_value(status::of(picture, up, metrics))?;
+    picture.options.redaction.document(&mut document);
+    serde_json::to_vec(&document).map(|json| passed(&json, Form::Json))
+}
+
 fn answer(
     request: &Request,
     metrics: &Metrics,
@@ -137,7 +145,7 @@ fn answer(
 ) -> Response {
     match request.path.as_str() {
         "/" => page::response(),
-        "/status.json" => match serde_json::to_vec(&status::of(picture, up, metrics)) {
+        "/status.json" => match status_document(picture, up, metrics) {
             Ok(body) => Response::plain(Status::Ok, "application/json", body),
             Err(error) => Response::text(Status::Unavailable, &error.to_string()),
         },
