@@ -130,8 +130,8 @@ impl Model {
     fn session_reports(&self, redactor: Redactor) -> Vec<SessionReport> {
         let report = |chat: &chats::Chat| SessionReport {
             session_key: chat.key.as_deref().map(|key| redactor.key(key).into_owned()),
-            session_id: chat.id.clone(),
-            agent: chat.agent().map(str::to_owned),
+            session_id: chat.id.as_deref().map(|id| redactor.session(id).into_owned()),
+            agent: chat.agent().map(|agent| redactor.agent(agent).into_owned()),
             runs: chat.runs,
             running_since: chat.open.as_ref().and_then(|open| story::dated(open.since)),
             timeouts: chat.limits.hits.len() as u64,
@@ -173,8 +173,12 @@ fn redact(finding: &mut Finding, facts: &Facts, redactor: Redactor) {
         }
         finding.lock = Some(shown.into_owned());
     } else if let Some(lock) = finding.lock.take() {
-        finding.lock = Some(redactor.text(&lock).into_owned());
+        finding.lock = Some(redactor.line(&lock).into_owned());
     }
+    let agent = finding.agent.take();
+    finding.agent = agent.map(|agent| redactor.agent(&agent).into_owned());
+    let id = finding.session_id.take();
+    finding.session_id = id.map(|id| redactor.session(&id).into_owned());
     finding.explanation = redactor.text(&finding.explanation).into_owned();
     for step in &mut finding.story {
         step.text = redactor.text(&step.text).into_owned();

@@ -5,6 +5,7 @@ use super::super::finding::{Code, Finding};
 use super::super::trouble::{ByName, entry};
 use super::{View, lasting, remedy};
 use crate::gatewaylog::{Entry, Event};
+use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 
 #[derive(Debug, Default)]
@@ -31,7 +32,8 @@ impl Listeners {
 pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
     let finding = |(name, slow): (&String, &Slow)| {
         let text = format!(
-            "`{name}` took up to {}. Up to 2026.3.2 it waits for the whole run, so this says only how long the run was.",
+            "`{}` took up to {}. Up to 2026.3.2 it waits for the whole run, so this says only how long the run was.",
+            foreign(name),
             lasting(slow.longest_ms)
         );
         Finding::new(Code::SlowListener, Effect::Slow, text)

@@ -8,6 +8,7 @@ use super::super::story::{dated, elapsed_ms};
 use super::super::trouble::{ByName, entry};
 use super::{View, clock, count, lasting, remedy, waiting};
 use crate::gatewaylog::{Entry, Event};
+use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, Utc};
 
@@ -123,7 +124,8 @@ pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
         let stands = lane.stands(view)?;
         let behind = if lane.queued == 1 { "1 more waits".to_owned() } else { format!("{} more wait", lane.queued) };
         let text = format!(
-            "The lane `{name}` stands still: {}; {behind} behind it. Lanes are in memory, no lock file is part of them.",
+            "The lane `{}` stands still: {}; {behind} behind it. Lanes are in memory, no lock file is part of them.",
+            foreign(name),
             stands.sentence("its task")
         );
         let mut finding = Finding::new(Code::LaneStuck, stands.effect(), text).backed_by(&lane.lines);

@@ -8,6 +8,7 @@ use super::super::input::Verdict;
 use super::super::story::{Incidents, Story, dated, delta, elapsed_ms};
 use super::{View, clock, count, lasting, remedy, waiting};
 use crate::gatewaylog::{Attention, Entry, Event, Label, Recovery};
+use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::fmt::Write as _;
@@ -284,7 +285,9 @@ fn described(view: &View<'_>, chat: &Chat, work: &Work<'_>, lasted: u64) -> (Cod
     let lasting = lasting(lasted);
     match work {
         Work::Moving => (Code::SlowModelCall, "A run is at work and makes progress".to_owned()),
-        Work::Tool(tool) => (Code::StuckRun, format!("The run has been in the tool `{tool}` for {lasting}")),
+        Work::Tool(tool) => {
+            (Code::StuckRun, format!("The run has been in the tool `{}` for {lasting}", foreign(tool)))
+        }
         Work::Model => {
             (Code::SlowModelCall, format!("A model call has been under way for {lasting} without a token"))
         }

@@ -4,6 +4,7 @@ use super::super::evidence::Evidence;
 use super::super::finding::{Certainty, Code, Finding};
 use super::{View, count, remedy};
 use crate::gatewaylog::{Entry, Event, Interruption};
+use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -53,7 +54,8 @@ fn cleared(swept: &Swept) -> Option<Finding> {
     if n == 0 {
         return None;
     }
-    let reasons: Vec<String> = swept.reasons.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
+    let reasons: Vec<String> =
+        swept.reasons.iter().map(|(reason, n)| format!("{} {n}", foreign(reason))).collect();
     let mut text = format!(
         "The gateway found {} of an earlier process at its start and removed {} ({}).",
         count(n, "lock"),

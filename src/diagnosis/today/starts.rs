@@ -1,5 +1,6 @@
 //! A gateway that is down, by what its last starts wrote down (`gateway_boot_lifecycle`).
 
+use crate::redact::foreign;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::finding::{Code, Finding};
@@ -107,7 +108,7 @@ fn refused(boots: &[Boot], last: &Boot, ended: &Ended, now: DateTime<Utc>) -> Fi
     let text = format!("The gateway refuses to start ({times} since {since}): {why}.");
     let finding = Finding::new(Code::StartRefused, Effect::NobodyIsAnswered, text).between(first, now, row);
     let finding = match &ended.reason {
-        Some(reason) => finding.saw(format!("startup_failed: {reason}")),
+        Some(reason) => finding.saw(format!("startup_failed: {}", foreign(reason))),
         None => finding,
     };
     if last.needs_doctor() {
