@@ -7,6 +7,7 @@ mod clock;
 pub mod cron;
 mod cron_line;
 mod filesystem;
+mod finding;
 pub mod identity;
 mod inotify;
 mod install;
@@ -17,77 +18,8 @@ mod surroundings;
 mod swap;
 mod tmpdir;
 
-use serde::Serialize;
-
+pub use finding::{Finding, Level, Remedy};
 pub use surroundings::Surroundings;
-
-/// How it stands. The worst finding of a check is the check's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    Good,
-    /// Nothing to do, or nothing that could be looked at from here.
-    Note,
-    /// lockdoctor works, but knows less than it could.
-    Warning,
-    /// Something does not work.
-    Failure,
-}
-
-impl Level {
-    /// Somebody has to know of it: doctor's exit code is 1.
-    pub fn needs_attention(self) -> bool {
-        self >= Self::Warning
-    }
-}
-
-/// What one check has to say.
-#[derive(Debug, Clone, Serialize)]
-pub struct Finding {
-    pub level: Level,
-    pub text: String,
-    pub details: Vec<String>,
-    pub remedy: Option<Remedy>,
-}
-
-/// What to do about it, and what to type.
-#[derive(Debug, Clone, Serialize)]
-pub struct Remedy {
-    pub text: String,
-    pub commands: Vec<String>,
-}
-
-impl Finding {
-    fn new(level: Level, text: impl Into<String>) -> Self {
-        Self { level, text: text.into(), details: Vec::new(), remedy: None }
-    }
-
-    fn good(text: impl Into<String>) -> Self {
-        Self::new(Level::Good, text)
-    }
-
-    fn note(text: impl Into<String>) -> Self {
-        Self::new(Level::Note, text)
-    }
-
-    fn warning(text: impl Into<String>) -> Self {
-        Self::new(Level::Warning, text)
-    }
-
-    fn failure(text: impl Into<String>) -> Self {
-        Self::new(Level::Failure, text)
-    }
-
-    fn with_details(mut self, details: impl IntoIterator<Item = String>) -> Self {
-        self.details.extend(details);
-        self
-    }
-
-    fn with_remedy<const N: usize>(mut self, text: &str, commands: [String; N]) -> Self {
-        self.remedy = Some(Remedy { text: text.to_owned(), commands: commands.into() });
-        self
-    }
-}
 
 /// One check: a name to call it by, what it looks at, and how.
 #[derive(Debug)]

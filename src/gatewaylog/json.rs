@@ -1,7 +1,7 @@
 //! One JSON line, whatever wrote it: a tslog record of any era, json console style, `openclaw logs --json`, or a
 //! container's envelope (docker json-file, `journalctl -o json`) around another line.
 
-use super::record::Level;
+use super::level::Level;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;

@@ -1,7 +1,7 @@
 //! Several sources as one stream in time order, each event once. A log file and the journal tell the same story, and
 //! OpenClaw itself writes an error twice (console capture and direct).
 
-use super::record::Level;
+use super::level::Level;
 use super::scan::{Counters, Entry};
 use super::source::Stream;
 use super::{Event, When};

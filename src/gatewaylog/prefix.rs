@@ -3,7 +3,7 @@
 //! `level subsystem`. Where none of that is found, the first thing in the line that can only be OpenClaw's is.
 
 use super::anchors;
-use super::record::Level;
+use super::level::Level;
 use super::stamp::{self, Stamp};
 use chrono::DateTime;
 

@@ -1,7 +1,8 @@
 //! A stream of bytes → a stream of events, in constant memory and mostly without looking at single lines: the
 //! prefilter runs over a whole chunk, and only lines in which an anchor stands are cut out and parsed.
 
-use super::record::{Level, Record};
+use super::level::Level;
+use super::record::Record;
 use super::stamp::Dating;
 use super::{Event, anchors, pretty, read_line, recognise};
 use chrono::{DateTime, Days, Timelike, Utc};

@@ -5,15 +5,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::journal::Subject;
-use super::past::Freed;
-use super::store::Store;
-
-/// No breaker looks further back.
-pub const LONGEST_WINDOW: TimeDelta = TimeDelta::minutes(10);
-
-/// By how much the clocks of two readings may differ.
-pub(super) const SLACK: TimeDelta = TimeDelta::minutes(1);
+use super::entry::Subject;
+use super::past::{Freed, LONGEST_WINDOW, lies_within};
 
 /// How many reclaims are too many, and how far apart the next ones are then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,13 +31,18 @@ impl Breaker {
     /// For a lock that a person names by its fingerprint, and for torture tests.
     pub const OFF: Self = Self { same_lock: usize::MAX, all_locks: usize::MAX, ..Self::DEFAULT };
 
-    /// Puts off a reclaim that comes too soon.
-    pub fn check(&self, store: &Store, subject: &Subject, now: DateTime<Utc>) -> Result<(), Tripped> {
+    /// Puts off a reclaim that comes too soon. `freed`: the locks that were freed lately, oldest first.
+    pub(super) fn check<'a, I: DoubleEndedIterator<Item = &'a Freed>>(
+        &self,
+        freed: impl Fn() -> I,
+        subject: &Subject,
+        now: DateTime<Utc>,
+    ) -> Result<(), Tripped> {
         if subject.is_of_dead_owner() {
             return Ok(());
         }
         let within = |freed: &&Freed, window: TimeDelta| lies_within(freed.at, window, now);
-        let of_live_owners = || store.freed().filter(|freed| !freed.of_dead_owner);
+        let of_live_owners = || freed().filter(|freed| !freed.of_dead_owner);
         let same = || of_live_owners().filter(|freed| freed.is(&subject.lock));
         let times = same().filter(|freed| within(freed, self.same_lock_within)).count();
         if times >= self.same_lock
@@ -65,13 +63,6 @@ impl Breaker {
         }
         Ok(())
     }
-}
-
-/// Whether `at` was less than `within` ago. What lies further ahead than clocks differ was written before the clock
-/// was set back, and tells nothing of the last minutes.
-pub(super) fn lies_within(at: DateTime<Utc>, within: TimeDelta, now: DateTime<Utc>) -> bool {
-    let ago = now - at;
-    -SLACK < ago && ago < within
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

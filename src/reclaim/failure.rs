@@ -4,7 +4,7 @@ use rustix::io::Errno;
 use rustix::process::{Uid, geteuid, getuid};
 
 use super::breaker::Tripped;
-use super::store::StoreError;
+use super::store_error::StoreError;
 use super::trust::Distrust;
 use crate::evidence::directory::Directory;
 use crate::words::shell_word;

@@ -7,6 +7,7 @@
 //! Each step survives a SIGKILL: see [`recovery`].
 
 pub mod breaker;
+pub mod entry;
 mod failure;
 pub mod homes;
 pub mod journal;
@@ -16,6 +17,7 @@ pub mod quarantine;
 mod recovery;
 pub mod run;
 pub mod store;
+mod store_error;
 mod swap;
 pub mod tombstone;
 pub mod trust;
@@ -36,8 +38,8 @@ use crate::evidence::lease::Leases;
 use crate::evidence::lockfile::{PinnedLock, Presence};
 use crate::verdict::{StaleProof, Verdict};
 use breaker::Breaker;
+use entry::{Entry, Event, Subject, Word};
 pub use failure::Failure;
-use journal::{Entry, Event, Subject, Word};
 use past::Memory;
 use store::{Patience, STORE, Store, StoreError, Turn};
 use swap::{Places, SwapOutcome};
@@ -212,7 +214,7 @@ impl Act {
         let now = Utc::now();
         let subject = &self.case.subject;
         let tripped = |tripped| Failure::Breaker { tripped, home: home.path.to_string_lossy().into_owned() };
-        self.breaker.check(&turn, subject, now).map_err(tripped)?;
+        self.breaker.check(|| turn.freed(), subject, now).map_err(tripped)?;
         let id = turn.new_id(now, self.lock.facts());
         turn.write(&Entry::new(now, &id, Event::Intent, subject, self.lock.facts())).map_err(in_store)?;
         let result = self.replace(&turn, &id, now, leases);

@@ -2,10 +2,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use super::breaker::{LONGEST_WINDOW, SLACK, lies_within};
-use super::journal::{Entry, Event};
+use super::entry::{Entry, Event};
+
+/// No breaker looks further back.
+pub(super) const LONGEST_WINDOW: TimeDelta = TimeDelta::minutes(10);
+
+/// By how much the clocks of two readings may differ.
+pub(super) const SLACK: TimeDelta = TimeDelta::minutes(1);
 
 /// How much of the past is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,12 +117,19 @@ pub(super) fn is_recent(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     lies_within(at, LONGEST_WINDOW + SLACK, now)
 }
 
+/// Whether `at` was less than `within` ago. What lies further ahead than clocks differ was written before the clock
+/// was set back, and tells nothing of the last minutes.
+pub(super) fn lies_within(at: DateTime<Utc>, within: TimeDelta, now: DateTime<Utc>) -> bool {
+    let ago = now - at;
+    -SLACK < ago && ago < within
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::reclaim::journal::Subject;
+    use crate::reclaim::entry::Subject;
 
     fn entry(id: usize, event: Event, at: DateTime<Utc>) -> Entry {
         let subject =

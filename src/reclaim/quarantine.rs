@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rustix::fs::AtFlags;
 use serde::Serialize;
 
-use super::journal::{Entry, Event, Subject};
+use super::entry::{Entry, Event, Subject};
 use super::past::Memory;
 use super::recovery::{is_plain_name, place_of};
 use super::store::{Patience, Store, StoreError, time_in};

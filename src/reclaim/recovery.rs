@@ -11,8 +11,9 @@ use chrono::Utc;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
-use super::journal::{Entry, Event, Word};
-use super::store::{Store, StoreError};
+use super::entry::{Entry, Event, Word};
+use super::store::Store;
+use super::store_error::StoreError;
 use super::swap::{Places, SwapOutcome, put_back_late, undo_restore};
 use super::tombstone;
 use crate::evidence::Writer;

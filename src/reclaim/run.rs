@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::journal::{Subject, Word};
+use super::entry::{Subject, Word};
 use super::policy::Policy;
 use super::store::{Patience, STORE};
 use super::{Case, Failure, Outcome, Reclaimer, homes, obstacle, recover, tombstone};

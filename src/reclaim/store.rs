@@ -14,9 +14,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode};
 use rustix::io::Errno;
 
-use super::journal::{Access, Entry, Event, Journal};
+use super::entry::{Entry, Event};
+use super::journal::{Access, Journal};
 use super::past::{Freed, Memory};
-use super::trust::{self, Distrust};
+use super::store_error::failed;
+use super::trust;
+
+pub use super::store_error::StoreError;
 use super::{recovery, tombstone};
 use crate::evidence::directory::Directory;
 use crate::evidence::lease::Leases;
@@ -30,27 +34,6 @@ const STAMP: &str = "%Y%m%dT%H%M%S%.3fZ";
 /// lets 100 in a minute, so even a runaway leaves ten minutes to look.
 const KEEP_FILES: usize = 1000;
 const KEEP_FOR: TimeDelta = TimeDelta::days(30);
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    #[error("{path}: {what}: {error}")]
-    System { path: String, what: &'static str, error: Errno },
-    #[error("another lockdoctor is at work in {path}")]
-    Busy { path: String },
-    #[error("{path} is not what lockdoctor made (a link, or not its own file); remove it, then try again")]
-    Tampered { path: String },
-    #[error("{0}")]
-    NotTrusted(#[from] Distrust),
-}
-
-impl StoreError {
-    pub fn errno(&self) -> Option<Errno> {
-        match self {
-            Self::System { error, .. } => Some(*error),
-            _ => None,
-        }
-    }
-}
 
 /// How often the store may turn out to be another one, however little patience there is.
 const MOST_REPLACEMENTS: u32 = 3;
@@ -314,8 +297,4 @@ fn made(parent: &Directory, name: &str) -> Result<Directory, StoreError> {
     }
     trust::check(&directory)?;
     Ok(directory)
-}
-
-pub(super) fn failed(path: &Path, what: &'static str, error: Errno) -> StoreError {
-    StoreError::System { path: path.display().to_string(), what, error }
 }

