@@ -7,11 +7,14 @@ use chrono::TimeDelta;
 use tracing::{info, warn};
 
 use super::Daemon;
-use crate::diagnosis;
-use crate::diagnosis::input::Facts;
+use crate::answer::{Answer, Seen};
+use crate::diagnosis::input::{Facts, LockFact};
+use crate::diagnosis::{self, Model};
 use crate::examination::facts::{Sample, era, leases, lock_fact, version};
 use crate::examination::gateway;
 use crate::survey::SurveyedLock;
+use crate::verdict::Verdict;
+use crate::verdict::severity::Effect;
 use crate::watch::findings::heard::{self, OF_LOCKS};
 use crate::watch::findings::{Finding, Remedy, Severity};
 use crate::watch::ids::RootId;
@@ -39,7 +42,8 @@ impl Daemon {
         self.board.made_up.done(now.boot);
         self.sources.logs.memory.forget(now.boot);
         let model = self.sources.logs.memory.model();
-        let found = model.findings(&self.facts(), now.wall, redaction);
+        let found = model.findings(&self.facts(is_mentioned), now.wall, redaction);
+        let answer = self.answer();
         self.sources.logs.lanes = model.lane_reports(redaction);
         let window = TimeDelta::from_std(self.sources.logs.memory.window()).unwrap_or(TimeDelta::MAX);
         let recent =
@@ -57,6 +61,7 @@ impl Daemon {
                 )
             })
             .collect();
+        self.board.answer = Some(answer);
         let change = self.board.heard(findings);
         for finding in change.gone {
             info!(code = finding.code.as_str(), about = finding.about, "resolved");
@@ -66,6 +71,18 @@ impl Daemon {
             self.newly_heard(&finding);
         }
         self.say_status();
+    }
+
+    /// What `lockdoctor status` would say.
+    fn answer(&self) -> Answer {
+        let (redactor, model) = (self.options.redaction, self.sources.logs.memory.model());
+        let facts = self.facts(|model, lock| is_told_of(lock) || is_mentioned(model, lock));
+        let findings = model.findings(&facts, self.view.now.wall, redactor);
+        let effect = |lock: &LockFact| lock.effect.having_failed(model.failed_on(lock));
+        let effects: Vec<Effect> = facts.locks.iter().map(effect).collect();
+        let log_read = self.sources.logs.reach().files > 0;
+        let seen = Seen { findings: &findings, facts: &facts, effects: &effects, redactor, log_read };
+        Answer::of(seen, Vec::new())
     }
 
     fn newly_heard(&mut self, finding: &Finding) {
@@ -83,13 +100,12 @@ impl Daemon {
         }
     }
 
-    fn facts(&self) -> Facts {
+    /// Of thousands of locks a few are of interest, and no more are copied.
+    fn facts(&self, matters: impl Fn(&Model, &SurveyedLock) -> bool) -> Facts {
         let roots = || self.directories.roots().filter_map(|root| root.install());
         let model = self.sources.logs.memory.model();
-        // Of thousands of locks a few are of interest, and no more are copied.
-        let matters =
-            |lock: &&SurveyedLock| model.mentions(lock.session_id.as_deref(), &lock.path().to_string_lossy());
-        let locks = self.locks.table.iter().filter_map(|(_, lock)| lock.look()).filter(matters);
+        let looks = self.locks.table.iter().filter_map(|(_, lock)| lock.look());
+        let locks = looks.filter(|lock| matters(model, lock));
         let databases = &self.sources.databases;
         let gateways = self.directories.root_ids().into_iter().filter_map(|root| {
             let install = self.install(root)?;
@@ -115,4 +131,15 @@ impl Daemon {
         let mut locks = self.locks.table.iter().filter_map(|(_, lock)| lock.look());
         locks.find(|lock| lock.session_id.as_deref() == Some(session_id))
     }
+}
+
+/// A log line tells of it.
+fn is_mentioned(model: &Model, lock: &SurveyedLock) -> bool {
+    model.mentions(lock.session_id.as_deref(), &lock.path().to_string_lossy())
+}
+
+/// It is not simply in use.
+fn is_told_of(lock: &SurveyedLock) -> bool {
+    let verdict = lock.judgement.verdict;
+    !matches!(verdict, Verdict::Held | Verdict::Initialising | Verdict::Settling | Verdict::Freed)
 }

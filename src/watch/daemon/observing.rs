@@ -172,9 +172,18 @@ impl Daemon {
             let due = lock.appeared + WORTH_A_NAME;
             look_again = Some(look_again.map_or(due, |planned| planned.min(due)));
         }
-        let changed = lock.verdict() != Some(look.judgement.verdict);
+        let before_verdict = lock.verdict();
+        let changed = before_verdict != Some(look.judgement.verdict);
         if changed {
             log_verdict(&look, shown_key(&look, self.options.redaction).as_deref());
+        }
+        if changed
+            && before_verdict
+                .into_iter()
+                .chain([look.judgement.verdict])
+                .any(|verdict| verdict != Verdict::Held)
+        {
+            self.plan_diagnosis();
         }
         if changed && self.tells_of_gateway(&look) {
             self.expect_gateway(RootId::of(&look));

@@ -13,6 +13,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::answer::Answer;
 pub(crate) use crate::diagnosis::{Code, Severity};
 use crate::openclaw::lock_kind::LockKind;
 use crate::verdict::Verdict;
@@ -158,13 +159,20 @@ pub(crate) struct Change {
 pub(crate) struct Board {
     open: Open,
     acts: VecDeque<Act>,
+    /// As of the last diagnosis.
+    pub(crate) answer: Option<Answer>,
     /// When what logs and databases tell was made up last.
     pub(crate) made_up: Pace,
 }
 
 impl Default for Board {
     fn default() -> Self {
-        Self { open: Open::default(), acts: VecDeque::new(), made_up: Pace::new(PAUSE, BETWEEN) }
+        Self {
+            open: Open::default(),
+            acts: VecDeque::new(),
+            answer: None,
+            made_up: Pace::new(PAUSE, BETWEEN),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::answer::Answer;
 use crate::verdict::severity::Severity;
 use crate::watch::findings::{Code, Finding};
 use crate::words::{count, rfc3339};
@@ -28,6 +29,18 @@ pub(super) struct Outcome {
     pub(super) headline: String,
     pub(super) severity: Option<Severity>,
     pub(super) causes: Vec<Cause>,
+}
+
+impl Outcome {
+    /// The answer says it in its words, as `lockdoctor status` does, unless something happened since that is worse.
+    pub(super) fn or_as(self, answer: Option<&Answer>) -> Self {
+        match answer {
+            Some(answer) if answer.severity >= self.severity => {
+                Self { headline: answer.headline.clone(), severity: answer.severity, ..self }
+            }
+            _ => self,
+        }
+    }
 }
 
 /// Findings with the same cause and the same remedy.

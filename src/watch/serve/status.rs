@@ -10,10 +10,12 @@ use serde_json::{Map, Value};
 use super::metrics::Metrics;
 use super::outcome::{self, Outcome, Surroundings};
 use super::picture::Picture;
+use crate::answer::{self, Answer, BlindSpot, ChatState};
 use crate::diagnosis::{LaneReport, Spread};
 use crate::report::json;
 use crate::survey::SurveyedLock;
 use crate::survey::claims::{RunningSession, SurveyedLease};
+use crate::verdict::severity::Severity;
 use crate::verdict::{Reason, Verdict};
 use crate::watch::directories::root::Root;
 use crate::watch::findings::of_locks::shown_key;
@@ -27,6 +29,7 @@ const SCHEMA: &str = "lockdoctor/status/v1";
 /// The sick come first; of a great many healthy locks a count is enough.
 const MOST_LOCKS: usize = 500;
 const MOST_FINDINGS: usize = 200;
+const MOST_CHATS: usize = 200;
 const MOST_LANES: usize = 50;
 
 #[derive(Serialize)]
@@ -39,6 +42,8 @@ pub(crate) struct Status<'a> {
     outcome: Outcome,
     /// Whether everything that had to be looked at could be.
     whole: bool,
+    chats: Vec<Chat<'a>>,
+    blind_spots: &'a [BlindSpot],
     up_ms: u64,
     mode: &'static str,
     watching: Watching,
@@ -158,6 +163,20 @@ struct Lease<'a> {
     advice: &'a [String],
 }
 
+/// A chat of which something is to be said.
+#[derive(Serialize)]
+struct Chat<'a> {
+    session_key: Option<&'a str>,
+    agent: Option<&'a str>,
+    channel: Option<&'a str>,
+    name: &'a str,
+    state: ChatState,
+    severity: Severity,
+    since: Option<String>,
+    messages_failed: u64,
+    messages_waiting: u64,
+}
+
 /// A session that its database calls running.
 #[derive(Serialize)]
 struct Running<'a> {
@@ -193,13 +212,19 @@ pub(super) fn of<'a>(picture: &'a Picture<'a>, up: Duration, metrics: &Metrics) 
         unclear: is(&[Verdict::Foreign, Verdict::Indeterminate]),
         awaited: picture.directories.roots().all(|root| root.standing.is_none()),
     };
+    let answer = picture.board.answer.as_ref().filter(|_| !surroundings.awaited);
+    let outcome = outcome::of(picture.board.open(), surroundings).or_as(answer);
     Status {
         schema: SCHEMA,
         generated_at: rfc3339(now.wall),
         version: env!("CARGO_PKG_VERSION"),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        outcome: outcome::of(picture.board.open(), surroundings),
-        whole: surroundings.unclear == 0 && !surroundings.awaited,
+        outcome,
+        whole: surroundings.unclear == 0 && !surroundings.awaited && !answer.is_some_and(Answer::is_blind),
+        chats: answer
+            .map(|answer| answer.chats.iter().take(MOST_CHATS).map(chat).collect())
+            .unwrap_or_default(),
+        blind_spots: answer.map_or(&[], |answer| &answer.blind_spots),
         up_ms: millis(up),
         mode: match picture.options.mandate {
             Mandate::Watch => "watch",
@@ -230,6 +255,20 @@ pub(super) fn of<'a>(picture: &'a Picture<'a>, up: Duration, metrics: &Metrics) 
         },
         leases: databases.leases().map(lease).collect(),
         running: databases.running().map(|session| running(session, picture)).collect(),
+    }
+}
+
+fn chat(chat: &answer::Chat) -> Chat<'_> {
+    Chat {
+        session_key: chat.session_key.as_deref(),
+        agent: chat.agent.as_deref(),
+        channel: chat.channel.as_deref(),
+        name: &chat.name,
+        state: chat.state,
+        severity: chat.severity,
+        since: chat.since.map(rfc3339),
+        messages_failed: chat.failed,
+        messages_waiting: chat.waiting,
     }
 }
 

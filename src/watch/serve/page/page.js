@@ -155,6 +155,7 @@ function updateCause(card, cause) {
   if (action) {
     const command = action.command;
     setText(remedy.querySelector(".what"), command === action.text ? "" : action.text);
+    remedy.querySelector(".what").hidden = command === action.text;
     setText(remedy.querySelector("code"), command ?? "");
     remedy.querySelector("code").hidden = remedy.querySelector("button").hidden = !command;
   }
