@@ -171,9 +171,11 @@ pub enum LeaseEffect {
     NoGateway,
 }
 
-/// `/proc/PID/fd/N -> ... (deleted)`.
+/// A lock's own file, which its owner has open and which is not under the lock's name any more.
 #[derive(Debug, Clone, Default)]
 pub struct DeletedLock {
+    /// A copy lies under the name: a restored backup, `sed -i`, a moved directory.
+    pub replaced: bool,
     pub path: String,
     pub pid: u32,
     pub agent: Option<String>,

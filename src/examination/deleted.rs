@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use crate::diagnosis::input::DeletedLock;
+use crate::survey::SurveyedLock;
+use crate::verdict::Rule;
 
 const GONE: &str = ".jsonl.lock (deleted)";
 
@@ -14,6 +16,17 @@ pub fn held_by(pid: Option<u32>, root: &Path) -> Vec<DeletedLock> {
     targets.filter_map(|target| deleted_lock(pid, &target, root)).collect()
 }
 
+/// A lock under whose name a copy lies.
+pub fn replaced(lock: &SurveyedLock) -> Option<DeletedLock> {
+    (lock.judgement.rule == Rule::Replaced).then(|| DeletedLock {
+        replaced: true,
+        path: lock.path().to_string_lossy().into_owned(),
+        pid: lock.evidence.payload().map_or(0, |payload| payload.pid),
+        agent: lock.agent.clone(),
+        session_id: lock.session_id.clone(),
+    })
+}
+
 fn deleted_lock(pid: u32, target: &Path, root: &Path) -> Option<DeletedLock> {
     let text = target.to_str()?;
     let stem = text.strip_suffix(GONE)?;
@@ -21,6 +34,7 @@ fn deleted_lock(pid: u32, target: &Path, root: &Path) -> Option<DeletedLock> {
     let mut parts = inside.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
     let agent = (parts.next()? == "agents").then(|| parts.next()).flatten();
     Some(DeletedLock {
+        replaced: false,
         path: text.trim_end_matches(" (deleted)").to_owned(),
         pid,
         agent,

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{deleted, forks, gateway};
 use crate::diagnosis::input::{
-    Era, Facts, GatewayFact, LeaseEffect, LeaseFact, LockFact, LockKind, SessionFact, StoreFact,
+    DeletedLock, Era, Facts, GatewayFact, LeaseEffect, LeaseFact, LockFact, LockKind, SessionFact, StoreFact,
 };
 use crate::evidence::transcript::{self, Transcript};
 use crate::install::gateway::GatewayState;
@@ -41,7 +41,15 @@ pub fn lock_facts(survey: &Survey) -> Facts {
         locks: survey.locks.iter().map(|lock| lock_fact(lock, install_of(lock.root))).collect(),
         leases: leases(survey.leases.iter(), survey.running.iter(), install_of),
         gateways: gateways(survey, Sample::Skip),
-        deleted: survey.roots.iter().flat_map(deleted).collect(),
+        deleted: {
+            let mut found: Vec<DeletedLock> = survey.locks.iter().filter_map(deleted::replaced).collect();
+            for lock in survey.roots.iter().flat_map(deleted) {
+                if found.iter().all(|replaced| replaced.path != lock.path) {
+                    found.push(lock);
+                }
+            }
+            found
+        },
         era: era(installs()),
         version: version(installs()),
         ..Facts::default()

@@ -19,11 +19,13 @@ pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
         } else {
             "The next writer gets in beside it, and the transcript forks without a word."
         };
-        let text = format!("A lock was deleted while pid {} still holds it open. {effect}", lock.pid);
+        let what = if lock.replaced { "replaced by a copy" } else { "deleted" };
+        let text = format!("A lock was {what} while pid {} still holds it open. {effect}", lock.pid);
         let mut finding =
             Finding::new(Code::LockDeletedWhileHeld, Effect::MessagesFail, text).about_path(&lock.path, view);
         finding.session_key = finding.session_key.or_else(|| session.map(|session| session.key.clone()));
-        finding.evidence.push(Line::seen(format!("/proc/{}/fd: {} (deleted)", lock.pid, lock.path)));
+        let seen = if lock.replaced { "is another file than the one under the name" } else { "(deleted)" };
+        finding.evidence.push(Line::seen(format!("/proc/{}/fd: {} {seen}", lock.pid, lock.path)));
         finding.evidence.extend(view.facts.deleters.iter().map(Line::seen));
         if view.facts.deleters.is_empty() {
             finding = finding.act(remedy::say("Find what deletes lock files by age and stop it: `crontab -l`, `systemctl list-timers`, backup tools."));
