@@ -56,7 +56,13 @@ impl LeaseScope {
             Self::PluginLifecycle => "installing, updating and removing plugins",
             Self::WorktreeRun(_) => "a run in a managed worktree",
             Self::SessionWrite => "writing to a session",
-            Self::Other(_) => "an operation that lockdoctor does not know by name",
+            Self::Other(scope) => match scope.as_str() {
+                "claw-package-lifecycle" | "core:claw-mcp-lifecycle" => "installing and changing claws",
+                "core:managed-worktrees:create" => "making a managed worktree",
+                "fleet-cell-operation" => "changing a cell of a fleet",
+                "skill-upload-install" => "installing an uploaded skill",
+                _ => "an operation that lockdoctor does not know by name",
+            },
         }
     }
 
