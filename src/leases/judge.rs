@@ -246,17 +246,23 @@ impl Claim<'_> {
         self.expires_at.is_some_and(|at| at <= now)
     }
 
-    /// Whether its owner keeps renewing it: OpenClaw does every third of the term, and at least every 30 s.
+    /// Until when its owner counts as renewing it: two beats from the last one. OpenClaw renews a lease every third
+    /// of its term, and at least every 30 s.
+    pub fn renewed_until(&self) -> Option<DateTime<Utc>> {
+        let (beat, end) = (self.heartbeat_at?, self.expires_at?);
+        Some(beat + ((end - beat) / 3).min(LONGEST_BEAT) * 2 + BEAT_SLACK)
+    }
+
     fn beats(&self, now: DateTime<Utc>) -> Beats {
-        let (Some(beat), Some(end)) = (self.heartbeat_at, self.expires_at) else { return Beats::None };
-        let (age, term) = (now - beat, end - beat);
-        let patience = (term / 3).min(LONGEST_BEAT) * 2 + BEAT_SLACK;
-        if age < TimeDelta::zero() {
-            Beats::None
-        } else if age <= patience {
-            Beats::Renewed
-        } else {
-            Beats::Missed
+        match (self.heartbeat_at, self.renewed_until()) {
+            (Some(beat), Some(until)) if beat <= now => {
+                if now <= until {
+                    Beats::Renewed
+                } else {
+                    Beats::Missed
+                }
+            }
+            _ => Beats::None,
         }
     }
 

@@ -37,6 +37,8 @@ pub struct SurveyedLease {
     pub process: Owner,
     pub since: Option<DateTime<Utc>>,
     pub expires_at: Option<DateTime<Utc>>,
+    /// When its owner will have missed two beats.
+    pub renewed_until: Option<DateTime<Utc>>,
     pub verdict: LeaseVerdict,
     pub explanation: Explanation,
     pub kind: ClaimKind,
@@ -288,6 +290,7 @@ fn judged(
         process,
         since: claim.since,
         expires_at: claim.expires_at,
+        renewed_until: claim.renewed_until(),
         explanation: explain(claim, &verdict, &facts, view.now.wall),
         verdict,
         kind: claim.kind.clone(),

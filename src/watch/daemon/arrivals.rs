@@ -146,6 +146,9 @@ impl Daemon {
         let Some(lock) = self.locks.table.remove(id) else { return };
         self.wakeups.deadlines.cancel(Due::Look(id));
         let now = self.view.now.boot;
+        if lock.kind == LockKind::Gateway && lock.look().is_some() {
+            self.look_for_gateways();
+        }
         // Its directory may be gone from the list already.
         let path = lock.look().map(SurveyedLock::path);
         let path = path.unwrap_or_else(|| self.directories.path_of(lock.directory, &lock.name));

@@ -68,7 +68,15 @@ impl Daemon {
         let Some(standing) = standing else { return };
         match standing.look(&directory, &name, kind, belonging, &mut self.view) {
             Ok(None) => self.missed(id, belonging),
-            Ok(Some(look)) => self.seen(id, root, look),
+            Ok(Some(look)) => {
+                let before = self.locks.table.get(id).and_then(|lock| Some(lock.look()?.evidence.writer));
+                let writer = look.evidence.writer;
+                self.seen(id, root, look);
+                // A gateway keeps its lock open for as long as it runs, in whatever PID namespace.
+                if kind == LockKind::Gateway && before != Some(writer) {
+                    self.look_for_gateways();
+                }
+            }
             Err(error) => {
                 self.notify.said.problem(&Problem::of(&directory.path.join(&*name), error));
                 self.wakeups.deadlines.set(Due::Look(id), self.view.now.boot + LOOK_AGAIN);

@@ -107,7 +107,13 @@ fn time_tells(lease: &SurveyedLease, now: Now) -> Option<Duration> {
     let unsure = matches!(lease.verdict.verdict, Verdict::Indeterminate | Verdict::Foreign);
     let settled = lease.since.filter(|_| unsure).and_then(|since| from_now(since + grace));
     let expired = lease.expires_at.and_then(from_now);
-    [settled, expired].into_iter().flatten().min().map(|left| now.boot + left + Duration::from_millis(1))
+    // A gateway that is stopped writes nothing: its silence is the only sign.
+    let renewed = lease.renewed_until.and_then(from_now);
+    [settled, expired, renewed]
+        .into_iter()
+        .flatten()
+        .min()
+        .map(|left| now.boot + left + Duration::from_millis(1))
 }
 
 fn log_changes(before: &[SurveyedLease], now: &[SurveyedLease]) {
