@@ -30,7 +30,7 @@ const ANCHORS: &[&str] = &[
     " stalled",
     "conflicted",
     "turn claim",
-    "changed while",
+    "while starting",
     "nhandled ",
     "ncaught ",
     "another OpenClaw process",

@@ -65,7 +65,7 @@ fn other_known(text: &str) -> Option<Cause> {
     if let Some(rest) = after(text, "gateway timeout after ") {
         return Some(Cause::GatewayTimeout { after_ms: fields::leading_number(rest)? });
     }
-    if text.contains("SESSION_WORK_START_CHANGED") || text.contains("changed while starting work") {
+    if text.contains("SESSION_WORK_START_CHANGED") || text.contains("while starting work") {
         return Some(Cause::SessionChanged);
     }
     if text.contains("session initialization conflicted") {

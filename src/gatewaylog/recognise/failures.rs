@@ -1,7 +1,7 @@
 //! What somebody sent, or waits for, and what came to nothing. The known families first; then any line that says in
 //! whatever words that a message or a job failed, so that the next family is heard before anybody has described it.
 
-use super::super::event::{Event, Fate, Loss, SessionRef, Undelivered};
+use super::super::event::{Cause, Event, Fate, Loss, SessionRef, Undelivered};
 use super::super::fields;
 use super::super::level::Level;
 use super::{Line, cause, channels};
@@ -25,6 +25,8 @@ pub(super) fn known(line: &Line<'_>) -> Option<Event> {
         Undelivered { item: first_word(rest), ..lost(line, Loss::Ingress) }
     } else if text.contains("debounce") && says_failure(text) {
         lost(line, Loss::Ingress)
+    } else if is_bare_session_error(text) {
+        lost(line, Loss::Message)
     } else if text.contains("inbound worker timed out after ") {
         lost(line, Loss::Message)
     } else if (text.contains("announce") || text.starts_with("Subagent ")) && says_failure(text) {
@@ -35,6 +37,16 @@ pub(super) fn known(line: &Line<'_>) -> Option<Event> {
         return None;
     };
     Some(Event::Undelivered(Box::new(lost)))
+}
+
+/// An error about a session that reached the log by itself, or behind its class.
+fn is_bare_session_error(text: &str) -> bool {
+    let bare = text.strip_prefix("Error: ").unwrap_or(text);
+    (bare.starts_with("Session ") || bare.starts_with("reply session initialization"))
+        && matches!(
+            cause::known(text),
+            Some(Cause::SessionChanged | Cause::SessionConflict | Cause::TurnClaimed { .. })
+        )
 }
 
 /// `Subagent announce failed: E`, `announce queue drain failed for K: E`,
