@@ -6,6 +6,9 @@ version=$(about version)
 description=$(about description)
 licence=$(about license)
 repository=$(about repository)
+# An image's name is in lower case.
+owner=$(echo "$repository" | sed 's|.*github.com/\([^/]*\)/.*|\1|' | tr A-Z a-z)
+image=ghcr.io/$owner/lockdoctor
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 export SOURCE_DATE_EPOCH
 

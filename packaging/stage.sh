@@ -2,6 +2,8 @@
 # Lays out what a distribution package holds, below a directory:
 #
 #   packaging/stage.sh BINARY DIRECTORY
+#
+# Completions come from the binary itself, or from RUNNABLE, one of the same version that this machine can run.
 set -eu
 binary=$(realpath "$1")
 mkdir -p "$2"
@@ -24,7 +26,7 @@ done
 
 completions() {
     install -d "$root/usr/share/$2"
-    "$binary" completions "$1" >"$root/usr/share/$2/$3"
+    "${RUNNABLE:-$binary}" completions "$1" >"$root/usr/share/$2/$3"
 }
 completions bash bash-completion/completions lockdoctor
 completions zsh zsh/vendor-completions _lockdoctor

@@ -50,7 +50,7 @@ rescued() {
 }
 where=$work/site
 # An image's name is in lower case; packaging/owner.sh sees to it.
-play() { sed s/OWNER/owner/ "$1" >"$work/play" && (cd "$where" && sh -ex "$work/play" </dev/null); }
+play() { sed s/OWNER/owner/g "$1" >"$work/play" && (cd "$where" && sh -ex "$work/play" </dev/null); }
 
 with_docker() {
     # The daemon of this test alone, without a network.
@@ -71,10 +71,10 @@ with_docker() {
     where=$work/checkout
     follow install-container image-docker
     where=$work/site
-    size=$(docker image inspect --format '{{.Size}}' lockdoctor:0.1.0)
+    size=$(docker image inspect --format '{{.Size}}' ghcr.io/owner/lockdoctor:0.1.0)
     passed "docker builds the image: $size bytes"
 
-    cp "$work/checkout/packaging/container/compose.yaml" "$work/site/compose.lockdoctor.yaml"
+    sed s/OWNER/owner/ "$work/checkout/packaging/container/compose.yaml" >"$work/site/compose.lockdoctor.yaml"
     new_state
     follow install-container compose
     for good in 'gateway  *running' uid writable lease swap 'pid-namespace  *shared with the gateway' hidepid; do
@@ -97,10 +97,10 @@ with_docker() {
     passed "docker run: rescued"
     docker rm -f lockdoctor openclaw-gateway >/dev/null
 
-    docker tag lockdoctor:0.1.0 ghcr.io/owner/lockdoctor:0.1.0
     run_gateway docker
     eventually 20 held
     follow README look
+    follow install-container look
     said '/home/node/.openclaw .*gateway running'
     said '2 other locks: 2 held\|2 locks.*held'
     passed "docker run: a look at a gateway in a container, with nothing said of it but its name"
@@ -108,6 +108,14 @@ with_docker() {
     follow install-container once
     rescued docker
     passed "once, by hand: rescued"
+    docker run --rm --pid container:openclaw-gateway --user 1000:1000 --network none ghcr.io/owner/lockdoctor:0.1.0 setup \
+        >"$work/steps.log" 2>&1 && fail "setup sets up a service in a container"
+    said 'pid: "service:openclaw-gateway"'
+    passed "setup in a container changes nothing, and prints the lines for the compose file"
+    docker tag openclaw:test openclaw:latest
+    follow install-container inside
+    said '^lockdoctor 0'
+    passed "the binary goes into the gateway's own image by one line"
     docker rm -f openclaw-gateway >/dev/null
 }
 

@@ -74,6 +74,8 @@ for volume in pod["volumes"]:
 pod["volumes"].append({"name": "gateway", "hostPath": {"path": f"{work}/gateway"}})
 for container in pod["containers"]:
     container["imagePullPolicy"] = "Never"
+    # An image's name is in lower case; packaging/owner.sh sees to it.
+    container["image"] = container["image"].replace("OWNER", "owner")
     container.pop("ports")  # podman would publish them, and there is no network
     if container["name"] == "gateway":
         container |= {"image": "openclaw:test", "command": ["/bin/sh", "/gateway/supervisor"]}
