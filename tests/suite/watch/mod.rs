@@ -10,6 +10,7 @@ mod listener;
 mod logs;
 mod page;
 mod pressure;
+mod recipes;
 mod sidecar;
 mod soak;
 mod telling;
