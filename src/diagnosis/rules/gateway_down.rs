@@ -2,9 +2,11 @@
 
 use super::super::evidence::Evidence;
 use super::super::finding::{Certainty, Code, Finding};
+use super::super::input::{LockFact, LockKind};
 use super::super::lives::{End, Life};
 use super::{View, clock, count, remedy};
 use crate::gatewaylog::{Entry, Event};
+use crate::verdict::Verdict;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, Utc};
 
@@ -69,16 +71,35 @@ pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
                 clock(life.start)
             ),
         ),
-        // Whether one is meant to run here, the log does not say.
-        (None, None, None) => return None,
+        (None, None, None) => {
+            // Without a log, what a process left behind says that it did not stop as it was told. Else nothing
+            // tells whether a gateway is meant to run here.
+            let left = view.facts.locks.iter().filter(|lock| is_left_by_the_dead(lock)).count();
+            if left == 0 {
+                return None;
+            }
+            let text = format!(
+                "The gateway is down, and did not stop cleanly: {} of a process that is gone {} there.",
+                count(left as u64, "lock"),
+                if left == 1 { "is" } else { "are" }
+            );
+            (Effect::WaitsPastLimit, text)
+        }
     };
     let mut finding =
         Finding::new(Code::GatewayDown, effect, text).backed_by(&traffic.crash).helps(Some(false));
-    finding.certainty = Certainty::Proven;
+    let is_known = planned.is_some() || crashed.is_some() || last.is_some();
+    finding.certainty = if is_known { Certainty::Proven } else { Certainty::Likely };
     finding.count = 1;
     finding.first_seen = planned.or(crashed).or(finding.first_seen);
     if finding.evidence.is_empty() {
         finding.evidence.push(super::super::evidence::Line::seen("no process of the gateway was found"));
     }
     Some(finding.act(remedy::start(view)).act(remedy::gateway_status(view)))
+}
+
+fn is_left_by_the_dead(lock: &LockFact) -> bool {
+    lock.verdict == Verdict::Stale
+        && lock.owner_alive == Some(false)
+        && matches!(lock.kind, LockKind::Session | LockKind::Store | LockKind::Gateway)
 }

@@ -58,7 +58,7 @@ pub fn page(view: View<'_>, roots: &[SurveyedRoot], scope: &str) -> String {
 /// The answer in a line, and to the right of it, or below, whose it is.
 pub fn headline(out: &mut String, view: View<'_>, roots: &[SurveyedRoot]) {
     let answer = view.answer;
-    let (style, sign) = sign(answer);
+    let (style, sign) = sign(answer, is_down(roots));
     let named: Vec<(&SurveyedRoot, String)> =
         roots.iter().filter_map(|root| Some((root, installed(root.install.as_ref()?)))).collect();
     let beside = match &named[..] {
@@ -81,11 +81,18 @@ pub fn headline(out: &mut String, view: View<'_>, roots: &[SurveyedRoot]) {
     }
 }
 
-fn sign(answer: &Answer) -> (Style, char) {
+/// Nobody is answered where no gateway runs, whether or not one is meant to.
+fn is_down(roots: &[SurveyedRoot]) -> bool {
+    let mut installs = roots.iter().filter_map(|root| root.install.as_ref()).peekable();
+    installs.peek().is_some() && installs.all(|install| install.gateway.state == Down)
+}
+
+fn sign(answer: &Answer, is_down: bool) -> (Style, char) {
     let (colour, sign) = match answer.severity {
         Some(Severity::Critical) => (AnsiColor::Red, '✗'),
         Some(Severity::Warning) => (AnsiColor::Yellow, '!'),
         _ if answer.is_blind() => (AnsiColor::Yellow, '?'),
+        _ if is_down => (AnsiColor::Yellow, '·'),
         _ => (AnsiColor::Green, '✓'),
     };
     (colour.on_default().bold(), sign)
