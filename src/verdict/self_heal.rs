@@ -123,8 +123,8 @@ fn by_session_rules(
         return SelfHeal::Frees("non-openclaw-owner: the process is not called like OpenClaw".to_owned());
     }
     if version.at_least(5, 2) && verdict == Verdict::Leaked {
-        return SelfHeal::Frees(
-            "orphan-self-pid, if the gateway that leaked it is the one that wants it".to_owned(),
+        return SelfHeal::Depends(
+            "OpenClaw frees it if the gateway that leaked it is the one that wants it (orphan-self-pid); for any other process each message fails.",
         );
     }
     let wait = if version.at_least(5, 2) { "60 s" } else { "10 s" };
