@@ -4,7 +4,8 @@
 use super::super::event::{Cause, Event, Fate, Loss, SessionRef, Undelivered};
 use super::super::fields;
 use super::super::level::Level;
-use super::{Line, cause, channels};
+use super::line::Line;
+use super::{cause, channels};
 
 /// The families that have been met.
 pub(super) fn known(line: &Line<'_>) -> Option<Event> {

@@ -2,7 +2,8 @@
 
 use super::super::event::{Cause, Event, LaneCounts};
 use super::super::fields;
-use super::{Line, cause};
+use super::cause;
+use super::line::Line;
 
 pub(super) fn read(message: &Line<'_>) -> Option<Event> {
     let text = message.text;

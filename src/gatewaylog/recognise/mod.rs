@@ -13,7 +13,7 @@ mod sessions;
 
 use super::event::Event;
 use super::record::Record;
-use line::{Line, session};
+use line::Line;
 
 /// What the record means, if it is one of the known messages.
 pub fn recognise(record: &Record) -> Option<Event> {

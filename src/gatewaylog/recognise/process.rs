@@ -2,7 +2,8 @@
 
 use super::super::event::{Cause, Event, Liveness, LogLoss, SlowSqlite};
 use super::super::fields;
-use super::{Line, cause};
+use super::cause;
+use super::line::Line;
 
 pub(super) fn read(line: &Line<'_>) -> Option<Event> {
     lifecycle(line).or_else(|| health(line)).or_else(|| sqlite(line))

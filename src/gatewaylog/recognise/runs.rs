@@ -2,7 +2,8 @@
 
 use super::super::event::{Cause, Event, TimeoutPhase};
 use super::super::fields;
-use super::{Line, cause};
+use super::cause;
+use super::line::Line;
 
 pub(super) fn read(line: &Line<'_>) -> Option<Event> {
     let text = line.text;

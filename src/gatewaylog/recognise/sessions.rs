@@ -2,7 +2,8 @@
 
 use super::super::event::{Attention, Event, Label, Recovery, SessionRef};
 use super::super::fields;
-use super::{Line, cause, session};
+use super::cause;
+use super::line::{Line, session};
 
 pub(super) fn read(line: &Line<'_>) -> Option<Event> {
     let text = line.text;
