@@ -35,7 +35,7 @@ fn told(out: &std::path::Path) -> Vec<Value> {
 fn a_finding_is_told_once_and_not_through_a_shell() {
     let env = TestEnv::new("2026.4.15");
     let (command, out) = recorder(&env);
-    let watch = Watch::start(&env, &["--on-finding", &command, "--safety-scan", "1s"]);
+    let watch = Watch::start(&env, &["--on-finding", &command, "--safety-scan", "1s", "--no-redact"]);
     let lock = plant(&env, "a");
     eventually("it is told", || told(&out).len() == 1);
     let message = &told(&out)[0];
@@ -57,7 +57,7 @@ fn a_finding_is_told_once_and_not_through_a_shell() {
 fn the_end_of_what_was_told_is_told_too() {
     let env = TestEnv::new("2026.4.15");
     let (command, out) = recorder(&env);
-    let _watch = Watch::start(&env, &["--on-finding", &command]);
+    let _watch = Watch::start(&env, &["--on-finding", &command, "--no-redact"]);
     let lock = plant(&env, "a");
     eventually("it is told", || told(&out).len() == 1);
     std::fs::remove_file(&lock).expect("remove");
