@@ -223,9 +223,10 @@ pub(super) fn line(text: &str) -> String {
     let mut begins = true;
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        if first.is_ascii_whitespace() || "[](){}<>,;:=|".contains(first) {
-            shown.push(if first.is_ascii_whitespace() { ' ' } else { first });
-            rest = &rest[1..];
+        // Any blank: a word ends at each, so each has to be passed here.
+        if first.is_whitespace() || "[](){}<>,;:=|".contains(first) {
+            shown.push(if first.is_whitespace() { ' ' } else { first });
+            rest = &rest[first.len_utf8()..];
             continue;
         }
         let end =
@@ -347,5 +348,17 @@ mod tests {
             format!("{{…}} /srv/{}/{}.json", masked("kunden-mueller"), masked("x"))
         );
         assert!(!line("sessionId=boot-anna-1").contains("anna"));
+    }
+
+    /// A word ends at every blank of Unicode's: none may hold the reader up.
+    #[test]
+    fn blanks_that_are_no_ascii_are_passed() {
+        for blank in ['\u{a0}', '\u{2028}', '\u{3000}', '\u{85}'] {
+            assert_eq!(
+                line(&format!("lane wait exceeded:{blank}lane=main{blank}")),
+                "lane wait exceeded: lane=main "
+            );
+            assert_eq!(line(&blank.to_string()), " ");
+        }
     }
 }
