@@ -43,7 +43,7 @@ fn it_shows_every_state_and_cleans_up() {
     assert!(run.took < Duration::from_secs(3), "{:?}", run.took);
     let before = run.stdout.find("What you see").expect("an explanation");
     let after = run.stdout.rfind("lockdoctor scan --state-dir").expect("a second scan");
-    assert!(run.stdout[..before].contains("✗ stale") && !run.stdout[after..].contains("✗ stale"), "{run:#?}");
+    assert!(run.stdout[..before].contains(" stale ") && !run.stdout[after..].contains(" stale "), "{run:#?}");
 }
 
 #[test]

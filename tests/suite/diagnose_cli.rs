@@ -213,7 +213,7 @@ fn stale_and_leaked_locks_are_found() {
     let leaked = env.session("leaked");
     let mut owner = Owner::start();
     owner.leak(&leaked);
-    let json = diagnosis(&of_state(&env).exits(0));
+    let json = diagnosis(&of_state(&env).exits(1));
     for (code, session, lock) in [("stale-lock", "dead", &stale), ("leaked-lock", "leaked", &leaked)] {
         let finding = finding(&json, code);
         assert_eq!((&finding["session_id"], &finding["agent"]), (&json!(session), &json!("main")));
@@ -222,8 +222,8 @@ fn stale_and_leaked_locks_are_found() {
         assert!(named.ends_with(lock.file_name().expect("name").to_str().expect("UTF-8")), "{named}");
         assert!(finding["advice"].to_string().contains("lockdoctor reclaim "), "{finding:#}");
     }
-    // OpenClaw frees both by itself; nearer to a cause comes first.
-    assert_eq!(codes(&json)[0], "leaked-lock");
+    // A gateway that is down comes before its locks, and what blocks before what OpenClaw frees by itself.
+    assert_eq!(codes(&json), ["gateway-down", "leaked-lock", "stale-lock"]);
 }
 
 /// A code that the schema knows is explained, and no other is.

@@ -112,7 +112,7 @@ fn names_cannot_forge_the_output() {
     let state = env.state();
     let state = state.to_string_lossy();
     for format in ["table", "plain"] {
-        let run = env.run(&["scan", "--format", format, "--color", "never", "--state-dir", &state]).exits(0);
+        let run = env.run(&["scan", "--format", format, "--color", "never", "--state-dir", &state]).exits(1);
         assert!(!run.stdout.contains('\u{1b}') && run.stdout.contains("\\u{1b}"), "{run:#?}");
     }
     let run = env.run(&["explain", &lock.to_string_lossy()]).exits(0);

@@ -504,7 +504,7 @@ fn the_json_has_the_keys_of_the_contract() {
     );
     assert_eq!(json["findings"][0]["code"], "run-timeout");
     assert_eq!(json["findings"][0]["severity"], "warning");
-    assert_eq!(json["findings"][0]["first_seen"], "2026-11-22T14:00:00Z");
+    assert_eq!(json["findings"][0]["first_seen"], "2026-11-22T14:00:00.000Z");
 
     let lanes = diagnose(
         &line("14:00:00", "[diagnostic] lane task done: lane=main durationMs=170756 active=1 queued=3"),
