@@ -132,8 +132,12 @@ fn the_answer_for_people() {
     let sample = sample();
     let state = sample.env.state();
     let state = state.to_string_lossy();
-    sample.shows("status", &["status", "--state-dir", &state]);
-    sample.shows("diagnose", &["diagnose", "--state-dir", &state]);
+    // Other gateways of this machine log below /tmp.
+    let log = sample.env.tmp().join("gateway.log");
+    fs::write(&log, "2026-11-22T14:00:00.000Z [gateway] ready\n").expect("log");
+    let log = log.to_string_lossy();
+    sample.shows("status", &["status", "--log", &log, "--state-dir", &state]);
+    sample.shows("diagnose", &["diagnose", "--log", &log, "--state-dir", &state]);
     sample.shows("reclaim-plan", &["reclaim", "--settle", "0s", "--state-dir", &state]);
 }
 
