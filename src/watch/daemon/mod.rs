@@ -123,7 +123,12 @@ impl Daemon {
             let backlog = self.sources.logs.has_backlog();
             let patience = if backlog || more_is_due { Patience::None } else { Patience::Endless };
             let woken_by = self.wakeups.wait(patience)?;
-            self.view.refresh();
+            // What is due together shares one look at the machine: to take it anew for each turn costs more than the turn.
+            if woken_by.is_empty() && more_is_due {
+                self.view.now = Now::read();
+            } else {
+                self.view.refresh();
+            }
             // Logs come last: whatever else has happened is dealt with first.
             if backlog && !more_is_due && woken_by.is_empty() {
                 self.read_logs_on();
