@@ -87,7 +87,7 @@ fn a_lease_is_seen_when_it_is_taken_when_its_owner_dies_and_when_it_goes() {
 fn a_lease_that_blocks_and_whose_owner_is_dead_is_a_finding() {
     let env = state_directory();
     let connection = connect(&env);
-    let watch = Watch::start(&env, &[]);
+    let watch = Watch::start(&env, &["--no-redact"]);
     let owner = Running::shell("echo up; exec sleep 1000");
     let (pid, ticks) = (owner.id(), start_ticks(owner.id()));
     let now = chrono::Utc::now().timestamp_millis();
