@@ -85,7 +85,16 @@ impl Pod {
         let mut command = Command::new(wrapper[0]);
         self.env.isolate(&mut command).args(&wrapper[1..]).args(["sh", "-c", LOCKDOCTOR, "sidecar"]);
         command.arg(self.env.state()).arg(&state).arg(crate::support::binary());
-        command.args(["watch", "--reclaim", "--settle", "300ms", "--no-logs", "--listen", "127.0.0.1:0"]);
+        command.args([
+            "watch",
+            "--reclaim",
+            "--settle",
+            "300ms",
+            "--no-logs",
+            "--no-redact",
+            "--listen",
+            "127.0.0.1:0",
+        ]);
         command.args(["--log-format", "json", "--log-level", "debug", "--state-dir"]).arg(&state);
         Watch::of(command, true)
     }
