@@ -175,7 +175,7 @@ fn gateway_locks_in_the_temporary_directory_are_matched_to_their_install() {
     let ours = lock("openclaw", &env.state().join("openclaw.json"));
     let of_old = lock("clawdbot", &env.state().join("clawdbot.json"));
     let other = lock("openclaw", Path::new("/home/somebody/.openclaw/openclaw.json"));
-    let scan = env.scan().exits(0);
+    let scan = env.scan().exits(1);
     for lock in [&ours, &of_old] {
         assert_eq!(scan.lock(lock)["verdict"], "stale");
         assert_eq!(scan.lock(lock)["action"], "report");

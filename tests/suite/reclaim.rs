@@ -110,7 +110,7 @@ fn an_id_names_exactly_the_lock_that_was_looked_at() {
     let env = TestEnv::new("2026.5.22");
     let (one, bytes) = dead_lock(&env, "one");
     let (other, _) = dead_lock(&env, "other");
-    let id = env.scan().exits(0).lock(&one)["fingerprint"].as_str().expect("fingerprint").to_owned();
+    let id = env.scan().exits(1).lock(&one)["fingerprint"].as_str().expect("fingerprint").to_owned();
 
     let wrong = reclaim(&env, &["--id", "0123456789abcdef", "--yes", "--settle", "0s"]).exits(2);
     assert!(wrong.stdout.is_empty(), "{wrong:#?}");

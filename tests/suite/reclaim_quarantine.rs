@@ -106,7 +106,7 @@ fn it_goes_back_over_our_own_tombstone() {
     assert_eq!(fs::metadata(&lock).expect("lock").ino(), inode);
     assert!(quarantined(&env.state()).is_empty(), "the tombstone is gone");
     assert_eq!(events(&env.state()), ["intent", "reclaimed", "restoring", "restored"]);
-    env.scan().exits(0).says(&lock, "stale dead-pid no-writer");
+    env.scan().exits(1).says(&lock, "stale dead-pid no-writer");
     quarantine(&env, &["restore", &id]).exits(2);
 }
 

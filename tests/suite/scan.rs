@@ -54,7 +54,7 @@ fn what_an_idle_owner_has_closed_is_leaked() {
     let lock = env.session("a");
     let mut owner = Owner::start();
     owner.leak(&lock);
-    env.scan().exits(0).says(&lock, "leaked no-writer");
+    env.scan().exits(1).says(&lock, "leaked no-writer");
 }
 
 /// A backup unpacked over it, an editor, a checkout: its owner has another file open.
@@ -72,7 +72,7 @@ fn a_lock_that_was_replaced_while_it_is_held_is_held() {
     assert_eq!(seen["evidence"]["rule"], "replaced");
     assert!(seen["evidence"]["note"].as_str().is_some_and(|note| note.contains("replaced")), "{seen:#}");
     drop(owner);
-    env.scan().exits(0).says(&lock, &stale("dead-pid"));
+    env.scan().exits(1).says(&lock, &stale("dead-pid"));
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn an_unfinished_lock_is_initialising_while_somebody_has_it_open() {
     fs::write(&half, "{\n  \"pid\": 42").expect("lock");
     fs::write(&old, "{\n  \"pid\": 42").expect("lock");
     set_age(&old, 31 * Duration::from_secs(1));
-    let scan = env.scan().exits(0);
+    let scan = env.scan().exits(1);
     scan.says(&creating, "initialising");
     assert_eq!(scan.lock(&creating)["action"], "wait");
     for lock in [&fresh, &half, &old] {
@@ -181,7 +181,7 @@ fn a_tombstone_is_freed_and_a_guard_is_watched() {
     fs::write(&guarded, payload(dead_pid(), Some(1))).expect("lock");
     let guard = guarded.with_extension("lock.reclaim");
     fs::create_dir(&guard).expect("guard");
-    let scan = env.scan().exits(0);
+    let scan = env.scan().exits(1);
     scan.says(&tomb, "freed").says(&guard, "initialising");
     assert_eq!(scan.lock(&guarded)["evidence"]["guard"], "present");
     set_age(&guard, MINUTE);

@@ -74,7 +74,7 @@ pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
         (None, None, None) => {
             // Without a log, what a process left behind says that it did not stop as it was told. Else nothing
             // tells whether a gateway is meant to run here.
-            let left = view.facts.locks.iter().filter(|lock| is_left_by_the_dead(lock)).count();
+            let left = view.facts.locks.iter().filter(|lock| is_left_by_the_dead(lock, view)).count();
             if left == 0 {
                 return None;
             }
@@ -98,8 +98,11 @@ pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
     Some(finding.act(remedy::start(view)).act(remedy::gateway_status(view)))
 }
 
-fn is_left_by_the_dead(lock: &LockFact) -> bool {
-    lock.verdict == Verdict::Stale
+/// A session's lock file says so only where sessions have one: from 2026.8.1 on it is a fossil.
+fn is_left_by_the_dead(lock: &LockFact, view: &View<'_>) -> bool {
+    let is_fossil = view.sqlite_era() && lock.kind != LockKind::Gateway;
+    !is_fossil
+        && lock.verdict == Verdict::Stale
         && lock.owner_alive == Some(false)
         && matches!(lock.kind, LockKind::Session | LockKind::Store | LockKind::Gateway)
 }
