@@ -101,8 +101,8 @@ with_docker() {
     eventually 20 held
     follow README look
     follow install-container look
-    said '/home/node/.openclaw .*gateway running'
-    said '2 other locks: 2 held\|2 locks.*held'
+    said '/home/node/.openclaw .*gateway up'
+    said '2 locks: 2 in use'
     passed "docker run: a look at a gateway in a container, with nothing said of it but its name"
     kill_one docker
     follow install-container once
