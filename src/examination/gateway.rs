@@ -46,7 +46,12 @@ pub fn fact(
         fact.load = load(pid);
         // Another network has ports of its own.
         let port = gateway.port.or(configured_port).filter(|_| shares_our_network(pid));
-        match port.map(ask) {
+        // One pause of the event loop is no silence.
+        let twice = |port| match ask(port) {
+            Asked::Silent => ask(port),
+            answered => answered,
+        };
+        match port.map(twice) {
             Some(Asked::Answered(readiness)) => (fact.answers, fact.readiness) = (Some(true), readiness),
             Some(Asked::Silent) => fact.answers = Some(false),
             Some(Asked::NobodyThere) | None => {}

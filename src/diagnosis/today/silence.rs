@@ -66,8 +66,11 @@ fn silent(who: &str, gateway: &GatewayFact, now: DateTime<Utc>) -> Option<Findin
     if starting || gateway.state == GatewayState::Starting {
         return None;
     }
-    let busy = gateway.load.is_some_and(|load| load.cores >= 0.7);
-    let doing = if busy { "is busy with one thing" } else { "waits for something" };
+    let doing = match gateway.load {
+        Some(load) if load.cores >= 0.7 => "is busy with one thing",
+        Some(load) if load.state == 'R' => "wants a processor that other programs have",
+        _ => "waits for something",
+    };
     let text = format!("{who} accepts connections and answers nobody: its event loop {doing}.");
     let mut finding = Finding::new(Code::EventLoopBlocked, Effect::NobodyIsAnswered, text).likely();
     if let Some(load) = gateway.load {
@@ -76,7 +79,7 @@ fn silent(who: &str, gateway: &GatewayFact, now: DateTime<Utc>) -> Option<Findin
     }
     Some(
         finding
-            .saw("connected to its port, asked for /readyz, and nothing came within 2 s")
+            .saw("connected to its port, asked for /readyz, and nothing came within 2 s, twice")
             .command("openclaw gateway restart", "ends what it is at; messages that wait are taken up again")
             .hint(
                 "Before that, if you can wait: a big session, a plugin or a slow disk may be what keeps it; the \
