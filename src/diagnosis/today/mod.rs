@@ -34,7 +34,8 @@ fn of_install(facts: &Facts, gateway: &GatewayFact, workings: &Workings, now: Da
         keeper.is_some() || facts.leases.iter().any(|lease| lease.effect == LeaseEffect::NoGateway);
     findings.extend(keeper);
     if !kept_out {
-        findings.extend(starts::judge(gateway, workings, now));
+        let cut_off = facts.leases.iter().any(|lease| lease.session_key.is_some());
+        findings.extend(starts::judge(gateway, workings, cut_off, now));
     }
     findings.extend(channels::judge(gateway, workings, now));
     findings.extend(messages::judge(gateway, workings, now));

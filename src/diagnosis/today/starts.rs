@@ -14,14 +14,20 @@ use crate::verdict::severity::Effect;
 /// A service manager tries again long before this.
 const RESTART: TimeDelta = TimeDelta::seconds(90);
 
-pub(super) fn judge(gateway: &GatewayFact, workings: &Workings, now: DateTime<Utc>) -> Option<Finding> {
+/// `cut_off`: a run of its is still on record as under way.
+pub(super) fn judge(
+    gateway: &GatewayFact,
+    workings: &Workings,
+    cut_off: bool,
+    now: DateTime<Utc>,
+) -> Option<Finding> {
     if gateway.state == GatewayState::Starting {
         return slow_start(gateway, now);
     }
     if gateway.state != GatewayState::Down {
         return None;
     }
-    let last = workings.boots.last()?;
+    let Some(last) = workings.boots.last() else { return cut_off.then(|| gone(now)) };
     let mut finding = match &last.ended {
         None => died(&workings.boots, last, now),
         Some(ended) if ended.outcome == Outcome::StartupFailed => refused(&workings.boots, last, ended, now),
@@ -44,6 +50,14 @@ pub(super) fn judge(gateway: &GatewayFact, workings: &Workings, now: DateTime<Ut
     }
     finding.last_seen = Some(now);
     Some(finding.proven().saw("no process has gateway.state.lock open, and a running gateway always has"))
+}
+
+/// None of its starts is on record any more.
+fn gone(now: DateTime<Utc>) -> Finding {
+    let text = "The gateway is down, and did not stop cleanly: a run of its was cut off.";
+    let mut finding = Finding::new(Code::GatewayDown, Effect::NobodyIsAnswered, text).likely();
+    finding.last_seen = Some(now);
+    finding.command("openclaw gateway start", "takes interrupted runs up again")
 }
 
 fn told(finding: Finding, boot: &Boot, now: DateTime<Utc>) -> Finding {
