@@ -98,7 +98,7 @@ pub fn main(arguments: &[OsString]) -> Exit {
 
 /// With the command that is meant where none was typed.
 fn with_default_command(arguments: &[OsString]) -> Vec<OsString> {
-    let command = settings::command::<Cli>().subcommand_required(false);
+    let command = settings::command::<Cli>().subcommand_required(false).arg_required_else_help(false);
     let typed = command.try_get_matches_from(arguments);
     let none = typed.is_ok_and(|matches| matches.subcommand().is_none());
     arguments.iter().cloned().chain(none.then(|| "status".into())).collect()
@@ -132,5 +132,22 @@ fn reread() -> anyhow::Result<crate::watch::options::Options> {
     match &cli.command {
         Command::Watch(args) => watch::options(&cli.common, args),
         _ => Err(CliError::usage("the command line is not that of watch").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_typed_means_status() {
+        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        assert_eq!(with_default_command(&words(&["lockdoctor"])), words(&["lockdoctor", "status"]));
+        assert_eq!(
+            with_default_command(&words(&["lockdoctor", "--json"])),
+            words(&["lockdoctor", "--json", "status"])
+        );
+        assert_eq!(with_default_command(&words(&["lockdoctor", "scan"])), words(&["lockdoctor", "scan"]));
+        assert_eq!(with_default_command(&words(&["lockdoctor", "--help"])), words(&["lockdoctor", "--help"]));
     }
 }

@@ -86,7 +86,7 @@ for version in $(node --version | sed 's/^v\([0-9]*\).*/\1/') 22 24; do
         eventually 10 gone || fail "an earlier process of the user's is still there"
         become_user lockdoctor watch --log-format json >"$work/watch.log" 2>&1 &
         launcher=$!
-        eventually 20 grep -q . "$work/watch.log" || fail "watch does not start"
+        eventually 20 grep -q '"watching"' "$work/watch.log" || fail "watch does not start"
         [ "$version" = 20 ] || [ "$(ps -o comm= -p $launcher)" = lockdoctor ] || fail "Node stays beside the program"
         kill -$signal $launcher
         if [ $signal = HUP ]; then
