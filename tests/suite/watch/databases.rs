@@ -103,7 +103,8 @@ fn a_lease_that_blocks_and_whose_owner_is_dead_is_a_finding() {
     let is_finding = || {
         let status = watch.status();
         let about_it = |each: &Value| {
-            each["code"] == "lease-stuck" && each["evidence"].to_string().contains("core:plugin-lifecycle")
+            each["code"] == "lease-stuck"
+                && each["explanation"].to_string().contains("No plugin can be installed")
         };
         status["findings"].as_array().expect("findings").iter().any(about_it)
     };
