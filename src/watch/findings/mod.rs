@@ -110,6 +110,7 @@ fn lossy_path<S: serde::Serializer>(path: &Path, out: S) -> Result<S::Ok, S::Err
     out.serialize_str(&path.to_string_lossy())
 }
 
+#[expect(clippy::ref_option, reason = "serde hands a field over so")]
 fn lossy<S: serde::Serializer>(path: &Option<PathBuf>, out: S) -> Result<S::Ok, S::Error> {
     path.as_ref().map(|path| path.to_string_lossy()).serialize(out)
 }

@@ -90,10 +90,10 @@ fn follow(evidence: &Evidence, acting: Option<Settle>) -> (Vec<(Verdict, Duratio
     for _ in 0..20 {
         let weighed = weigh(evidence, suspicion, now, acting);
         if shown.last().is_none_or(|(verdict, _)| *verdict != weighed.shown.verdict) {
-            shown.push((weighed.shown.verdict, now - START));
+            shown.push((weighed.shown.verdict, now.saturating_sub(START)));
         }
         if weighed.licence.is_some() && licensed.is_none() {
-            licensed = Some(now - START);
+            licensed = Some(now.saturating_sub(START));
         }
         suspicion = weighed.suspicion;
         match weighed.look_again {
@@ -140,7 +140,7 @@ fn a_held_lock_is_looked_at_again_when_it_passes_its_limit() {
     let weighed = weigh(&held(), None, START, Some(POLICY));
     let at = weighed.look_again.expect("its limit is known");
     assert_eq!(at, START + Duration::from_secs(720) + Duration::from_millis(1));
-    let later = Evidence { age: Some(Duration::from_secs(60) + (at - START)), ..held() };
+    let later = Evidence { age: Some(Duration::from_secs(60) + at.saturating_sub(START)), ..held() };
     let weighed = weigh(&later, None, at, Some(POLICY));
     assert_eq!(weighed.shown.verdict, Verdict::Overdue);
     assert!(weighed.look_again.is_none() && weighed.licence.is_none(), "age is no proof");

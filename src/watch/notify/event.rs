@@ -22,7 +22,7 @@ pub(crate) enum What {
 }
 
 #[derive(Debug, Serialize)]
-struct Event<'a> {
+struct Message<'a> {
     schema: &'static str,
     event: What,
     at: String,
@@ -44,7 +44,7 @@ pub(super) fn body(
     now: Now,
 ) -> Option<Vec<u8>> {
     let host = host();
-    let event = Event {
+    let event = Message {
         schema: SCHEMA,
         event: what,
         at: rfc3339(now.wall),

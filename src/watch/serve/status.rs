@@ -377,7 +377,7 @@ impl Locks<'_> {
             reasons: lock.judgement.reasons.iter().copied().map(Reason::as_str).collect(),
             action: lock.judgement.action.as_str(),
             rule: lock.judgement.sentence(),
-            note: lock.note().map(|note| note.into_owned()).or_else(|| unclear(lock)),
+            note: lock.note().map(std::borrow::Cow::into_owned).or_else(|| unclear(lock)),
             writer: json::writer_word(evidence.writer),
             fingerprint: &lock.fingerprint,
             setback: known.setback().map(|setback| setback.why.as_str()),
