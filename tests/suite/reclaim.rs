@@ -122,7 +122,7 @@ fn an_id_names_exactly_the_lock_that_was_looked_at() {
     reclaim(&env, &["--id", &id, "--yes", "--settle", "0s"]).exits(2);
     assert!(tombstone(&one).is_none());
 
-    let id = env.scan().exits(0).lock(&one)["fingerprint"].as_str().expect("fingerprint").to_owned();
+    let id = env.scan().exits(1).lock(&one)["fingerprint"].as_str().expect("fingerprint").to_owned();
     let run = reclaim(&env, &["--id", &id, "--yes", "--settle", "0s", "--json"]);
     assert_eq!(run.result(&one), "reclaimed");
     assert_eq!(run.paths().len(), 1, "{run:#?}");
