@@ -50,9 +50,9 @@ impl SurveyedLease {
     }
 
     pub fn keeps_gateways_out(&self) -> bool {
-        use LeaseScope::{AgentDatabaseMaintenance, GatewayOwner, PluginLifecycle, StartupMigrations};
+        use LeaseScope::{AgentDatabaseMaintenance, GatewayOwner, StartupMigrations};
         let ClaimKind::Lease(scope) = &self.kind else { return false };
-        matches!(scope, GatewayOwner | StartupMigrations | AgentDatabaseMaintenance | PluginLifecycle)
+        matches!(scope, GatewayOwner | StartupMigrations | AgentDatabaseMaintenance)
     }
 }
 

@@ -13,6 +13,7 @@ mod steps;
 use super::finding::{Code, Finding};
 use super::input::{Facts, GatewayFact, LeaseEffect};
 use crate::leases::Workings;
+use crate::verdict::severity::Severity;
 use chrono::{DateTime, Utc};
 
 /// The findings of every install that was looked at.
@@ -48,7 +49,17 @@ fn of_install(facts: &Facts, gateway: &GatewayFact, workings: &Workings, now: Da
 /// the log's lines become evidence; where both speak of a chat's lost messages, the log has the story.
 pub(super) fn join(findings: &mut Vec<Finding>, mut today: Vec<Finding>) {
     let of_gateway = |finding: &Finding| matches!(finding.code, Code::GatewayDown | Code::StartRefused);
-    if let Some(own) = today.iter_mut().find(|finding| of_gateway(finding)) {
+    // A lease that keeps every gateway out is the cause: a start before it ends is refused.
+    let keeps_out = |finding: &Finding| {
+        finding.code == Code::LeaseStuck
+            && finding.severity == Severity::Critical
+            && finding.session_key.is_none()
+    };
+    let lease = findings.extract_if(.., |logged| keeps_out(logged)).next();
+    if let Some(own) = lease {
+        today.insert(0, own);
+    }
+    if let Some(own) = today.iter_mut().find(|finding| keeps_out(finding) || of_gateway(finding)) {
         for logged in findings.extract_if(.., |logged| logged.code == Code::GatewayDown) {
             own.evidence.extend(logged.evidence);
             own.story.splice(0..0, logged.story);

@@ -1,6 +1,6 @@
 //! Each state by its facts alone: which finding comes first, how serious it is, and what is typed.
 
-use super::super::finding::Finding;
+use super::super::finding::{Code, Finding};
 use super::super::input::{Facts, GatewayFact, GatewayState, LoadSample, Readiness, Suspended};
 use super::{all, join};
 use crate::leases::boots::{Boot, Ended, Outcome};
@@ -9,7 +9,7 @@ use crate::leases::queues::{Inbound, InboundState, Queues, Reason, Task, TaskSta
 
 use crate::leases::{LeaseOwner, Section, Workings};
 use crate::peek::Sizes;
-use crate::verdict::severity::Severity;
+use crate::verdict::severity::{Effect, Severity};
 use chrono::{DateTime, TimeDelta, Utc};
 
 fn now() -> DateTime<Utc> {
@@ -272,4 +272,12 @@ fn what_the_log_says_of_the_same_thing_is_evidence_and_no_second_finding() {
     join(&mut logged, found(gateway(GatewayState::Down, doctor('T', 30))));
     assert_eq!(logged.iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>(), ["start-refused"]);
     assert!(logged[0].evidence.len() > 1, "{:?}", logged[0].evidence);
+}
+
+#[test]
+fn a_lease_that_keeps_gateways_out_comes_before_their_being_down() {
+    let lease = Finding::new(Code::LeaseStuck, Effect::MessagesFail, "No gateway can start before 10:00.");
+    let mut logged = vec![Finding::new(Code::GatewayDown, Effect::NobodyIsAnswered, "It is down."), lease];
+    join(&mut logged, Vec::new());
+    assert_eq!(logged.iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>(), ["lease-stuck"]);
 }
