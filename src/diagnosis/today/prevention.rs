@@ -14,7 +14,9 @@ pub(super) fn judge(gateway: &GatewayFact, workings: &Workings) -> Option<Findin
         "Should this gateway end uncleanly and its container be made anew, the next one is refused for five minutes: \
          its lease names the host {host}, which is the container's id and changes with it."
     );
-    let finding = Finding::new(Code::LeaseStuck, Effect::Untidy, text).likely();
+    let mut finding = Finding::new(Code::LeaseStuck, Effect::Untidy, text).likely();
+    // The same at every look: `watch` tells a finding of this code by when it began.
+    finding.first_seen = workings.boots.last().map(|boot| boot.started_at);
     Some(
         finding
             .hint("Give the container a fixed host name: `hostname:` in compose, docker run --hostname; in Kubernetes a StatefulSet.")
