@@ -16,8 +16,8 @@ use crate::leases::{self, agent_db, state_db};
 use crate::peek::Sizes;
 use crate::peek::held::{self, Hold};
 
-/// A log that is smaller is started over soon enough, whoever reads.
-const LARGE_LOG: u64 = 16 << 20;
+/// OpenClaw writes a log back at 4 MB; one that is larger is kept by a reader, or is about to be.
+const LARGE_LOG: u64 = 5_000_000;
 /// No healthy read of OpenClaw's takes so long.
 const LONG_READ: Duration = Duration::from_millis(200);
 
