@@ -1,6 +1,8 @@
 //! How serious a fact is: one function of what it does to the people who write to the bot. Every outlet asks here,
 //! so one fact has one severity at one moment, wherever it is shown.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::Verdict;
@@ -75,6 +77,9 @@ impl Effect {
     }
 }
 
+/// 2026.1.24 to 5.1 wait 10 s for a session's lock, later ones 60 s.
+const SHORTEST_WAIT: Duration = Duration::from_secs(10);
+
 /// What a lock does to its session. `failed`: messages that failed on it since it stands.
 pub fn of_lock(verdict: Verdict, next_message: &SelfHeal, failed: u64) -> Effect {
     let effect = match verdict {
@@ -82,6 +87,8 @@ pub fn of_lock(verdict: Verdict, next_message: &SelfHeal, failed: u64) -> Effect
         Verdict::Overdue => Effect::WaitsPastLimit,
         Verdict::Stale | Verdict::Leaked | Verdict::Refused => match next_message {
             SelfHeal::Frees(_) | SelfHeal::Ignored(_) => Effect::HealsItself,
+            // Every version waits longer than this for a lock before it fails a message.
+            SelfHeal::FreesAfter(wait, _) if *wait < SHORTEST_WAIT => Effect::HealsItself,
             SelfHeal::FreesAfter(..) | SelfHeal::Blocks(_) | SelfHeal::Depends(_) => Effect::NextMessageFails,
         },
         Verdict::Held
