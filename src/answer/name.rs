@@ -64,7 +64,7 @@ fn details_of(parts: &[&str]) -> Vec<String> {
                 words.extend(rest.next().map(|id| shortened(id)));
             }
             "group" | "channel" | "room" | "guild" | "account" | "heartbeat" | "main" => {
-                words.push((*part).to_owned())
+                words.push((*part).to_owned());
             }
             id => words.push(shortened(id)),
         }

@@ -68,7 +68,7 @@ impl Redactor {
     }
 
     /// The id of a session or a run: a UUID stands.
-    pub fn session<'a>(self, id: &'a str) -> Cow<'a, str> {
+    pub fn session(self, id: &str) -> Cow<'_, str> {
         match self {
             Self::Off | Self::OwnPaths | Self::OwnChats => Cow::Borrowed(id),
             Self::On => Cow::Owned(allowed::session(id)),

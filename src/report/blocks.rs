@@ -51,13 +51,13 @@ pub enum Grouping {
 }
 
 /// What is at `warning` or above, the worst first.
-pub fn serious<'a>(view: View<'a>, grouping: Grouping) -> Vec<Block<'a>> {
+pub fn serious(view: View<'_>, grouping: Grouping) -> Vec<Block<'_>> {
     let above = |severity: Severity| severity > Severity::Info;
     blocks(view, grouping, above)
 }
 
 /// What is for information.
-pub fn notes<'a>(view: View<'a>) -> Vec<Block<'a>> {
+pub fn notes(view: View<'_>) -> Vec<Block<'_>> {
     blocks(view, Grouping::ByCause, |severity| severity == Severity::Info)
 }
 

@@ -231,7 +231,7 @@ fn conclusion(run: &Run, page: Page<'_>) -> Vec<(String, Option<String>)> {
     }
     match page.open {
         Some(open) => {
-            said.push((format!("Still open: {open}"), Some(format!("lockdoctor status{}", page.scope))))
+            said.push((format!("Still open: {open}"), Some(format!("lockdoctor status{}", page.scope))));
         }
         None if said.is_empty() => {
             said.push(("Nothing to free: no lock is without an owner.".to_owned(), None));

@@ -232,7 +232,7 @@ fn naming(out: &mut String, lock: &SurveyedLock, root: &SurveyedRoot, page: Page
     let reasons: Vec<&str> = lock.judgement.reasons.iter().copied().map(Reason::as_str).collect();
     let codes = (page.verbose && !reasons.is_empty()).then(|| format!("reasons: {}", reasons.join(", ")));
     let rule = page.verbose.then(|| format!("rule: {}", lock.judgement.rule.as_str()));
-    let note = lock.note().map(|note| note.into_owned());
+    let note = lock.note().map(std::borrow::Cow::into_owned);
     for sentence in limit.into_iter().chain(note).chain(codes).chain(rule) {
         prose(out, &sentence, page.width, 3, DIM);
     }

@@ -97,9 +97,10 @@ impl SurveyedLock {
     pub fn note(&self) -> Option<Cow<'static, str>> {
         let note = self.judgement.note?;
         let uid = self.facts.map(|facts| facts.uid);
-        let whose = match (self.evidence.shape, uid) {
-            (Shape::Refused(Refusal::UnexpectedUid | Refusal::Unreadable), Some(uid)) => uid,
-            _ => return Some(note.into()),
+        let (Shape::Refused(Refusal::UnexpectedUid | Refusal::Unreadable), Some(whose)) =
+            (self.evidence.shape, uid)
+        else {
+            return Some(note.into());
         };
         let remedy = if whose == 0 { "run lockdoctor as root" } else { "run lockdoctor as that user" };
         Some(format!("it belongs to {}; {note}; {remedy}", identity::user(whose)).into())

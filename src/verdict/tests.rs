@@ -86,7 +86,8 @@ fn finished() -> Release {
 const UNASKED: Writer = Writer::Unknown(LeaseUnknown::NotOwner);
 
 /// What may be a copy, of which the owner that cannot be looked at may have the original open.
-const UNSEEN_COPIES: [(&str, fn(&mut Evidence)); 3] = [
+type Change = fn(&mut Evidence);
+const UNSEEN_COPIES: [(&str, Change); 3] = [
     ("a file made after its lock", |e| e.birth = Birth::Later),
     ("a file that does not tell when it was made", |e| e.birth = Birth::Unknown),
     ("a file that an overlay shows", |e| e.filesystem = FsClass::Overlay),

@@ -39,7 +39,8 @@ pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
     let traffic = &view.model.counters.gateway_down;
     let last = view.model.lives.all().last();
     let crashed = traffic.crashed.filter(|at| last.is_none_or(|life| life.start <= *at));
-    if !view.gateway_is_down() && !(crashed.is_some() && view.facts.gateways.is_empty()) {
+    let ended = crashed.is_some() && view.facts.gateways.is_empty();
+    if !view.gateway_is_down() && !ended {
         return None;
     }
     let since = |life: &Life| life.end.filter(|_| life.ended == End::Stopped);

@@ -48,16 +48,15 @@ impl LongTask {
 impl Requests {
     pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry) {
         match &entry.event {
-            Event::GatewayTimeout { tool, method, .. } => {
+            Event::GatewayTimeout { tool, method, .. }
                 // The same error with and without colour, and its five lines.
-                if self.incidents.note(at, "") {
+                if self.incidents.note(at, "") => {
                     self.lines.add(source, entry);
                     self.times.add(at);
                     let cron = tool.as_deref() == Some("cron")
                         || method.as_deref().is_some_and(|method| method.starts_with("cron."));
                     self.cron += u64::from(cron);
                 }
-            }
             Event::Rpc { method, duration_ms: Some(ms), .. }
                 if method.starts_with("cron.") && *ms >= 5_000 =>
             {

@@ -325,8 +325,7 @@ fn unsaid(view: &View<'_>, chat: &Chat, lasting: &str) -> (Code, String) {
     let held = chat.id.as_deref().and_then(|id| view.lock_of(id));
     let running = held.is_some_and(|lock| matches!(lock.verdict, Verdict::Held | Verdict::Overdue))
         || super::at_work::is_running(view, chat);
-    if complaints.run_known || running || complaints.last.as_ref().is_some_and(|last| is_the_runs_half(last))
-    {
+    if complaints.run_known || running || complaints.last.as_ref().is_some_and(is_the_runs_half) {
         let text = format!(
             "A run has been at work for {lasting}: a slow model or tool. In this version `stuck session` means no more than two minutes without an event of its queue"
         );

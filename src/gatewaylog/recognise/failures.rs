@@ -26,9 +26,7 @@ pub(super) fn known(line: &Line<'_>) -> Option<Event> {
         Undelivered { item: first_word(rest), ..lost(line, Loss::Ingress) }
     } else if text.contains("debounce") && says_failure(text) {
         lost(line, Loss::Ingress)
-    } else if is_bare_session_error(text) {
-        lost(line, Loss::Message)
-    } else if text.contains("inbound worker timed out after ") {
+    } else if is_bare_session_error(text) || text.contains("inbound worker timed out after ") {
         lost(line, Loss::Message)
     } else if (text.contains("announce") || text.starts_with("Subagent ")) && says_failure(text) {
         announce(line)
