@@ -84,7 +84,6 @@ fn everywhere(env: &TestEnv, expected: &str) -> Vec<(&'static str, String)> {
         0 => "info",
         _ => "unknown",
     };
-    let diagnosed = told(&document(&run(&["diagnose", "--json"])));
     let watch = Watch::start_with_all_logs(env, &[]);
     let mut watched = String::new();
     for _ in 0..100 {
@@ -101,7 +100,7 @@ fn everywhere(env: &TestEnv, expected: &str) -> Vec<(&'static str, String)> {
     vec![
         ("status", told(&status)),
         ("the headline", status["severity"].as_str().expect("severity").to_owned()),
-        ("diagnose", diagnosed),
+        ("diagnose", told(&document(&run(&["diagnose", "--json"])))),
         ("report", of_class.to_owned()),
         ("check", of_check.to_owned()),
         ("watch", watched),
