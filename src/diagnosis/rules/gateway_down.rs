@@ -72,8 +72,6 @@ pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
                 clock(life.start)
             ),
         ),
-        // Without a log, what a process left behind says that it did not stop as it was told. Else nothing tells
-        // whether a gateway is meant to run here.
         (None, None, None) => {
             // Without a log, what a process left behind says that it did not stop as it was told. Else nothing
             // tells whether a gateway is meant to run here.
