@@ -163,7 +163,7 @@ fn an_unfinished_lock_is_initialising_while_somebody_has_it_open() {
     fs::write(&half, "{\n  \"pid\": 42").expect("lock");
     fs::write(&old, "{\n  \"pid\": 42").expect("lock");
     set_age(&old, 31 * Duration::from_secs(1));
-    let scan = env.scan().exits(1);
+    let scan = env.scan().exits(0);
     scan.says(&creating, "initialising");
     assert_eq!(scan.lock(&creating)["action"], "wait");
     for lock in [&fresh, &half, &old] {
