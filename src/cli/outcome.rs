@@ -27,3 +27,17 @@ pub fn say_unseen(common: &Common, answer: &Answer) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// Locks that cannot be judged make an act incomplete; people read of them in its last line.
+pub fn say_unjudged(common: &Common, answer: &Answer) -> anyhow::Result<()> {
+    if common.format() == Format::Table {
+        return Ok(());
+    }
+    let mut err = output::stderr();
+    for spot in &answer.blind_spots {
+        if let Some(command) = &spot.command {
+            writeln!(err, "lockdoctor: {} See: {command}", printable(&spot.text))?;
+        }
+    }
+    Ok(())
+}

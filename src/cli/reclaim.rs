@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::{Common, Format, output, scan};
+use super::{Common, Format, outcome, output, scan};
 use crate::evidence::RunTimedOut;
 use crate::evidence::view::SystemView;
 use crate::examination::facts::{Sample, facts};
@@ -116,6 +116,7 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
     }
     scan::print_problems(&run.survey)?;
     let left = consult::locks(&mut run.survey, common.redaction(), &common.scope_as_typed(&args.paths));
+    outcome::say_unjudged(common, &left.answer)?;
     let open = still_open(&left);
     print(common, args, &run, open.as_deref())?;
     if let Some(id) = args.id.as_deref().filter(|_| run.attempts.is_empty()) {
