@@ -1,5 +1,7 @@
 //! The chats: everything that was found about one conversation, as one entry.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -7,6 +9,7 @@ use super::name::shortened;
 use super::{Name, Seen};
 use crate::diagnosis::input::{LockKind, Verdict};
 use crate::diagnosis::{Code, Finding};
+use crate::redact::Redactor;
 use crate::verdict::severity::Severity;
 
 /// How a chat fares.
@@ -53,24 +56,74 @@ struct Identity {
 
 /// The chats in the order of their worst finding, and the findings that are about none.
 pub(super) fn grouped(seen: &Seen<'_>) -> (Vec<Chat>, Vec<usize>) {
-    let mut chats: Vec<Chat> = Vec::new();
+    let mut chats = Chats::default();
     let mut others = Vec::new();
+    let sessions = seen.facts.sessions.iter();
+    let keys: HashMap<&str, &str> =
+        sessions.filter_map(|session| Some((session.id.as_deref()?, session.key.as_str()))).collect();
     for (at, finding) in seen.findings.iter().enumerate() {
-        let Some(identity) = identity(finding, seen) else {
+        let Some(identity) = identity(finding, &keys, seen.redactor) else {
             others.push(at);
             continue;
         };
-        match chats.iter_mut().find(|chat| is_same(chat, &identity)) {
-            Some(chat) => chat.add(at, finding),
+        match chats.find(&identity) {
+            Some(known) => chats.add(known, at, finding),
             None => chats.push(Chat::of(identity, at, finding)),
         }
     }
-    chats.extend(unjudged(seen, &chats));
+    for chat in unjudged(seen, &chats) {
+        chats.push(chat);
+    }
+    let mut chats = chats.all;
     chats.sort_by_key(|chat| std::cmp::Reverse((chat.severity, chat.state)));
     (chats, others)
 }
 
-fn identity(finding: &Finding, seen: &Seen<'_>) -> Option<Identity> {
+/// Chats in the order in which they were found, and by what tells one from another.
+#[derive(Default)]
+struct Chats {
+    all: Vec<Chat>,
+    by_key: HashMap<String, usize>,
+    /// Several keys may have had one session.
+    by_id: HashMap<String, Vec<usize>>,
+}
+
+impl Chats {
+    fn find(&self, identity: &Identity) -> Option<usize> {
+        let by_key = identity.key.as_ref().and_then(|key| self.by_key.get(key)).copied();
+        let of_id = identity.id.as_ref().and_then(|id| self.by_id.get(id));
+        let mut of_id = of_id.into_iter().flatten().copied();
+        let by_id = of_id.find(|at| identity.key.is_none() || self.all[*at].session_key.is_none());
+        by_key.into_iter().chain(by_id).min()
+    }
+
+    fn push(&mut self, chat: Chat) {
+        self.all.push(chat);
+        self.index(self.all.len() - 1);
+    }
+
+    fn add(&mut self, known: usize, at: usize, finding: &Finding) {
+        let chat = &mut self.all[known];
+        let identity = (chat.session_key.is_some(), chat.session_id.is_some());
+        chat.add(at, finding);
+        if identity != (chat.session_key.is_some(), chat.session_id.is_some()) {
+            self.index(known);
+        }
+    }
+
+    fn index(&mut self, at: usize) {
+        let chat = &self.all[at];
+        if let Some(key) = &chat.session_key {
+            self.by_key.entry(key.clone()).or_insert(at);
+        }
+        if let Some(id) = &chat.session_id {
+            self.by_id.entry(id.clone()).or_default().push(at);
+        }
+    }
+}
+
+/// `keys`: of the sessions in the store, by their id.
+fn identity(finding: &Finding, keys: &HashMap<&str, &str>, redactor: Redactor) -> Option<Identity> {
     // The gateway's own trouble may name the session that it was seen in.
     if matches!(finding.code, Code::GatewayDown | Code::StartRefused | Code::GatewayLock) {
         return None;
@@ -80,20 +133,12 @@ fn identity(finding: &Finding, seen: &Seen<'_>) -> Option<Identity> {
         lane.strip_prefix("session:").or_else(|| lane.strip_prefix("nested:"))
     };
     let of_store = || {
-        let id = finding.session_id.as_deref()?;
-        let session = seen.facts.sessions.iter().find(|session| session.id.as_deref() == Some(id))?;
-        Some(seen.redactor.key(&session.key).into_owned())
+        let key = keys.get(finding.session_id.as_deref()?)?;
+        Some(redactor.key(key).into_owned())
     };
     let key = finding.session_key.clone().or_else(|| of_lane().map(str::to_owned)).or_else(of_store);
     let id = finding.session_id.clone();
     (key.is_some() || id.is_some()).then_some(Identity { key, id })
-}
-
-fn is_same(chat: &Chat, other: &Identity) -> bool {
-    match (&chat.session_key, &other.key) {
-        (Some(one), Some(other)) => one == other,
-        _ => chat.session_id.is_some() && chat.session_id == other.id,
-    }
 }
 
 impl Chat {
@@ -153,14 +198,14 @@ fn state(finding: &Finding) -> ChatState {
 }
 
 /// Chats of whose lock nothing here can tell whether it is in use.
-fn unjudged(seen: &Seen<'_>, known: &[Chat]) -> Vec<Chat> {
+fn unjudged(seen: &Seen<'_>, known: &Chats) -> Vec<Chat> {
     let cannot_tell = seen.facts.locks.iter().filter(|lock| {
         lock.kind == LockKind::Session && matches!(lock.verdict, Verdict::Foreign | Verdict::Indeterminate)
     });
     let unknown = cannot_tell.filter_map(|lock| {
         let key = lock.session_key.as_deref().map(|key| seen.redactor.key(key).into_owned());
         let identity = Identity { key, id: lock.session_id.clone() };
-        if known.iter().any(|chat| is_same(chat, &identity)) {
+        if known.find(&identity).is_some() {
             return None;
         }
         let name = identity.key.as_deref().map(Name::of_key);

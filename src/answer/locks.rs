@@ -1,6 +1,6 @@
 //! How serious each lock is: by what it does itself, and by what was found about it and its session.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Seen;
 use crate::diagnosis::input::{LockFact, Verdict};
@@ -32,12 +32,11 @@ fn is_sound(verdict: Verdict) -> bool {
 
 /// Locks at `warning` or above that no finding names, by severity.
 pub(super) fn unnamed(seen: &Seen<'_>, severities: &[Option<Severity>]) -> Vec<Severity> {
+    let names = seen.findings.iter().flat_map(|finding| [&finding.lock, &finding.session_id]).flatten();
+    let named: HashSet<&str> = names.map(String::as_str).collect();
     let told = |lock: &LockFact| {
-        let path = seen.redactor.path(&lock.path);
-        seen.findings.iter().any(|finding| {
-            finding.lock.as_deref() == Some(&*path)
-                || finding.session_id.is_some() && finding.session_id == lock.session_id
-        })
+        let id = lock.session_id.as_deref();
+        named.contains(&*seen.redactor.path(&lock.path)) || id.is_some_and(|id| named.contains(id))
     };
     let locks = seen.facts.locks.iter().zip(severities);
     let serious = locks.filter_map(|(lock, severity)| severity.map(|severity| (lock, severity)));

@@ -33,6 +33,8 @@ pub use timeline::{Mark, MarkKind, Span, SpanKind, Timeline};
 
 use crate::redact::Redactor;
 use crate::words::shell_word;
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use input::Facts;
 use serde::Serialize;
@@ -94,8 +96,9 @@ impl Model {
         let mut findings = rules::all(&rules::View { model: self, facts, now });
         today::join(&mut findings, today::all(facts, now));
         finding::sort(&mut findings);
+        let here: HashSet<&str> = facts.locks.iter().map(|lock| lock.path.as_str()).collect();
         for finding in &mut findings {
-            redact(finding, facts, redactor);
+            redact(finding, &here, redactor);
         }
         findings
     }
@@ -147,7 +150,8 @@ impl Model {
 /// Advice of a rule; the lock's name takes the place of `LOCK` where it may be shown.
 const EXPLAIN_LOCK: &str = "lockdoctor explain LOCK";
 
-fn redact(finding: &mut Finding, facts: &Facts, redactor: Redactor) {
+/// `here`: the locks that were looked at.
+fn redact(finding: &mut Finding, here: &HashSet<&str>, redactor: Redactor) {
     if let Some(key) = finding.session_key.take() {
         let shown = redactor.key(&key).into_owned();
         for action in &mut finding.actions {
@@ -162,8 +166,7 @@ fn redact(finding: &mut Finding, facts: &Facts, redactor: Redactor) {
     let lane = finding.lane.take();
     finding.lane = lane.map(|lane| redactor.lane(&lane).into_owned());
     // A path that only a log names may be another machine's: nobody types it here.
-    let is_here = |lock: &String| facts.locks.iter().any(|known| known.path == *lock);
-    if let Some(lock) = finding.lock.take_if(|lock| is_here(lock)) {
+    if let Some(lock) = finding.lock.take_if(|lock| here.contains(lock.as_str())) {
         let shown = redactor.path(&lock);
         if shown == lock {
             let explain = format!("lockdoctor explain {}", shell_word(&lock));

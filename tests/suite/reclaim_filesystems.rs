@@ -223,7 +223,11 @@ fn on_fuse_nothing_is_done_and_the_reason_is_said() {
     let note = seen["evidence"]["note"].as_str().expect("the reason").to_owned();
     let run = lockdoctor(&env, &volume.state, &ACT).exits(2);
     assert_eq!(run.json()["locks"].as_array().map(Vec::len), Some(0));
-    assert!(run.stderr.contains("1 lock cannot be judged from here. See: lockdoctor doctor"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("1 lock cannot be judged from here. See: lockdoctor doctor"),
+        "{}",
+        run.stderr
+    );
     assert_eq!(tree(&volume.state), before);
     eprintln!("| FUSE (bindfs) | not asked: {note} | none: not acted upon |");
 }
