@@ -35,14 +35,8 @@ if [ "$target" != "$host" ]; then
     export "CARGO_TARGET_${variable}_LINKER=$triple-gcc" "CC_$(echo "$target" | tr - _)=$triple-gcc"
 fi
 
-# For size: what finds a panic's frames is of no use without symbols, and SQLite's extensions without queries for them.
+# For size: what finds a panic's frames is of no use without symbols.
 small="-C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs"
-CFLAGS="${CFLAGS:-} -fno-asynchronous-unwind-tables -fno-unwind-tables"
-export CFLAGS
-LIBSQLITE3_FLAGS="-USQLITE_ENABLE_FTS3 -USQLITE_ENABLE_FTS3_PARENTHESIS -USQLITE_ENABLE_FTS5 -USQLITE_ENABLE_RTREE \
-    -USQLITE_ENABLE_STAT4 -USQLITE_ENABLE_DBSTAT_VTAB -USQLITE_ENABLE_LOAD_EXTENSION -DSQLITE_OMIT_LOAD_EXTENSION \
-    -DSQLITE_OMIT_SHARED_CACHE -DSQLITE_OMIT_DEPRECATED -DSQLITE_OMIT_WAL -DSQLITE_OMIT_INTEGRITY_CHECK"
-export LIBSQLITE3_FLAGS
 
 # --target even for the host's own: without it crt-static would apply to build scripts and macros too.
 RUSTFLAGS="-C target-feature=+crt-static $small $fold $remap" \

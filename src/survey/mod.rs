@@ -5,6 +5,7 @@ pub mod claims;
 mod found;
 pub mod gather;
 pub mod holders;
+mod listing;
 pub mod scope;
 pub mod standing;
 pub mod walk;

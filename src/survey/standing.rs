@@ -9,8 +9,9 @@ use std::rc::Rc;
 use rustix::io::Errno;
 
 use super::gather::{Context, gather, see_owner};
+use super::listing::listing;
 use super::scope::Target;
-use super::walk::{PLACES, listing};
+use super::walk::PLACES;
 use super::{Problem, SurveyedLock};
 use crate::evidence::PinnedLock;
 use crate::evidence::directory::{Directory, Reach, Unreached};

@@ -1,9 +1,7 @@
 //! Which directories of an install hold locks, and what lies in them. Transcripts are named by the kernel and
 //! passed over: never opened, never stat'ed.
 
-use std::cell::Cell;
-use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -12,6 +10,7 @@ use rustix::io::Errno;
 
 use super::claims;
 use super::gather::{Context, gather};
+use super::listing::{Listed, Listing, SessionsListed, listing, with_a_second_thread};
 use super::scope::{Part, Target};
 use super::{Guarded, Problem, ProblemSeverity, Survey, SurveyedRoot, TranscriptListed};
 use crate::evidence::directory::{Directory, Reach, Unreached};
@@ -61,7 +60,10 @@ pub(super) fn walk(target: &Target, view: &mut SystemView, survey: &mut Survey) 
             Ok(directory) => {
                 let mut walker = Walker::new(root, only, None, path, view, survey);
                 match place {
-                    Place::Sessions => walker.sessions_directory(Rc::new(directory), None, STORE),
+                    Place::Sessions => {
+                        let listed = SessionsListed::read(&directory, STORE);
+                        walker.sessions_directory(&Rc::new(directory), None, STORE, &listed);
+                    }
                     place => walker.list(Rc::new(directory), *place, None),
                 }
                 walker.finish();
@@ -100,14 +102,6 @@ struct Walker<'a> {
     view: &'a mut SystemView,
     survey: &'a mut Survey,
     path: PathBuf,
-}
-
-/// A lock that a listing showed.
-pub(super) struct Listed {
-    pub(super) name: OsString,
-    pub(super) kind: LockKind,
-    transcript: TranscriptListed,
-    guarded: Guarded,
 }
 
 impl<'a> Walker<'a> {
@@ -152,12 +146,8 @@ impl<'a> Walker<'a> {
         for (relative, place, depth) in PLACES {
             self.below(&root, Path::new(relative), *place, *depth, None);
         }
-        for Sessions { path, store, agent, opened } in sessions {
-            match opened {
-                Ok(directory) => self.sessions_directory(directory, agent.as_deref(), &store),
-                Err(error) => self.survey.problems.push(Problem::incomplete(&path, error)),
-            }
-        }
+        self.sessions(&sessions);
+        drop(sessions);
         for Agent { id, directory } in private {
             let Some(path) = directory else { continue };
             match Directory::open_led_to(&path, Reach::Configured, &root) {
@@ -178,6 +168,32 @@ impl<'a> Walker<'a> {
         }
     }
 
+    fn sessions(&mut self, sessions: &[Sessions]) {
+        let opened = |sessions: &Sessions| sessions.opened.as_ref().ok().cloned();
+        let opened: Vec<_> = sessions.iter().map(|sessions| (opened(sessions), &*sessions.store)).collect();
+        let listings = opened.iter().map(|(directory, store)| {
+            let directory = directory.as_deref().filter(|directory| self.only.touches(&directory.path))?;
+            Some(Listing::of(directory, store))
+        });
+        let listings: Vec<Option<Listing>> = listings.collect();
+        with_a_second_thread(&listings, || {
+            for (sessions, listing) in sessions.iter().zip(&listings) {
+                match (&sessions.opened, listing) {
+                    (Ok(directory), Some(listing)) => self.sessions_directory(
+                        directory,
+                        sessions.agent.as_deref(),
+                        &sessions.store,
+                        listing.made(),
+                    ),
+                    (Ok(_), None) => {}
+                    (Err(error), _) => {
+                        self.survey.problems.push(Problem::incomplete(&sessions.path, *error));
+                    }
+                }
+            }
+        });
+    }
+
     fn agent(&mut self, root: &Rc<Directory>, agent: &str) {
         let base = Path::new("agents").join(agent);
         self.below(root, &base, Place::Agent, 0, Some(agent));
@@ -185,19 +201,21 @@ impl<'a> Walker<'a> {
     }
 
     /// `store`: what `session.store` calls the store in it.
-    fn sessions_directory(&mut self, directory: Rc<Directory>, agent: Option<&str>, store: &str) {
+    fn sessions_directory(
+        &mut self,
+        directory: &Rc<Directory>,
+        agent: Option<&str>,
+        store: &str,
+        listed: &Result<SessionsListed, Errno>,
+    ) {
         let before = self.survey.locks.len();
-        let has_store = Cell::new(false);
-        self.list_with(Rc::clone(&directory), agent, |name| {
-            has_store.set(has_store.get() || name == store.as_bytes());
-            let is_store_lock = name.strip_suffix(b".lock").is_some_and(|name| name == store.as_bytes());
-            if is_store_lock { Some(LockKind::Store) } else { recognise(Place::Sessions, name) }
-        });
-        if self.survey.locks.len() == before || !has_store.get() {
+        let has_store = listed.as_ref().is_ok_and(|listed| listed.has_store);
+        self.add(directory, agent, listed.as_ref().map(|listed| &*listed.locks).map_err(|error| *error));
+        if self.survey.locks.len() == before || !has_store {
             return;
         }
         let ids = self.survey.locks[before..].iter().filter_map(|lock| lock.session_id.as_deref());
-        match SessionStore::read(&directory, store, &Wanted::of(ids)) {
+        match SessionStore::read(directory, store, &Wanted::of(ids)) {
             Ok(Some(store)) => {
                 for lock in &mut self.survey.locks[before..] {
                     self.context.name_session(lock, &store);
@@ -258,7 +276,7 @@ impl<'a> Walker<'a> {
                 transcript: TranscriptListed::NotApplicable,
                 guarded: Guarded::No,
             };
-            self.gather(&directory, listed, None, inside);
+            self.gather(&directory, &listed, None, inside);
         }
     }
 
@@ -282,30 +300,27 @@ impl<'a> Walker<'a> {
             for (name, kind) in found {
                 let listed =
                     Listed { name, kind, transcript: TranscriptListed::NotApplicable, guarded: Guarded::No };
-                self.gather(&directory, listed, None, true);
+                self.gather(&directory, &listed, None, true);
             }
         }
     }
 
     fn list(&mut self, directory: Rc<Directory>, place: Place, agent: Option<&str>) {
-        self.list_with(directory, agent, |name| recognise(place, name));
+        if self.only.touches(&directory.path) {
+            let listed = listing(&directory, |name| recognise(place, name));
+            self.add(&directory, agent, listed.as_deref().map_err(|error| *error));
+        }
     }
 
-    fn list_with(
-        &mut self,
-        directory: Rc<Directory>,
-        agent: Option<&str>,
-        kind_of: impl Fn(&[u8]) -> Option<LockKind>,
-    ) {
-        if !self.only.touches(&directory.path) {
-            return;
-        }
-        match listing(&directory, kind_of) {
-            Ok(mut locks) => {
-                if !self.survey.listed.insert((directory.dev, directory.ino)) {
-                    locks.retain(|lock| !self.survey.lists(&directory, &lock.name));
+    fn add(&mut self, directory: &Rc<Directory>, agent: Option<&str>, listed: Result<&[Listed], Errno>) {
+        match listed {
+            Ok(locks) => {
+                let is_known = !self.survey.listed.insert((directory.dev, directory.ino));
+                for lock in locks {
+                    if !(is_known && self.survey.lists(directory, &lock.name)) {
+                        self.gather(directory, lock, agent, true);
+                    }
                 }
-                locks.into_iter().for_each(|lock| self.gather(&directory, lock, agent, true));
             }
             // It vanished while it was looked at, and its locks with it.
             Err(Errno::NOENT) => {}
@@ -314,7 +329,7 @@ impl<'a> Walker<'a> {
     }
 
     /// `ours`: the place alone shows that the lock belongs to this install.
-    fn gather(&mut self, directory: &Rc<Directory>, listed: Listed, agent: Option<&str>, ours: bool) {
+    fn gather(&mut self, directory: &Rc<Directory>, listed: &Listed, agent: Option<&str>, ours: bool) {
         let path = directory.path.join(&listed.name);
         if !self.only.includes(&path) {
             return;
@@ -330,49 +345,4 @@ impl<'a> Walker<'a> {
             Err(error) => self.survey.problems.push(Problem::incomplete(&path, error)),
         }
     }
-}
-
-/// The locks in a directory, in the order of their names.
-pub(super) fn listing(
-    directory: &Directory,
-    kind_of: impl Fn(&[u8]) -> Option<LockKind>,
-) -> Result<Vec<Listed>, Errno> {
-    // Hashes, as there may be a hundred thousand names and mostly no lock that asks for one.
-    let mut transcripts: Vec<u64> = Vec::new();
-    let mut guards: HashSet<Vec<u8>> = HashSet::new();
-    let mut locks = Vec::new();
-    directory.for_each_entry(|name, _| {
-        if let Some(stem) = name.strip_suffix(b".jsonl") {
-            transcripts.push(hash(stem));
-        } else if let Some(kind) = kind_of(name) {
-            if kind == LockKind::Guard {
-                guards.extend(name.strip_suffix(b".reclaim").map(<[u8]>::to_vec));
-            }
-            locks.push((OsStr::from_bytes(name).to_owned(), kind));
-        }
-    })?;
-    if locks.is_empty() {
-        return Ok(Vec::new());
-    }
-    locks.sort_unstable();
-    transcripts.sort_unstable();
-    let listed = locks.into_iter().map(|(name, kind)| {
-        let transcript = match name.as_bytes().strip_suffix(b".jsonl.lock") {
-            Some(stem) if transcripts.binary_search(&hash(stem)).is_ok() => TranscriptListed::Yes,
-            Some(_) => TranscriptListed::No,
-            None => TranscriptListed::NotApplicable,
-        };
-        let guarded = if guards.contains(name.as_bytes()) { Guarded::Yes } else { Guarded::No };
-        Listed { name, kind, transcript, guarded }
-    });
-    Ok(listed.collect())
-}
-
-/// Quick rather than strong: a collision tells a transcript that is not there, in a display.
-fn hash(name: &[u8]) -> u64 {
-    name.chunks(8).fold(0, |hash, chunk| {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        (hash.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95)
-    })
 }

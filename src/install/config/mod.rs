@@ -144,7 +144,6 @@ fn lookup<'a>(root: &'a Value, keys: &[&str]) -> Option<&'a Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::openclaw::timeouts::NO_TIMEOUT;
 
     fn read(text: &str, environment: &Environment) -> Config {
         let directory = tempfile::tempdir().expect("tempdir");
@@ -226,19 +225,6 @@ mod tests {
         assert!(config.problems.iter().any(|problem| problem.contains("more than")), "{:?}", config.problems);
         assert_eq!(config.session_store.as_deref(), Some(Path::new("/x/s.json")));
         assert!(config.problems.len() <= MAX_PROBLEMS + 1);
-    }
-
-    #[test]
-    fn zero_and_negative_timeouts_are_read_as_their_era_does() {
-        let timeouts = |n: f64| Timeouts { run_seconds: Some(n), ..Timeouts::default() };
-        let old = Version::release(7, 1);
-        let new = Version::release(8, 2);
-        assert_eq!(timeouts(0.0).run(Some(&old)).value, Duration::from_secs(1));
-        assert_eq!(timeouts(0.0).run(Some(&new)).value, NO_TIMEOUT);
-        assert_eq!(timeouts(-5.0).run(Some(&new)).value, Duration::from_secs(1));
-        let defaults = Timeouts::default();
-        assert_eq!(defaults.run(Some(&Version::release(3, 13))).value, Duration::from_secs(600));
-        assert_eq!(defaults.run(Some(&Version::release(3, 22))).value, Duration::from_secs(172_800));
     }
 
     #[test]
