@@ -69,6 +69,8 @@ pub struct Run {
     started: Instant,
     policy: Policy,
     max: usize,
+    /// Proven to be free, and left by `--max`.
+    pub beyond_max: usize,
     /// Roots that are shown and not acted upon.
     left_alone: HashSet<usize>,
 }
@@ -81,7 +83,17 @@ impl Run {
     pub fn new(survey: Survey, started: Instant, policy: Policy) -> Self {
         let (attempts, pending) = (Vec::new(), Vec::new());
         let left_alone = HashSet::new();
-        Self { survey, attempts, pending, abandoned: None, started, policy, max: usize::MAX, left_alone }
+        Self {
+            survey,
+            attempts,
+            pending,
+            abandoned: None,
+            started,
+            policy,
+            max: usize::MAX,
+            beyond_max: 0,
+            left_alone,
+        }
     }
 
     /// Leaves the installs alone to which only another user's process led: whoever runs one could name anything.
@@ -199,7 +211,12 @@ impl Run {
     ) {
         match confirmed {
             Confirmed::Proven(proof) if self.may_act_on(&lock, &proof) => {
-                self.proven(step, lock, proof, reclaimers, view);
+                if self.count("planned") + self.count("reclaimed") < self.max {
+                    self.proven(step, lock, proof, reclaimers, view);
+                } else {
+                    self.beyond_max += 1;
+                    self.survey.locks.push(lock);
+                }
             }
             // Released, or taken by somebody else: nothing to do, and no error.
             Confirmed::Gone => self.done(lock, Outcome::Vanished),
@@ -230,7 +247,6 @@ impl Run {
         // An overdue lock is only ever reported: its proof is the licence that was asked for.
         (lock.judgement.action == Action::Reclaim || proof.verdict() == Verdict::Overdue)
             && self.policy.allows(proof.verdict())
-            && self.count("planned") + self.count("reclaimed") < self.max
     }
 
     fn proven(

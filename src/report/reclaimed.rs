@@ -229,6 +229,10 @@ fn conclusion(run: &Run, page: Page<'_>) -> Vec<(String, Option<String>)> {
             roots.map(|root| format!(" --state-dir {}", shell_word(&root.path.to_string_lossy()))).collect();
         said.push(("What was there is kept:".to_owned(), Some(format!("lockdoctor quarantine list{scope}"))));
     }
+    if run.beyond_max > 0 {
+        let text = format!("{} left, which --max leaves for later.", count(run.beyond_max, "free lock"));
+        said.push((text, None));
+    }
     match page.open {
         Some(open) => {
             said.push((format!("Still open: {open}"), Some(format!("lockdoctor status{}", page.scope))));

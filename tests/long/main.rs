@@ -13,6 +13,7 @@ mod real_scan;
 mod real_waiter;
 mod torture_native;
 mod torture_real;
+mod torture_release;
 
 /// How far the short form thins out what the long one runs whole: every so many steps, a fraction of the rounds.
 fn thinned(by: usize) -> usize {

@@ -23,7 +23,7 @@ const SESSIONS: usize = 8;
 /// No kernel hands out more: a lock that names one is a tombstone.
 const PID_MAX: i32 = 1 << 22;
 /// The besieger's time is sought below this, in microseconds.
-const SLOWEST_US: u64 = 100_000;
+const SLOWEST_US: u64 = 1_000_000;
 const PATIENCE: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_millis(200);
 
@@ -151,7 +151,7 @@ struct Held {
 impl Arena {
     fn new(lock: PathBuf, release: Release) -> Self {
         let (turn, dead) = (Mutex::new(()), AtomicU32::new(dead_pid()));
-        let [plants, removed, taken] = [0, 0, SLOWEST_US / 10].map(AtomicU64::new);
+        let [plants, removed, taken] = [0, 0, SLOWEST_US / 100].map(AtomicU64::new);
         Self { lock, release, turn, inside: AtomicU32::new(0), plants, removed, dead, taken }
     }
 
@@ -209,7 +209,7 @@ impl Arena {
             while start.elapsed() < until {}
             return;
         }
-        while identity(&self.lock) == Some(planted) && start.elapsed() < GRACE {
+        while identity(&self.lock) == Some(planted) && start.elapsed() < Duration::from_micros(SLOWEST_US) {
             std::thread::sleep(Duration::from_micros(100));
         }
         let now = start.elapsed().as_micros() as u64;
