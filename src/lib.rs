@@ -20,6 +20,10 @@ pub mod install;
 pub mod leases;
 pub mod openclaw;
 pub mod peek;
+#[cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, reason = "nobody is there to restart a daemon or an act")
+)]
 pub mod reclaim;
 pub mod redact;
 pub mod report;
@@ -28,5 +32,9 @@ pub mod setup;
 pub mod survey;
 pub mod sys;
 pub mod verdict;
+#[cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, reason = "nobody is there to restart a daemon or an act")
+)]
 pub mod watch;
 pub mod words;

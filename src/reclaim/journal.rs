@@ -207,8 +207,8 @@ fn absorb_range(fd: &OwnedFd, from: u64, to: u64, past: &mut Past) -> Result<u64
 fn read_range(fd: &OwnedFd, from: u64, to: u64) -> Result<Vec<u8>, Errno> {
     let mut text = vec![0; to.saturating_sub(from).min(4 * MAX_BYTES) as usize];
     let mut filled = 0;
-    while filled < text.len() {
-        match rustix::io::pread(fd, &mut text[filled..], from + filled as u64) {
+    while let Some(rest @ [_, ..]) = text.get_mut(filled..) {
+        match rustix::io::pread(fd, rest, from + filled as u64) {
             Ok(0) => break,
             Ok(read) => filled += read,
             Err(Errno::INTR) => {}

@@ -98,7 +98,8 @@ impl Past {
     /// it records nothing.
     pub(super) fn absorb(&mut self, text: &[u8], now: DateTime<Utc>) -> usize {
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        for line in text[..whole].split(|byte| *byte == b'\n') {
+        let (lines, _torn) = text.split_at(whole);
+        for line in lines.split(|byte| *byte == b'\n') {
             if let Ok(entry) = serde_json::from_slice(line) {
                 self.take_in(entry, now);
             }

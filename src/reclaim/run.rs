@@ -158,7 +158,7 @@ impl Run {
         std::thread::sleep(settle.leaked.saturating_sub(pinned.elapsed()));
         view.refresh();
         for mut lock in abandoned {
-            let install = self.survey.roots[lock.root].install.as_ref();
+            let install = self.survey.install_of(&lock);
             let apart = pinned.elapsed().max(settle.leaked);
             let confirmed = confirm_abandoned(&mut lock, install, view, apart, settle);
             self.conclude(step, lock, confirmed, &mut reclaimers, view);
@@ -188,7 +188,7 @@ impl Run {
                 last_wait = Some(wait);
             }
             let apart = self.started.elapsed().max(wait);
-            let install = self.survey.roots[lock.root].install.as_ref();
+            let install = self.survey.install_of(&lock);
             let confirmed = confirm(&mut lock, install, view, apart, settle);
             let may_change = lock.judgement.suspected.is_some_and(|verdict| self.policy.allows(verdict));
             if confirmed == Confirmed::NotProven && may_change && self.started.elapsed() < patience {
@@ -257,8 +257,7 @@ impl Run {
         reclaimers: &mut HashMap<PathBuf, Result<Reclaimer, Failure>>,
         view: &mut SystemView,
     ) {
-        let root = &self.survey.roots[lock.root];
-        let install = root.install.as_ref();
+        let install = self.survey.install_of(&lock);
         let home = home_of(install, &lock.directory);
         if step == Step::Plan {
             let obstacle = obstacle(&lock.directory, &home);

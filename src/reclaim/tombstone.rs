@@ -127,7 +127,7 @@ fn draw_up(
     let mut rest = bytes;
     while !rest.is_empty() {
         let written = rustix::io::retry_on_intr(|| rustix::io::write(&fd, rest))?;
-        rest = &rest[written..];
+        rest = rest.get(written..).unwrap_or_default();
     }
     rustix::fs::fchmod(&fd, Mode::from_raw_mode(like.mode & 0o666 | 0o600))?;
     let old = Timespec { tv_sec: (now - MTIME_AGE).timestamp().min(like.mtime.0), tv_nsec: 0 };

@@ -247,7 +247,7 @@ fn conclusion(run: &Run, page: Page<'_>) -> Vec<(String, Option<String>)> {
 
 /// It was freed, and messages failed, or would have, until then.
 fn was_blocking(run: &Run, attempt: &Attempt) -> bool {
-    let install = run.survey.roots[attempt.lock.root].install.as_ref();
+    let install = run.survey.install_of(&attempt.lock);
     let freed = matches!(attempt.result, AttemptResult::Done(Outcome::Reclaimed { .. }));
     freed && effect(&attempt.lock, install).severity() > Severity::Info
 }

@@ -138,6 +138,11 @@ impl Survey {
         missed.cloned().chain(unjudged).collect()
     }
 
+    /// The install that a lock was found in; `None`: its directory was named alone.
+    pub fn install_of(&self, lock: &SurveyedLock) -> Option<&Install> {
+        self.roots.get(lock.root)?.install.as_ref()
+    }
+
     pub(super) fn lists(&self, directory: &Directory, name: &OsStr) -> bool {
         let there = |lock: &SurveyedLock| {
             lock.name == name && (lock.directory.dev, lock.directory.ino) == (directory.dev, directory.ino)

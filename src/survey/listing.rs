@@ -70,9 +70,9 @@ pub(super) fn with_a_second_thread(listings: &[Option<Listing<'_>>], front: impl
     thread::scope(|scope| {
         if listings.len() >= WORTH_A_THREAD && has_two() {
             let from_the_end = || {
-                listings.iter().rev().flatten().for_each(|listing| {
+                for listing in listings.iter().rev().flatten() {
                     listing.made();
-                })
+                }
             };
             // Where no thread is to be had, the front makes them all.
             let _ = thread::Builder::new().name("listing".to_owned()).spawn_scoped(scope, from_the_end);

@@ -322,7 +322,7 @@ fn worst(examination: &Examination) -> Option<String> {
 }
 
 fn self_heal(lock: &SurveyedLock, survey: &Survey) -> SelfHeal {
-    let version = survey.roots[lock.root].install.as_ref().and_then(|install| install.version.as_ref());
+    let version = survey.install_of(lock).and_then(|install| install.version.as_ref());
     predict(&lock.evidence, lock.judgement.verdict, &lock.judgement.reasons, version)
 }
 
