@@ -13,7 +13,7 @@ pub const fn title(code: Code) -> &'static str {
         Code::StuckRun => "a run cannot end",
         Code::LaneStuck => "a lane stands still",
         Code::StuckGuard => "a left-over guard file blocks everybody",
-        Code::GatewayLock => "the gateway's own lock was left behind",
+        Code::GatewayLock => "trouble with the gateway's own lock",
         Code::LeaseStuck => "a lease without an owner",
         Code::MessageFailed => "messages failed",
         Code::IngressStalled => "incoming messages are not picked up",

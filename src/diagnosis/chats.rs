@@ -308,6 +308,9 @@ impl Chat {
             Event::OrphanUserMessage { .. } => self.orphaned_messages.add(source, entry),
             _ => {}
         }
+        if self.moved == Some(at) {
+            self.stuck.went_on();
+        }
     }
 
     fn start(&mut self, at: DateTime<Utc>, run_id: Option<&String>) {

@@ -119,6 +119,8 @@ impl Model {
         counters.jobs.push(at, source, entry);
         counters.log_loss.push(source, entry);
         counters.gateway_down.push(at, source, entry);
+        counters.draining.push(at, source, entry);
+        counters.polling.push(at, source, entry);
     }
 
     /// Whether the run that took this lock ended at its time limit, and nothing of that session began since.

@@ -424,6 +424,7 @@ pub enum Event {
     /// The process ends on an error that nobody caught.
     Crashed {
         cause: Cause,
+        reason: String,
     },
     StartupRefused,
     /// From 2026.9.2: the lease of an earlier gateway has not expired.
@@ -474,7 +475,10 @@ pub enum Event {
         event: Option<String>,
         duration_ms: Option<u64>,
     },
-    PollingStall,
+    /// The channel's own look at its polling: nothing has come in for too long, so it starts afresh.
+    PollingStall {
+        channel: Option<String>,
+    },
     /// Something that somebody sent, or waits for, came to nothing.
     Undelivered(Box<Undelivered>),
     Inbound {
@@ -536,6 +540,8 @@ pub struct Undelivered {
     /// The update, event, run or job that is meant.
     pub item: Option<String>,
     pub after_ms: Option<u64>,
+    /// How many messages the line is about.
+    pub count: u64,
     pub cause: Cause,
     /// The words behind the verb, in the text's own spelling: to be redacted.
     pub reason: String,
@@ -611,7 +617,7 @@ impl Event {
             | Self::LockReleaseFailed { cause, .. }
             | Self::Failed { cause }
             | Self::HandlerFailed { cause, .. }
-            | Self::Crashed { cause } => Some(cause),
+            | Self::Crashed { cause, .. } => Some(cause),
             Self::Undelivered(lost) => Some(&lost.cause),
             Self::MessageProcessed { cause, .. }
             | Self::DispatchCompleted { cause, .. }

@@ -69,6 +69,13 @@ pub(super) fn number_after(text: &str, before: &str) -> Option<u64> {
     text.find(before).and_then(|at| leading_number(&text[at + before.len()..]))
 }
 
+/// The number that stands right before `after`, anywhere in the text.
+pub(super) fn number_before(text: &str, after: &str) -> Option<u64> {
+    let front = &text[..text.find(after)?];
+    let digits = front.bytes().rev().take_while(u8::is_ascii_digit).count();
+    front[front.len() - digits..].parse().ok()
+}
+
 fn after<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let mut from = 0;
     while let Some(at) = text[from..].find(key) {

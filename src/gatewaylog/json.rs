@@ -29,6 +29,14 @@ pub(super) struct Object {
     pub(super) extra: Map<String, Value>,
 }
 
+impl Object {
+    /// Nothing in it says anything.
+    pub(super) fn is_empty(&self) -> bool {
+        let told = [&self.message, &self.raw, &self.log, &self.line, &self.journal_message];
+        self.args.is_empty() && told.iter().all(|text| text.is_none())
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Arg {
     Text(String),

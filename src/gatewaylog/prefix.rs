@@ -172,12 +172,14 @@ pub(super) fn console(text: &str) -> Console<'_> {
         None => (None, text),
     };
     if let Some((subsystem, message)) = bracketed(rest) {
+        // Some loggers write `[name] - text`.
+        let message = message.strip_prefix("- ").unwrap_or(message);
         return Console { stamp, level, subsystem: Some(subsystem), message, guessed: false };
     }
     if level.is_none() {
         return Console { stamp, level, subsystem: None, message: text, guessed: false };
     }
-    let (subsystem, message) = match rest.split_once(' ') {
+    let (subsystem, message) = match rest.split_once([' ', '\t']) {
         Some((subsystem, message)) if subsystem.chars().all(name_char) && !subsystem.ends_with(':') => {
             (Some(subsystem), message)
         }
@@ -201,7 +203,9 @@ fn level(text: &str) -> Option<(Level, &str)> {
 pub(super) fn bracketed(text: &str) -> Option<(&str, &str)> {
     let (name, rest) = text.strip_prefix('[')?.split_once("] ")?;
     let first = name.chars().next()?;
-    (first.is_ascii_alphanumeric() && name.chars().all(name_char)).then_some((name, rest))
+    // A number in brackets is a time of the kernel's.
+    let named = first.is_ascii_alphanumeric() && name.contains(|c: char| c.is_ascii_alphabetic());
+    (named && name.chars().all(name_char)).then_some((name, rest))
 }
 
 fn name_char(c: char) -> bool {

@@ -106,7 +106,9 @@ impl Peeler<'_> {
             }
             return Ok(self.tslog(object));
         }
-        let inner = object.raw.as_ref().or(object.journal_message.as_ref()).or(object.log.as_ref());
+        // What is repeated as it was in the file has more in it, if it is whole.
+        let raw = object.raw.as_ref().filter(|raw| json::parse(raw).is_none_or(|raw| !raw.is_empty()));
+        let inner = raw.or(object.journal_message.as_ref()).or(object.log.as_ref());
         if let (Some(inner), true) = (inner, depth > 0) {
             if let Some(micros) = object.journal_micros
                 && let Some(at) = DateTime::from_timestamp_micros(micros)
@@ -194,7 +196,7 @@ impl Peeler<'_> {
 
     fn console(&mut self, text: &str) -> Record {
         let mut console = prefix::console(text);
-        if console.level.is_none() && console.subsystem.is_none() {
+        if console.subsystem.is_none() {
             console = prefix::located(text).unwrap_or(console);
         }
         if let Some(stamp) = console.stamp {

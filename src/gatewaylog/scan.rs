@@ -230,7 +230,7 @@ impl<R: Read> Scanner<R> {
         let line = &self.buffer[start..end];
         let damaged = memchr::memchr(0, line).is_some() || std::str::from_utf8(line).is_err();
         let dating = self.dating;
-        let record = match read_line(line, dating.as_ref()) {
+        let mut record = match read_line(line, dating.as_ref()) {
             Ok(record) => record,
             Err(super::Unreadable::BrokenJson) => {
                 self.counters.skipped += 1;
@@ -239,6 +239,7 @@ impl<R: Read> Scanner<R> {
             Err(_) => return None,
         };
         let when = self.when(&record, start);
+        self.take_wrapped(&mut record);
         let event = recognise(&record)?;
         self.counters.mended += u64::from(damaged);
         self.counters.parsed += 1;
@@ -249,6 +250,27 @@ impl<R: Read> Scanner<R> {
         }
         let Record { level, subsystem, pid, message, .. } = record;
         Some(Entry { when, line: self.counters.lines, level, subsystem, pid, message, event })
+    }
+
+    /// People wrap a line before each of its fields: `  sessionId=...` below `stuck session:`.
+    fn take_wrapped(&mut self, record: &mut Record) {
+        while matches!(self.buffer[..self.whole].get(self.position), Some(b' ' | b'\t')) {
+            let rest = &self.buffer[self.position..self.whole];
+            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            let Ok(line) = std::str::from_utf8(&rest[..end]) else { return };
+            let line = line.trim();
+            let name = line.split('=').next().unwrap_or("");
+            let is_field = name.len() < line.len() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            if name.is_empty() || !is_field {
+                return;
+            }
+            let wrapped = record.message.trim_end().len();
+            record.message.truncate(wrapped);
+            record.message.push(' ');
+            record.message.push_str(line);
+            self.position = (self.position + end + 1).min(self.whole);
+            self.counters.lines += 1;
+        }
     }
 
     fn when(&mut self, record: &Record, start: usize) -> When {

@@ -250,7 +250,10 @@ pub(super) fn line(text: &str) -> String {
         let bare = word.trim_end_matches([':', '.', '!', '?']);
         if word.contains('/') && (word.starts_with('/') || word.starts_with("~/")) {
             shown.push_str(&path(word));
-        } else if begins && (is_name(bare) && !looks_like_a_name_of_somebody(bare) || is_measure(bare, None))
+        } else if begins
+            && (is_name(bare) && !looks_like_a_name_of_somebody(bare)
+                || is_measure(bare, None)
+                || is_http_status(bare))
         {
             shown.push_str(word);
         } else {
@@ -260,6 +263,11 @@ pub(super) fn line(text: &str) -> String {
         rest = after;
     }
     shown
+}
+
+/// `401` in `HTTP 401`.
+fn is_http_status(word: &str) -> bool {
+    word.len() == 3 && word.parse::<u16>().is_ok_and(|status| (400..600).contains(&status))
 }
 
 /// `Will`, `Mark`: a capital where only a name has one.

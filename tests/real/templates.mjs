@@ -51,6 +51,7 @@ const LEFT_ALONE = [
   [/^stuck session recovery (skipped|outcome|no-op|reclaiming[^:]*): \$\{\w+(\([^)]*\))?\}$/, "its fields are composed elsewhere, sessionId= first of all"],
   [/^stuck session recovery (skipped|no-op): reason=\w+ action=\w+ ?\$\{/, "its fields are composed elsewhere, sessionId= first of all"],
   [/^stuck session recovery unavailable/, "names no chat"],
+  [/^liveness warning: reasons=\S+ interval=\$\{[^}]*\}s$/, "its fields are composed elsewhere"],
   [/callback failed: |abortCompaction failed/, "a hook of the gateway's own, of no message"],
 ];
 

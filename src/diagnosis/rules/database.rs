@@ -4,7 +4,7 @@ use super::super::evidence::Evidence;
 use super::super::finding::{Certainty, Code, Finding};
 use super::super::story::Incidents;
 use super::{View, count, lasting, remedy};
-use crate::gatewaylog::{Cause, Entry, Event, SlowSqlite};
+use crate::gatewaylog::{Cause, Entry, Event, Loss, SlowSqlite};
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,7 @@ pub(in super::super) struct Database {
     /// Messages that failed on it.
     failed: Incidents,
     chats: BTreeSet<String>,
+    channels: BTreeSet<String>,
     wal_mismatch: bool,
     slow: BTreeMap<SlowSqlite, Slow>,
     held_on_main_ms: u64,
@@ -38,6 +39,11 @@ impl Database {
             self.busy.add(source, entry);
             if is_of_a_message(&entry.event) {
                 self.failed.note(at, entry.event.lane().unwrap_or(""));
+            }
+            if let Event::Undelivered(lost) = &entry.event
+                && self.channels.len() < CHATS
+            {
+                self.channels.extend(lost.channel.clone());
             }
             if let Some(key) = entry.event.lane().and_then(super::super::chats::session_of_lane)
                 && self.chats.len() < CHATS
@@ -77,7 +83,7 @@ fn is_of_a_message(event: &Event) -> bool {
             | Event::HandlerFailed { .. }
             | Event::MessageProcessed { .. }
             | Event::DispatchCompleted { .. }
-    )
+    ) || matches!(event, Event::Undelivered(lost) if matches!(lost.what, Loss::Message | Loss::Ingress))
 }
 
 pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
@@ -95,7 +101,9 @@ fn busy(view: &View<'_>) -> Option<Finding> {
         count(database.busy.count(), "error")
     );
     if failed > 0 {
-        let _ = write!(text, " {} failed on it.", count(failed, "message"));
+        let channels = database.channels.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let of = if channels.is_empty() { channels } else { format!(" of {channels}") };
+        let _ = write!(text, " {}{of} failed on it.", count(failed, "message"));
     } else {
         text.push_str(" No message failed on it.");
     }

@@ -4,11 +4,13 @@ use super::super::evidence::Evidence;
 use super::super::finding::{Certainty, Code, Finding};
 use super::super::input::{LockFact, LockKind};
 use super::super::lives::{End, Life};
+use super::super::story::dated;
 use super::{View, clock, count, remedy};
 use crate::gatewaylog::{Entry, Event};
+use crate::redact::foreign;
 use crate::verdict::Verdict;
 use crate::verdict::severity::Effect;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// What came in, and what ended the process.
 #[derive(Debug, Default)]
@@ -16,7 +18,15 @@ pub(in super::super) struct Traffic {
     last_inbound: Option<DateTime<Utc>>,
     crash: Evidence,
     crashed: Option<DateTime<Utc>>,
+    /// A start was refused.
+    refused: Option<DateTime<Utc>>,
+    /// The last error, in the words of the line.
+    words: Option<String>,
 }
+
+const WORDS: usize = 160;
+/// What a service manager says of it comes within this; so does the end of a process that did not start.
+const ECHO: TimeDelta = TimeDelta::seconds(10);
 
 impl Traffic {
     pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry) {
@@ -26,8 +36,17 @@ impl Traffic {
             Event::GatewayListening { .. } | Event::GatewayReady | Event::HttpListening { .. } => {
                 self.crashed = None;
             }
-            Event::Crashed { .. } => {
+            Event::GatewayRefused { .. }
+            | Event::StartFailed { .. }
+            | Event::StartupRefused
+            | Event::OwnerLeaseRefused => self.refused = Some(at),
+            Event::Crashed { reason, .. } => {
+                let told = self.crashed.max(self.refused);
+                if told.is_some_and(|told| dated(at).is_some() && at - told <= ECHO) {
+                    return;
+                }
                 self.crash.add(source, entry);
+                self.words = Some(reason.chars().filter(|c| !c.is_control()).take(WORDS).collect());
                 self.crashed = Some(at);
             }
             _ => {}
@@ -41,7 +60,7 @@ pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
     let crashed = traffic.crashed.filter(|at| last.is_none_or(|life| life.start <= *at));
     let ended = crashed.is_some() && view.facts.gateways.is_empty();
     if !view.gateway_is_down() && !ended {
-        return None;
+        return came_back(view, traffic);
     }
     let since = |life: &Life| life.end.filter(|_| life.ended == End::Stopped);
     let planned = last.and_then(since).filter(|_| crashed.is_none());
@@ -61,8 +80,9 @@ pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
         (None, Some(_), _) => (
             Effect::NobodyIsAnswered,
             format!(
-                "The gateway ended on an error that nobody caught ({}), and no start follows: no message is answered.",
-                count(traffic.crash.count(), "line")
+                "The gateway ended on an error that nobody caught ({}){}, and no start follows: no message is answered.",
+                count(traffic.crash.count(), "line"),
+                traffic.error()
             ),
         ),
         (None, None, Some(life)) => (
@@ -97,6 +117,40 @@ pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
         finding.evidence.push(super::super::evidence::Line::seen("no process of the gateway was found"));
     }
     Some(finding.act(remedy::start(view)).act(remedy::gateway_status(view)))
+}
+
+impl Traffic {
+    /// `: TypeError: fetch failed`.
+    fn error(&self) -> String {
+        let words = self.words.as_deref().filter(|words| !words.is_empty());
+        if words.is_some_and(|words| words.contains("heap out of memory")) {
+            return ": it ran out of memory".to_owned();
+        }
+        if words.is_some_and(|words| words.contains("status=9/")) {
+            return ": it was killed, by hand or because the machine had no memory left".to_owned();
+        }
+        words.map_or_else(String::new, |words| format!(": \"{}\"", foreign(words)))
+    }
+}
+
+/// It ended on errors and was started again each time.
+fn came_back(view: &View<'_>, traffic: &Traffic) -> Option<Finding> {
+    let n = traffic.crash.count();
+    if n == 0 {
+        return None;
+    }
+    let times = if n == 1 { "once".to_owned() } else { format!("{n} times") };
+    let text = format!(
+        "The gateway ended {times} on an error that nobody caught{}, and was started again: what was under way got no answer.",
+        traffic.error()
+    );
+    let effect = if n == 1 { Effect::HealsItself } else { Effect::MessagesFailed };
+    let mut finding =
+        Finding::new(Code::GatewayDown, effect, text).backed_by(&traffic.crash).helps(Some(false));
+    finding.certainty = Certainty::Proven;
+    Some(finding.act(remedy::gateway_status(view)).act(remedy::say(
+        "If it goes on: the restart counter of the service, and an upgrade; the error is OpenClaw's own.",
+    )))
 }
 
 /// A session's lock file says so only where sessions have one: from 2026.8.1 on it is a fossil.

@@ -33,6 +33,8 @@ pub(in super::super) struct Losses {
     retried: u64,
     stalled: u64,
     others: u64,
+    /// Messages beyond the first of each line.
+    more: u64,
     after_ms: Option<u64>,
     last: Option<DateTime<Utc>>,
 }
@@ -46,6 +48,7 @@ enum Why {
     NotPickedUp,
     DiskFull,
     GatewayTimeout,
+    Cleared,
     Other,
 }
 
@@ -81,7 +84,11 @@ impl Losses {
             self.words = Some(words_of(entry));
         }
         let kind = entry.message.split([':', '=']).next().unwrap_or("");
-        self.incidents.note(at, kind);
+        if self.incidents.note(at, kind)
+            && let Event::Undelivered(lost) = &entry.event
+        {
+            self.more += lost.count.saturating_sub(1);
+        }
         self.lines.add(source, entry);
         self.last = Some(at);
         if self.reasons.len() < REASONS || self.reasons.contains_key(&why) {
@@ -122,6 +129,7 @@ fn why(event: &Event) -> Option<(Why, &Cause)> {
         Cause::SessionChanged => Why::SessionChanged,
         Cause::DiskFull => Why::DiskFull,
         Cause::GatewayTimeout { .. } => Why::GatewayTimeout,
+        Cause::LaneCleared => Why::Cleared,
         Cause::Other { .. } | Cause::StateOwned => Why::Other,
         // The rules on locks, limits, the database, models and restarts answer for these.
         _ => return None,
@@ -138,6 +146,7 @@ fn sentence(why: Why) -> &'static str {
         Why::NotPickedUp => "no turn picked it up in time",
         Why::DiskFull => "the disk is full",
         Why::GatewayTimeout => "the gateway did not answer in time",
+        Why::Cleared => "its lane was cleared while it waited, by a stop, a reset or OpenClaw's recovery",
         Why::Other => "in words that lockdoctor does not know",
     }
 }
@@ -149,7 +158,7 @@ pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
     if lost.explained == 0 && chat.limits.hits.iter().any(|hit| (last - hit.at).abs() <= ECHO) {
         return None;
     }
-    let failures = lost.incidents.count;
+    let failures = lost.incidents.count + lost.more;
     let messages = if lost.items.is_empty() { failures } else { (lost.items.len() as u64).min(failures) };
     let answered = view.model.chats.last_answer(chat);
     let still = lost.incidents.since(answered);
@@ -173,7 +182,13 @@ pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
             (Effect::HealsItself, text)
         }
         _ => {
-            let effect = if still >= 2 { Effect::MessagesFail } else { Effect::MessagesFailed };
+            // Somebody asked for it, most of the time.
+            let cleared = lost.reasons.keys().all(|why| *why == Why::Cleared);
+            let effect = match still {
+                _ if cleared => Effect::HealsItself,
+                2.. => Effect::MessagesFail,
+                _ => Effect::MessagesFailed,
+            };
             (effect, told(lost, messages, failures))
         }
     };
@@ -206,7 +221,7 @@ fn told(lost: &Losses, messages: u64, failures: u64) -> String {
     };
     let times =
         if failures > messages { format!(" ({})", count(failures, "attempt")) } else { String::new() };
-    let after = lost.after_ms.filter(|_| top == Why::NotPickedUp);
+    let after = lost.after_ms.filter(|_| matches!(top, Why::NotPickedUp | Why::Other));
     let after = after.map_or_else(String::new, |ms| format!(" after {}", lasting(ms)));
     let why = match top {
         Why::Other => ".".to_owned(),
@@ -234,6 +249,7 @@ fn advised(view: &View<'_>, finding: Finding, top: Why, lost: &Losses) -> Findin
             "There is no lock file in this: the claim is in the gateway's memory and its database.",
         )),
         Why::DiskFull => finding.act(remedy::say("Make room on the disk of the state directory.")),
+        Why::Cleared => finding,
         Why::SessionChanged | Why::NotPickedUp | Why::GatewayTimeout | Why::Other => finding.act(remedy::restart(view)),
     };
     finding.act(again)

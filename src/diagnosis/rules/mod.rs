@@ -5,6 +5,7 @@
 mod at_work;
 mod database;
 mod deletions;
+mod draining;
 pub(super) mod event_loop;
 mod gateway_down;
 mod jobs;
@@ -16,6 +17,7 @@ mod log_loss;
 pub(super) mod lost;
 mod model_side;
 pub(super) mod open_lanes;
+mod polling;
 mod remedy;
 mod rpc;
 pub(super) mod run_limit;
@@ -53,6 +55,8 @@ pub(super) struct Counters {
     pub(super) jobs: jobs::Jobs,
     pub(super) log_loss: log_loss::Losses,
     pub(super) gateway_down: gateway_down::Traffic,
+    pub(super) draining: draining::Refusals,
+    pub(super) polling: polling::Polling,
 }
 
 pub(super) fn all(view: &View<'_>) -> Vec<Finding> {
@@ -78,6 +82,8 @@ pub(super) fn all(view: &View<'_>) -> Vec<Finding> {
     findings.extend(event_loop::judge(view));
     findings.extend(starts::judge(view));
     findings.extend(gateway_down::judge(view));
+    findings.extend(draining::judge(view));
+    findings.extend(polling::judge(view));
     findings.extend(database::judge(view));
     findings.extend(leases::judge(view));
     findings.extend(log_loss::judge(view));

@@ -51,9 +51,11 @@ impl ModelSide {
 
 fn is_model_side(event: &Event) -> bool {
     match event {
-        Event::ModelIdle { .. }
-        | Event::ProfileTimeout { .. }
-        | Event::FetchTimeout { timer_delay_ms: None, .. } => true,
+        Event::ModelIdle { .. } | Event::ProfileTimeout { .. } => true,
+        // A channel's request is no model's.
+        Event::FetchTimeout { timer_delay_ms: None, operation, .. } => operation
+            .as_deref()
+            .is_none_or(|operation| operation.contains("model") || operation.contains("fetch")),
         Event::ModelFetchError { name, .. } => name.as_deref().is_some_and(|name| name.contains("Timeout")),
         Event::FailoverDecision { reason, .. } => reason.as_deref() == Some("timeout"),
         Event::ModelFallback { reason, cause, .. } => reason.as_deref() == Some("timeout") && cause.is_none(),

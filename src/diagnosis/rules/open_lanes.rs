@@ -16,6 +16,8 @@ use chrono::{DateTime, Utc};
 const PATIENCE_MS: u64 = 660_000;
 /// So many do not gather behind a task that ends soon.
 const A_QUEUE: u64 = 3;
+/// In a chat: one may be sent while an answer is under way, two more tell of somebody who gets none.
+const A_CHATS_QUEUE: u64 = 2;
 
 enum Stands {
     Since(DateTime<Utc>, u64),
@@ -91,14 +93,14 @@ impl OpenLanes {
 impl OpenLane {
     /// It has stood still for too long with somebody waiting: since when and for how long, or (without times) that a
     /// whole queue gathered behind one task.
-    fn stands(&self, view: &View<'_>) -> Option<Stands> {
+    fn stands(&self, view: &View<'_>, a_queue: u64) -> Option<Stands> {
         let since = self.moved.filter(|_| self.running > 0 && self.queued > 0 && !view.gateway_is_down())?;
         match dated(since) {
             Some(since) => {
                 let ms = elapsed_ms(since, view.now)?;
                 (ms >= PATIENCE_MS).then_some(Stands::Since(since, ms))
             }
-            None => (self.queued >= A_QUEUE).then_some(Stands::Undated),
+            None => (self.queued >= a_queue).then_some(Stands::Undated),
         }
     }
 }
@@ -107,7 +109,7 @@ impl OpenLane {
 pub(super) fn of_chat(view: &View<'_>, chat: &Chat) -> Option<Finding> {
     let lanes = &view.model.counters.open_lanes.lanes;
     let lane = lanes.get(&format!("session:{}", chat.key.as_deref()?))?;
-    let stands = lane.stands(view)?;
+    let stands = lane.stands(view, A_CHATS_QUEUE)?;
     let text = format!("{}; {}.", stands.sentence("A run of this chat"), waiting(lane.queued));
     let mut finding = Finding::new(Code::LaneStuck, stands.effect(), text).backed_by(&lane.lines);
     finding.messages_waiting = lane.queued;
@@ -121,7 +123,7 @@ pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
     let lanes = &view.model.counters.open_lanes.lanes;
     let shared = lanes.iter().filter(|(name, _)| !name.starts_with("session:"));
     let judged = shared.filter_map(|(name, lane)| {
-        let stands = lane.stands(view)?;
+        let stands = lane.stands(view, A_QUEUE)?;
         let behind = if lane.queued == 1 { "1 more waits".to_owned() } else { format!("{} more wait", lane.queued) };
         let text = format!(
             "The lane `{}` stands still: {}; {behind} behind it. Lanes are in memory, no lock file is part of them.",

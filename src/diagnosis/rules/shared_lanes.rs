@@ -20,7 +20,13 @@ struct Waits {
     lines: Evidence,
     times: Times,
     longest_ms: u64,
+    /// The wait that ended last, and how many waited behind it then.
+    last_ms: u64,
+    behind: u64,
 }
+
+/// Whoever is behind somebody who waited for so long is past every limit.
+const PATIENCE_MS: u64 = 600_000;
 
 #[derive(Debug, Default)]
 struct Jam {
@@ -31,11 +37,14 @@ struct Jam {
 impl SharedLanes {
     pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry_: &Entry) {
         match &entry_.event {
-            Event::LaneWait { lane, waited_ms, .. } if !lane.starts_with("session:") => {
+            Event::LaneWait { lane, waited_ms, queue_ahead, counts } if !lane.starts_with("session:") => {
                 if let Some(waits) = entry(&mut self.waits, lane) {
                     waits.lines.add(source, entry_);
                     waits.times.add(at);
                     waits.longest_ms = waits.longest_ms.max(*waited_ms);
+                    waits.last_ms = *waited_ms;
+                    // Up to 5.18 the field is named for what it is not.
+                    waits.behind = counts.map_or(*queue_ahead, |counts| counts.queue_behind);
                 }
             }
             Event::LaneJammed { lane, queue } => {
@@ -78,14 +87,17 @@ fn waited(view: &View<'_>, lane: &str, waits: &Waits) -> Finding {
         view.model.counters.rpc.long_tasks.iter().filter(|task| task.lane == lane).collect();
     tasks.sort_by_key(|task| std::cmp::Reverse(task.lasted_ms()));
     let busy = if tasks.is_empty() { "" } else { ", which long tasks had taken" };
+    let past = waits.last_ms >= PATIENCE_MS && waits.behind > 0;
+    let behind = if past { format!(" {} more waited behind it then.", waits.behind) } else { String::new() };
     let text = format!(
-        "{} waited up to {} for a slot of the lane `{lane}`{busy}, and then got it.",
+        "{} waited up to {} for a slot of the lane `{lane}`{busy}, and then got it.{behind}",
         count(waits.lines.count(), "task"),
         lasting(waits.longest_ms)
     );
-    let mut finding =
-        Finding::new(Code::LaneWait, Effect::Slow, text).backed_by(&waits.lines).helps(Some(false));
+    let effect = if past { Effect::WaitsPastLimit } else { Effect::Slow };
+    let mut finding = Finding::new(Code::LaneWait, effect, text).backed_by(&waits.lines).helps(Some(false));
     finding.lane = Some(lane.to_owned());
+    finding.messages_waiting = if past { waits.behind } else { 0 };
     finding.evidence.extend(tasks.into_iter().take(4).map(LongTask::line));
     let knob =
         if lane.starts_with("cron") { "cron.maxConcurrentRuns" } else { "agents.defaults.maxConcurrent" };

@@ -13,6 +13,8 @@ use chrono::{DateTime, Utc};
 pub(in super::super) struct Starts {
     /// `gateway already running`.
     second: Evidence,
+    /// Who runs, by its words.
+    other: Option<u32>,
     migrations: Evidence,
     owner_lease: Evidence,
     failed: Evidence,
@@ -29,7 +31,10 @@ const WORDS: usize = 160;
 impl Starts {
     pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry) {
         match &entry.event {
-            Event::GatewayRefused { .. } => self.second.add(source, entry),
+            Event::GatewayRefused { pid } => {
+                self.second.add(source, entry);
+                self.other = pid.or(self.other);
+            }
             Event::StartupRefused => self.migrations.add(source, entry),
             Event::OwnerLeaseRefused => self.owner_lease.add(source, entry),
             Event::StartFailed { owned, reason } => {
@@ -89,10 +94,11 @@ fn second(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
     if lines.count() == 0 {
         return None;
     }
-    let text = format!(
-        "A gateway refused to start {}: another one runs, or its lock says so.",
-        times(lines.count())
+    let who = starts.other.map_or_else(
+        || "another one runs, or its lock says so".to_owned(),
+        |pid| format!("its lock says that another one runs as pid {pid}"),
     );
+    let text = format!("A gateway refused to start {}: {who}.", times(lines.count()));
     let effect = if over { Effect::Untidy } else { Effect::Threatens };
     let finding = Finding::new(Code::GatewayLock, effect, text).backed_by(lines).helps(Some(false));
     Some(
@@ -145,7 +151,8 @@ fn failed(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
     let mut text = if starts.owned {
         "OpenClaw refused to start: another OpenClaw process owns its state.".to_owned()
     } else {
-        format!("OpenClaw did not start ({}).", count(lines.count(), "line"))
+        let why = reason.and_then(known_reason).map_or_else(String::new, |why| format!(": {why}"));
+        format!("OpenClaw did not start ({}){why}.", count(lines.count(), "line"))
     };
     if let Some(reason) = reason {
         text.push_str(&format!(" Its words: \"{}\".", foreign(reason)));
@@ -162,6 +169,24 @@ fn failed(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
         finding.act(remedy::doctor(view))
     };
     Some(finding.act(remedy::gateway_status(view)))
+}
+
+/// What is common among the reasons, in our words.
+fn known_reason(reason: &str) -> Option<String> {
+    let says = |word: &str| reason.contains(word);
+    if says("already listening") || says("EADDRINUSE") || says("already in use") {
+        let port = reason.rsplit(':').next().and_then(|port| port.trim_end_matches('.').parse::<u16>().ok());
+        let port = port.map_or_else(|| "its port".to_owned(), |port| format!("port {port}"));
+        return Some(format!("another process has {port}"));
+    }
+    if says("maintenance") {
+        return Some("a maintenance of its database is under way, or counts as such".to_owned());
+    }
+    let errno = reason.split(|c: char| !c.is_ascii_alphanumeric()).find(|word| {
+        word.len() >= 4 && word.starts_with('E') && word.bytes().all(|byte| byte.is_ascii_uppercase())
+    });
+    let code = errno.map_or_else(String::new, |code| format!(" ({code})"));
+    says("gateway lock").then(|| format!("the system refused it its lock file{code}"))
 }
 
 fn times(n: u64) -> String {

@@ -7,6 +7,7 @@ use super::super::finding::{Code, Finding};
 use super::super::input::Verdict;
 use super::super::story::{Incidents, Story, dated, delta, elapsed_ms};
 use super::{View, clock, count, lasting, remedy, waiting};
+
 use crate::gatewaylog::{Attention, Entry, Event, Label, Recovery};
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
@@ -23,6 +24,10 @@ const VERY_LONG_MS: u64 = 1_800_000;
 const EARLY_RUN_LIMIT_MS: u64 = 660_000;
 /// A mark of progress that is younger shows a run at work.
 const FRESH_MS: u64 = 60_000;
+/// Looks on end at which a lane was kept.
+const KEPT_TOO_OFTEN: u64 = 4;
+/// One look writes two lines.
+const ECHO: TimeDelta = TimeDelta::milliseconds(1500);
 /// Ages are whole seconds, taken some time before the line is written.
 const SLACK: TimeDelta = TimeDelta::seconds(5);
 
@@ -38,6 +43,39 @@ pub(in super::super) struct Complaints {
     /// The log showed a run of it under way at the time (else it may only not be logged).
     run_known: bool,
     recovery: Acts,
+    kept: KeptInARow,
+}
+
+/// The lane was kept at one look after the other: what is at work in it never comes to an end.
+#[derive(Debug, Default)]
+struct KeptInARow {
+    times: u64,
+    since: Option<DateTime<Utc>>,
+    last: Option<DateTime<Utc>>,
+}
+
+impl KeptInARow {
+    /// `age_ms`: how long ago, by the complaint, anything had happened in the chat.
+    fn note(&mut self, at: DateTime<Utc>, age_ms: u64) {
+        let Some(last) = self.last.filter(|last| dated(*last).is_some() == dated(at).is_some()) else {
+            (self.times, self.since, self.last) = (1, Some(at), Some(at));
+            return;
+        };
+        if dated(at).is_some() && at - last <= ECHO {
+            return;
+        }
+        self.last = Some(at);
+        if at - last <= delta(age_ms.saturating_add(FRESH_MS)) {
+            self.times += 1;
+        } else if self.times < KEPT_TOO_OFTEN {
+            (self.times, self.since) = (1, Some(at));
+        }
+    }
+
+    /// Since when it has been kept too often on end.
+    fn too_often(&self, answered: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+        self.since.filter(|since| self.times >= KEPT_TOO_OFTEN && answered.is_none_or(|at| at < *since))
+    }
 }
 
 /// What OpenClaw's recovery did.
@@ -81,6 +119,9 @@ impl Complaints {
             Event::Recovery(recovery) => {
                 self.lines.note(source, entry);
                 if let Some(told) = self.recovery.push(at, recovery) {
+                    if told == KEPT {
+                        self.kept.note(at, self.last.as_ref().map_or(0, |last| last.age_ms));
+                    }
                     story.note(at, told, format!("OpenClaw's recovery {told}"));
                 }
             }
@@ -112,6 +153,11 @@ impl Complaints {
         self.recovery.last
     }
 
+    /// The chat went on.
+    pub(in super::super) fn went_on(&mut self) {
+        self.kept = KeptInARow::default();
+    }
+
     fn lasted_ms(&self) -> u64 {
         let by_stamps = self.since.zip(self.at).and_then(|(from, to)| elapsed_ms(from, to));
         by_stamps.unwrap_or(0).max(self.idle_ms)
@@ -123,6 +169,8 @@ impl Complaints {
         }
     }
 }
+
+const KEPT: &str = "left the chat alone, as something seemed at work in it";
 
 impl Acts {
     /// What it did, in words.
@@ -138,7 +186,7 @@ impl Acts {
             (&mut self.found_nothing, "found no work in progress and did nothing")
         } else if matches!(recovery.step.as_str(), "skipped") || recovery.status.as_deref() == Some("skipped")
         {
-            (&mut self.kept, "left the chat alone, as something seemed at work in it")
+            (&mut self.kept, KEPT)
         } else {
             return None;
         };
@@ -152,7 +200,7 @@ impl Acts {
         for (tally, what) in [
             (&self.freed_nothing, "aborted the run and released nothing"),
             (&self.found_nothing, "found no work in progress and did nothing"),
-            (&self.kept, "left the chat alone, as something seemed at work in it"),
+            (&self.kept, KEPT),
             (&self.freed, "released the lane of the chat"),
         ] {
             if tally.count > 0 {
@@ -215,11 +263,19 @@ pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
     let lasted = complaints.lasted_ms();
     let went_on = chat.moved.max(view.model.chats.last_answer(chat)).filter(|moved| *moved > at);
     let work = work(last);
-    let helpless = is_helpless(complaints, &work, lasted, at);
+    let kept_since = complaints.kept.too_often(view.model.chats.last_answer(chat));
+    let helpless = kept_since.is_some() || is_helpless(complaints, &work, lasted, at);
     let unsure = view.model.counters.event_loop.explains(at, 0);
     let behind = if went_on.is_some() { 0 } else { last.queue_depth };
 
     let (code, mut text) = described(view, chat, &work, lasted);
+    if let (Some(since), Work::None) = (kept_since, &work) {
+        let span = elapsed_ms(since, at).map_or_else(String::new, |ms| format!(" for {}", lasting(ms)));
+        text = format!(
+            "The chat has been marked busy again and again{span}: {} on end OpenClaw found a reply at work in it, and nothing came of it",
+            count(complaints.kept.times, "time")
+        );
+    }
     let _ = write!(text, "; {}.", waiting(last.queue_depth));
     text.push_str(&complaints.recovery.sentence());
     let effect = if let Some(then) = went_on {
@@ -359,7 +415,8 @@ fn advised(view: &View<'_>, finding: Finding, work: &Work<'_>, effect: Effect, h
         };
     }
     match work {
-        Work::Moving | Work::Model => {
+        Work::Moving => finding.act(remedy::say("Leave it, unless it comes back with a growing age.")),
+        Work::Model => {
             finding.act(remedy::stop()).act(remedy::say("Look at the provider's status and latency."))
         }
         Work::Tool(_) => finding

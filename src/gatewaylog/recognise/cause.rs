@@ -78,7 +78,9 @@ fn other_known(text: &str) -> Option<Cause> {
     if text.contains("another OpenClaw process owns") || text.contains("acquire plugin lifecycle lease") {
         return Some(Cause::StateOwned);
     }
-    if text.contains("run aborted") || text.contains("AbortError") {
+    // A reply that OpenClaw gave up on its own is no stop that somebody asked for.
+    let expired = text.contains("expired as stale");
+    if !expired && (text.contains("run aborted") || text.contains("AbortError")) {
         return Some(Cause::Aborted);
     }
     if text.contains("SQLITE_BUSY") || text.contains("database is locked") {

@@ -46,6 +46,15 @@ fn gateway_timeout(line: &Line<'_>) -> Option<Event> {
 
 /// File: metadata. Console: `Slow listener detected: L took 31.2 seconds for event E`. Carbon's own: `... took Nms ...`.
 fn listener(line: &Line<'_>) -> Option<Event> {
+    // Carbon stops waiting for it; it goes on.
+    if let Some((name, rest)) = line.after("Listener ").and_then(|rest| rest.split_once(" timed out after "))
+    {
+        return Some(Event::SlowListener {
+            listener: Some(name.to_owned()),
+            event: rest.split_once(" for event ").map(|(_, event)| event.trim().to_owned()),
+            duration_ms: fields::leading_number(rest),
+        });
+    }
     let rest = line.after("Slow listener detected")?;
     let (name, after) = match rest.strip_prefix(": ").and_then(|rest| rest.split_once(" took ")) {
         Some((name, after)) => (Some(name.to_owned()), after),
@@ -74,7 +83,8 @@ fn handler(line: &Line<'_>) -> Option<Event> {
         };
         return Some(Event::HandlerFailed { channel: channel.map(str::to_owned), cause: cause::of(error) });
     }
-    text.contains("Polling stall detected").then_some(Event::PollingStall)
+    let stalled = text.contains("Polling stall detected");
+    stalled.then(|| Event::PollingStall { channel: channel_of(line.tag).map(str::to_owned) })
 }
 
 /// `Inbound message A -> B (direct, 41 chars)`, `Auto-replied to A`, `outbound send ok accountId=default chatId=A`.

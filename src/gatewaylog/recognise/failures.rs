@@ -26,7 +26,10 @@ pub(super) fn known(line: &Line<'_>) -> Option<Event> {
         Undelivered { item: first_word(rest), ..lost(line, Loss::Ingress) }
     } else if text.contains("debounce") && says_failure(text) {
         lost(line, Loss::Ingress)
-    } else if is_bare_session_error(text) || text.contains("inbound worker timed out after ") {
+    } else if text.contains("message dropped")
+        || is_bare_session_error(text)
+        || text.contains("inbound worker timed out after ")
+    {
         lost(line, Loss::Message)
     } else if (text.contains("announce") || text.starts_with("Subagent ")) && says_failure(text) {
         announce(line)
@@ -87,10 +90,20 @@ fn lost(line: &Line<'_>, what: Loss) -> Undelivered {
         lane: lane.filter(|lane| !lane.contains(' ')).map(str::to_owned),
         channel: channel.filter(|name| !matches!(name.as_str(), "cron" | "diagnostic" | "openclaw")),
         item: fields::owned(text, "messageId=").or_else(|| fields::owned(text, "jobId=")),
-        after_ms: fields::number_after(text, " after "),
+        after_ms: after_ms(text),
+        count: fields::number_before(text, " pending reply").unwrap_or(1),
         cause: cause::of(reason(text)),
         reason: reason(text).to_owned(),
     }
+}
+
+/// ` after 300000ms`, ` after 1500.34s`, ` after 1800 seconds`.
+fn after_ms(text: &str) -> Option<u64> {
+    let rest = text.split_once(" after ")?.1;
+    let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').filter(|end| *end > 0)?;
+    let unit = rest[digits..].trim_start();
+    let end = unit.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(unit.len());
+    fields::humane_ms(&format!("{}{}", &rest[..digits], &unit[..end]))
 }
 
 /// The words behind the verb.
@@ -171,7 +184,6 @@ fn says_failure(text: &str) -> bool {
 fn is_of_a_message(head: &str) -> bool {
     const WORDS: &[&str] = &[
         "message",
-        "update ",
         "reply",
         "replies",
         "dispatch",
@@ -186,7 +198,10 @@ fn is_of_a_message(head: &str) -> bool {
         "sending",
         "webhook event",
     ];
-    WORDS.iter().any(|word| head.contains(word))
+    // `update 735973206` is Telegram's word for a message; `update check` is not.
+    let update =
+        head.split_once("update ").is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()));
+    update || WORDS.iter().any(|word| head.contains(word))
 }
 
 fn is_of_a_job(line: &Line<'_>) -> bool {
@@ -235,9 +250,13 @@ fn is_harmless(text: &str) -> bool {
         "package",
         "Update failure",
         "onfig",
+        "sendChatAction",
+        "setMyCommands",
         "falling back",
         "fallback",
     ];
+    // A web hook brings messages, a hook runs beside them.
+    let text = text.replace("webhook", "");
     WORDS.iter().any(|word| text.contains(word))
 }
 

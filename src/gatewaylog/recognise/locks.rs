@@ -2,6 +2,7 @@
 
 use super::super::event::{Cause, Event, Interruption};
 use super::super::fields;
+use super::super::level::Level;
 use super::cause;
 use super::line::Line;
 
@@ -58,8 +59,12 @@ pub(super) fn bare_error(line: &Line<'_>) -> Option<Event> {
     if named || bare {
         return cause::known(text).map(|cause| Event::Failed { cause });
     }
-    // Handlers of all sorts put their own words in front; a lock text is unmistakable anywhere.
+    // Handlers of all sorts put their own words in front; a lock text is unmistakable anywhere but in what a part of
+    // OpenClaw passes on for information.
+    let quiet = matches!(line.record.level, Level::Trace | Level::Debug | Level::Info)
+        && line.record.subsystem.is_some();
     cause::known(text)
+        .filter(|_| !quiet)
         .filter(|cause| {
             cause.is_lock()
                 || matches!(cause, Cause::Takeover { .. } | Cause::WalMismatch | Cause::DatabaseBusy)

@@ -120,6 +120,10 @@ fn health(line: &Line<'_>) -> Option<Event> {
     if text.starts_with("restart timeout after ") || text.starts_with("drain timeout after ") {
         return Some(Event::DrainTimeout { elapsed_ms: fields::number_after(text, "timeout after ") });
     }
+    // The lock could not be taken for a reason of the system: nobody else holds it.
+    if text.contains("failed to acquire gateway lock") && errno(text).is_some_and(|code| code != "EEXIST") {
+        return start_failed(line);
+    }
     if text.contains("gateway already running") {
         let pid = fields::number_after(text, "(pid ").and_then(|pid| u32::try_from(pid).ok());
         return Some(Event::GatewayRefused { pid });
@@ -142,7 +146,10 @@ fn health(line: &Line<'_>) -> Option<Event> {
 fn start_failed(line: &Line<'_>) -> Option<Event> {
     let text = line.text;
     let owned = cause::known(text) == Some(Cause::StateOwned);
-    let failed = text.starts_with("Gateway failed to start") || text.starts_with("Could not start the ");
+    let failed = text.starts_with("Gateway failed to start")
+        || text.starts_with("Could not start the ")
+        || text.contains("gateway did not start")
+        || text.starts_with("failed to acquire gateway lock");
     let bare = owned && (text.starts_with("Reason: ") || text.split(':').next().is_some_and(is_error_class));
     (failed || bare).then(|| {
         let reason = text.split_once(": ").map_or("", |(_, reason)| reason);
@@ -154,11 +161,28 @@ fn is_error_class(word: &str) -> bool {
     word.ends_with("Error") && !word.contains(' ')
 }
 
+/// `ENOSYS` in `openat2 beneath root returned ENOSYS`.
+fn errno(text: &str) -> Option<&str> {
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    words
+        .find(|word| word.len() >= 4 && word.starts_with('E') && word.bytes().all(|b| b.is_ascii_uppercase()))
+}
+
 /// Node ends on these, and so does the gateway.
 fn crash(text: &str) -> Option<Event> {
+    // systemd, of the gateway's unit; a stop that was asked for ends in 0, 143 or SIGTERM.
+    if let Some((unit, how)) = text.split_once(".service: Main process exited, ") {
+        let ours = ["openclaw", "clawdbot", "moltbot"].iter().any(|name| unit.contains(name));
+        let asked_for = ["status=0/", "status=143", "status=15/"].iter().any(|status| how.contains(status));
+        return (ours && !asked_for)
+            .then(|| Event::Crashed { cause: Cause::Other { class: None }, reason: how.to_owned() });
+    }
     let what = ["Unhandled promise rejection", "Uncaught exception", "FATAL ERROR:"];
-    let rest = what.iter().find_map(|start| text.strip_prefix(start))?;
-    Some(Event::Crashed { cause: cause::of(rest.trim_start_matches([':', ' '])) })
+    // `FATAL ERROR: Reached heap limit ...`: the first word reads like a level.
+    let rest = what.iter().find_map(|start| text.strip_prefix(start));
+    let rest = rest.or_else(|| text.contains("JavaScript heap out of memory").then_some(text))?;
+    let reason = rest.trim_start_matches([':', ' ']);
+    Some(Event::Crashed { cause: cause::of(reason), reason: reason.lines().next().unwrap_or("").to_owned() })
 }
 
 fn log_loss(line: &Line<'_>) -> Option<Event> {

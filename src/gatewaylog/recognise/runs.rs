@@ -55,7 +55,8 @@ pub(super) fn read(line: &Line<'_>) -> Option<Event> {
         });
     }
     if text.starts_with("model fallback decision") {
-        let error = line.string("errorPreview");
+        let detail = || text.split_once("detail=").map(|(_, detail)| detail.to_owned());
+        let error = line.string("errorPreview").or_else(detail);
         return Some(Event::ModelFallback {
             reason: line.string("reason"),
             decision: line.string("decision"),

@@ -42,6 +42,9 @@ fn stalled(progress: &str, age: u32, queue: u32, recovery: &str) -> String {
 const FREED_NOTHING: &str = "[diagnostic] stuck session recovery outcome: status=aborted action=abort_embedded_run sessionId=SID sessionKey=KEY activeWorkKind=embedded_run lane=session:KEY aborted=true drained=true forceCleared=false released=0";
 const LOCKED: &str = "[diagnostic] lane task error: lane=session:KEY durationMs=60120 error=\"SessionWriteLockTimeoutError: session file locked (timeout 60000ms): pid=909 DIR/SID.jsonl.lock\"";
 
+const KEPT_AGAIN: &str = "[diagnostic] stuck session: sessionId=SID sessionKey=KEY state=processing age=121s queueDepth=1 reason=queued_work_without_active_run classification=stale_session_state recovery=checking";
+const KEPT: &str = "[diagnostic] stuck session recovery skipped: reason=active_reply_work action=keep_lane sessionId=SID sessionKey=KEY age=121s queueDepth=1 activeSessionId=SID";
+
 fn story(name: &'static str, log: String, first: &'static str, severity: Severity) -> Story {
     Story { name, log, first: Some(first), severity, helps: None, says: &[], never: &[] }
 }
@@ -119,6 +122,66 @@ fn stories() -> Vec<Story> {
         Story { says: &["sessions_send"], helps: Some(false),
             ..story("two runs of one gateway in one chat", log(&[
                 ("09:00:00", "[diagnostic] lane task error: lane=nested:KEY durationMs=9000 error=\"EmbeddedAttemptSessionTakeoverError: session file changed while embedded prompt lock was released: DIR/SID.jsonl\"")]), "session-takeover", Warning) },
+        Story { says: &["refuses each message", "draining", "gateway restart"], helps: Some(false),
+            ..story("a drain that never ends", log(&[
+                ("09:00:00", "[gateway] draining 1 active task(s) before restart with timeout 300000ms"), ("09:00:20", "[gateway] ready"),
+                ("09:05:00", "[diagnostic] lane task error: lane=session:KEY durationMs=3 error=\"GatewayDrainingError: Gateway is draining for restart; new tasks are not accepted\""),
+                ("09:25:00", "[diagnostic] lane task error: lane=session:KEY durationMs=3 error=\"GatewayDrainingError: Gateway is draining for restart; new tasks are not accepted\"")]), "message-failed", Critical) },
+        Story { says: &["1 message was refused", "Send the failed message again"], helps: Some(false), never: &["refuses each message"],
+            ..story("a message during a restart", log(&[
+                ("09:00:00", "[gateway] draining 1 active task(s) before restart with timeout 300000ms"),
+                ("09:00:05", "[diagnostic] lane task error: lane=session:KEY durationMs=3 error=\"GatewayDrainingError: Gateway is draining for restart; new tasks are not accepted\""),
+                ("09:00:20", "[gateway] ready")]), "message-failed", Warning) },
+        Story { says: &["7 messages"],
+            ..story("a restart that drops replies", log(&[
+                ("09:00:00", "[shutdown] restart reply drain timed out after 0ms with 7 pending reply(ies) still active; continuing shutdown")]), "message-failed", Warning) },
+        Story { says: &["ended 2 times", "was started again", "fetch failed"], helps: Some(false),
+            ..story("a gateway that ends on errors again and again", log(&[
+                ("08:00:00", "[gateway] listening on ws://127.0.0.1:18789 (PID 77)"), ("09:00:00", "[openclaw] Unhandled promise rejection: TypeError: fetch failed"),
+                ("09:00:09", "[gateway] listening on ws://127.0.0.1:18789 (PID 78)"), ("09:40:00", "[openclaw] Unhandled promise rejection: TypeError: fetch failed"),
+                ("09:40:09", "[gateway] listening on ws://127.0.0.1:18789 (PID 79)")]), "gateway-down", Warning) },
+        Story { says: &["was killed", "gateway start"], helps: Some(false),
+            ..story("a gateway that the system killed", log(&[
+                ("08:00:00", "[gateway] listening on ws://127.0.0.1:18789 (PID 77)"),
+                ("09:00:00", "openclaw-gateway.service: Main process exited, code=killed, status=9/KILL")]), "gateway-down", Critical) },
+        Story { says: &["as pid 4711"], helps: Some(false), never: &["left behind"],
+            ..story("a second gateway", log(&[
+                ("09:00:00", "Gateway failed to start: gateway already running (pid 4711); lock timeout after 5000ms")]), "gateway-lock", Warning) },
+        Story { says: &["another process has port 18789"], helps: Some(false),
+            ..story("a port that is taken", log(&[
+                ("09:00:00", "Gateway failed to start: another gateway instance is already listening on ws://127.0.0.1:18789")]), "start-refused", Critical) },
+        Story { says: &["its lock file (EROFS)"], helps: Some(false),
+            ..story("a lock file that the system refuses", log(&[
+                ("09:00:00", "Gateway failed to start: failed to acquire gateway lock at /x/gateway.lock: EROFS: read-only file system")]), "start-refused", Critical) },
+        Story { says: &["4 times on end", "nothing came of it", "gateway restart"],
+            ..story("a chat that counts as busy at each look", log(&[
+                ("09:00:00", KEPT_AGAIN), ("09:00:00", KEPT), ("09:02:00", KEPT_AGAIN), ("09:02:00", KEPT),
+                ("09:04:00", KEPT_AGAIN), ("09:04:00", KEPT), ("09:06:00", KEPT_AGAIN), ("09:06:00", KEPT)]), "stuck-session", Critical) },
+        Story { says: &["3 times on end", "telegram"], helps: Some(false),
+            ..story("a channel whose polling stalls on end", log(&[
+                ("09:00:00", "[telegram] Polling stall detected (no completed getUpdates for 101s); forcing restart."),
+                ("09:04:00", "[telegram] Polling stall detected (no completed getUpdates for 102s); forcing restart."),
+                ("09:08:00", "[telegram] Polling stall detected (active getUpdates stuck for 99s); forcing restart.")]), "ingress-stalled", Warning) },
+        Story { says: &["1 message of whatsapp failed"], helps: Some(false),
+            ..story("a message that the database did not take", log(&[
+                ("09:00:00", "[whatsapp] failed to admit inbound message; message dropped: database is locked")]), "database-busy", Warning) },
+        Story { says: &["expired as stale"],
+            ..story("a reply that waited too long", log(&[
+                ("09:00:00", "[diagnostic] lane task error: lane=session:KEY durationMs=600001 error=\"AbortError: Reply operation expired as stale\"")]), "message-failed", Warning) },
+        Story { helps: Some(false),
+            ..story("a listener that the library stopped waiting for", log(&[
+                ("09:00:00", "[EventQueue] Listener DiscordMessageListener timed out after 30000ms for event MESSAGE_CREATE")]), "slow-listener", Info) },
+        Story { first: None,
+            ..story("one stall of the polling, and traffic after it", log(&[
+                ("09:00:00", "[telegram] Polling stall detected (no completed getUpdates for 101s); forcing restart."),
+                ("09:03:00", "[telegram] outbound send ok accountId=default chatId=5512")]), "", Info) },
+        Story { first: None,
+            ..story("an ordinary hour of failures that nobody waits for", log(&[
+                ("09:00:00", "[gateway] update check failed: fetch failed"), ("09:01:00", "[telegram] sendChatAction failed: Network request failed!"),
+                ("09:02:00", "[fetch-timeout] fetch timeout after 10000ms (elapsed 10004ms) operation=telegram.getMe url=https://x"),
+                ("09:03:00", "[plugins] plugin hook failed: before_agent_start: Error: x"), ("09:04:00", "[whatsapp] Web connection closed (status 428). Retry 1/12 in 2.1s"),
+                ("09:05:00", "discord typing failed target=channel:1: Error: discord typing start timed out after 5000ms"),
+                ("09:06:00", "[ws] ⇄ res ✗ config.patch 12ms errorCode=INVALID_REQUEST errorMessage=failed to parse")]), "", Info) },
         Story { first: None,
             ..story("an idle hour", log(&[("09:00:00", "[cron] cron: started"), ("09:10:00", "[tools] exec failed: Command exited with code 1"),
                 ("09:20:00", "[gateway] remote model catalog refresh failed")]), "", Info) },

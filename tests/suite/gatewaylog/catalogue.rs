@@ -76,6 +76,7 @@ fn undelivered(what: Loss, channel: &str) -> Undelivered {
         channel: some(channel),
         item: None,
         after_ms: None,
+        count: 1,
         cause: Cause::Other { class: None },
         reason: String::new(),
     }
@@ -268,9 +269,9 @@ pub(crate) fn messages() -> Vec<Message> {
         m("gateway/ws", "⇄ res ✗ agent errorCode=UNAVAILABLE errorMessage=Session \"agent:main:main\" changed while starting work. Retry. | SESSION_WORK_START_CHANGED conn=4…8 id=m", Event::Rpc { ok: false, method: s("agent"), duration_ms: None, cause: Some(Cause::SessionChanged) }),
         m("", "gateway request timeout for cron.list", Event::GatewayTimeout { after_ms: None, tool: None, method: some("cron.list") }),
         m("gateway/channels/discord", "discord handler failed: Error: SQLITE_BUSY: database is locked", Event::HandlerFailed { channel: some("discord"), cause: Cause::DatabaseBusy }),
-        m("gateway/channels/discord", "discord inbound worker timed out after 600 seconds", lost(Undelivered { after_ms: Some(600), reason: s("discord inbound worker timed out after 600 seconds"), ..undelivered(Loss::Message, "discord") })),
+        m("gateway/channels/discord", "discord inbound worker timed out after 600 seconds", lost(Undelivered { after_ms: Some(600_000), reason: s("discord inbound worker timed out after 600 seconds"), ..undelivered(Loss::Message, "discord") })),
         m("gateway/channels/telegram", "[diag] spooled update 12 failed; keeping for retry: Error: ENOSPC: no space left on device, write", lost(Undelivered { fate: Fate::Retried, item: some("12"), cause: Cause::DiskFull, reason: s("Error: ENOSPC: no space left on device, write"), ..undelivered(Loss::Ingress, "telegram") })),
-        m("gateway/channels/telegram", "Polling stall detected (no getUpdates for 95s); forcing restart", Event::PollingStall),
+        m("gateway/channels/telegram", "Polling stall detected (no getUpdates for 95s); forcing restart", Event::PollingStall { channel: some("telegram") }),
         m("cron", "cron: job execution timed out", lost(Undelivered { lane: some("cron"), channel: None, reason: s("cron: job execution timed out"), ..undelivered(Loss::Job, "") })),
         m("", "Error: SQLITE_BUSY: database is locked", Event::Failed { cause: Cause::DatabaseBusy }),
         // SQLite

@@ -108,6 +108,18 @@ fn pretty_style_goes_over_midnight_even_when_the_night_is_quiet() {
 }
 
 #[test]
+fn a_line_that_was_wrapped_before_its_fields_is_one() {
+    let log = "[diagnostic] stalled session: \n  sessionId=5b0c7a11-2f6e-4d1c-8a35-7f10c2d40e11 sessionKey=agent:desk:main\n  \
+               state=processing age=900s queueDepth=1 reason=active_work_without_progress\n    classification=stalled_agent_run recovery=none\n\
+               [diagnostic] lane wait exceeded: lane=main waitedMs=2000 queueAhead=0\n  not a field\n";
+    let (entries, counters) = scan(log.as_bytes(), None);
+    let Event::Attention(attention) = &entries[0].event else { panic!("{entries:?}") };
+    assert_eq!(attention.session.key.as_deref(), Some("agent:desk:main"));
+    assert_eq!((attention.age_ms, attention.queue_depth), (900_000, 1));
+    assert_eq!((entries.len(), counters.lines), (2, 6));
+}
+
+#[test]
 fn counters_do_not_depend_on_how_the_bytes_arrive() {
     struct OneByOne<R>(R);
     impl<R: Read> Read for OneByOne<R> {

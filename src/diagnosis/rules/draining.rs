@@ -1,0 +1,91 @@
+//! Messages that were refused because the gateway takes no new work: during a planned stop, or for ever after one.
+
+use super::super::evidence::Evidence;
+use super::super::finding::{Certainty, Code, Finding};
+use super::super::story::{Incidents, dated};
+use super::{View, clock, count, remedy};
+use crate::gatewaylog::{Cause, Entry, Event};
+use crate::verdict::severity::Effect;
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// No drain is given longer (five minutes, and one to come up again).
+const LONGEST_DRAIN: TimeDelta = TimeDelta::minutes(6);
+
+#[derive(Debug, Default)]
+pub(in super::super) struct Refusals {
+    lines: Evidence,
+    incidents: Incidents,
+    first: Option<DateTime<Utc>>,
+    last: Option<DateTime<Utc>>,
+    /// A stop or restart began, and a gateway came up.
+    closing: Option<DateTime<Utc>>,
+    opened: Option<DateTime<Utc>>,
+    /// Refused by a gateway that had come up after the last stop.
+    while_up: u64,
+}
+
+impl Refusals {
+    pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry) {
+        match &entry.event {
+            Event::Signal { .. } | Event::Shutdown { .. } | Event::Draining { .. } => self.closing = Some(at),
+            Event::GatewayReady | Event::GatewayListening { .. } | Event::HttpListening { .. } => {
+                self.opened = Some(at);
+            }
+            event if event.cause() == Some(&Cause::Draining) && is_of_a_message(event) => {
+                self.lines.add(source, entry);
+                let fresh = self.incidents.note(at, entry.message.split([':', '=']).next().unwrap_or(""));
+                self.while_up += u64::from(fresh && self.opened.is_some() && self.opened > self.closing);
+                self.first = self.first.or(Some(at));
+                self.last = Some(at);
+            }
+            _ => {}
+        }
+    }
+
+    /// For longer than any drain lasts, or by a gateway that was up.
+    fn is_for_ever(&self) -> bool {
+        let spread = self.first.zip(self.last).map_or(TimeDelta::zero(), |(first, last)| last - first);
+        self.while_up > 1 || spread > LONGEST_DRAIN
+    }
+}
+
+fn is_of_a_message(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::LaneError { .. }
+            | Event::AgentFailed { .. }
+            | Event::HandlerFailed { .. }
+            | Event::MessageProcessed { .. }
+            | Event::DispatchCompleted { .. }
+            | Event::Undelivered(_)
+            | Event::Failed { .. }
+    )
+}
+
+pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
+    let refusals = &view.model.counters.draining;
+    let last = refusals.last?;
+    let n = refusals.incidents.count;
+    let over = refusals.opened.is_some_and(|up| up > last);
+    let (effect, text) = if refusals.is_for_ever() && !over {
+        let since =
+            refusals.first.and_then(dated).map_or_else(String::new, |at| format!(" since {}", clock(at)));
+        let text = format!(
+            "The gateway runs and refuses each message{since} ({} refused): it counts itself as draining for a restart that is over or never came.",
+            n
+        );
+        (Effect::NobodyIsAnswered, text)
+    } else {
+        let text = format!(
+            "{} refused: the gateway was draining for a stop or a restart and took no new work.",
+            if n == 1 { "1 message was".to_owned() } else { format!("{} were", count(n, "message")) }
+        );
+        (Effect::MessagesFailed, text)
+    };
+    let mut finding =
+        Finding::new(Code::MessageFailed, effect, text).backed_by(&refusals.lines).helps(Some(false));
+    finding.certainty = Certainty::Proven;
+    (finding.count, finding.messages_failed) = (n, n);
+    let finding = if over { finding } else { finding.act(remedy::restart(view)) };
+    Some(finding.act(remedy::send_again()))
+}
