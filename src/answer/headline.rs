@@ -1,7 +1,7 @@
 //! The answer in one line.
 
 use super::{Chat, ChatState, Seen};
-use crate::diagnosis::input::GatewayState;
+use crate::diagnosis::input::{Era, GatewayFact, GatewayState};
 use crate::diagnosis::{Code, Finding};
 use crate::verdict::severity::Severity;
 use crate::words::count;
@@ -37,12 +37,15 @@ impl Parts<'_> {
     fn trouble(&self) -> Vec<String> {
         let others = self.others.iter().map(|at| &self.seen.findings[*at]);
         let others: Vec<&Finding> = others.filter(|finding| finding.severity > Severity::Info).collect();
-        let (gateway, others): (Vec<&Finding>, Vec<&Finding>) = others
-            .into_iter()
-            .partition(|finding| matches!(finding.code, Code::GatewayDown | Code::StartRefused));
+        let (gateway, others): (Vec<&Finding>, Vec<&Finding>) =
+            others.into_iter().partition(|finding| is_of_gateway(finding));
         let gateway = gateway.first().map(|finding| {
-            let state = if finding.code == Code::StartRefused { "refuses to start" } else { "is down" };
-            format!("The gateway {state}: no chat is answered")
+            let state = match finding.code {
+                Code::StartRefused => "The gateway refuses to start",
+                Code::LeaseStuck => "No gateway can start",
+                _ => "The gateway is down",
+            };
+            format!("{state}: no chat is answered")
         });
         let say = |state: ChatState, noun: &str, one: &str, many: &str| {
             let serious = |chat: &&Chat| chat.state == state && chat.severity > Severity::Info;
@@ -78,9 +81,31 @@ impl Parts<'_> {
         match (self.is_blind, self.seen.log_read) {
             (true, _) => "Cannot tell whether every chat is answered: not everything could be looked at",
             (false, _) if all(GatewayState::Down) => "The gateway is not running; nothing else is wrong",
+            (false, _) if gateways.iter().any(is_draining) => {
+                "The gateway stops as it was told: it takes no new message"
+            }
+            (false, _) if all(GatewayState::Starting) => "The gateway is starting",
+            (false, false) if self.seen.facts.era == Era::Sqlite => {
+                "Nothing keeps a chat from being answered"
+            }
             (false, false) => "No lock blocks a chat",
             (false, true) if all(GatewayState::Running) => "Every chat is answered",
             (false, true) => "Nothing keeps a chat from being answered",
         }
     }
+}
+
+/// It keeps every chat from being answered: a lease of no chat that is critical keeps every gateway out.
+fn is_of_gateway(finding: &Finding) -> bool {
+    let of_nobody = finding.severity == Severity::Critical && finding.session_key.is_none();
+    match finding.code {
+        Code::GatewayDown | Code::StartRefused => true,
+        Code::LeaseStuck => of_nobody,
+        _ => false,
+    }
+}
+
+fn is_draining(gateway: &GatewayFact) -> bool {
+    let words = gateway.readiness.iter().flat_map(|readiness| &readiness.failing);
+    words.into_iter().any(|word| word == "gateway-draining")
 }

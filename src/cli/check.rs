@@ -13,7 +13,7 @@ use clap::Args;
 
 use super::{Common, Format, output};
 use crate::evidence::view::SystemView;
-use crate::examination::consult;
+use crate::examination::consult::{self, Logs};
 use crate::exit::Exit;
 use crate::settings::bounds::duration;
 use crate::survey::{Scope, survey};
@@ -101,7 +101,8 @@ fn look(common: &Common, args: &CheckArgs) -> Result<Report, String> {
         let report = match Scope::resolve(&args_there.paths, &common.state_dir, &view) {
             Ok(scope) => {
                 let mut survey = survey(&scope, &mut view);
-                let examination = consult::locks(&mut survey, common.redaction(), &scope_as_typed);
+                let examination =
+                    consult::locks(&mut survey, Logs::OfDatabases, common.redaction(), &scope_as_typed);
                 let (warning, critical) = (&args_there.warning, &args_there.critical);
                 let report = Report::of(&survey, &examination, warning, critical, common.redaction());
                 // A sidecar that starts before its gateway's first start is well.

@@ -10,7 +10,8 @@ use serde::Serialize;
 use super::{CliError, Common, Format, output, scan};
 use crate::evidence::view::SystemView;
 use crate::exit::Exit;
-use crate::report::{explain, json};
+use crate::leases::Held;
+use crate::report::{explain, holders, json};
 use crate::survey::claims::SurveyedLease;
 use crate::survey::{Scope, Survey, SurveyedLock, survey};
 use crate::words;
@@ -20,7 +21,8 @@ Examples:
   lockdoctor explain ~/.openclaw/agents/main/sessions/5dd6c97c.jsonl.lock
   lockdoctor explain agent:main:telegram:direct:12345678
   lockdoctor explain 5dd6c97c                the beginning of a session id is enough
-  lockdoctor explain gateway-lifecycle       a lease, by a part of its name";
+  lockdoctor explain gateway-owner           a lease, by a part of its name
+  lockdoctor explain gateway-lifecycle       who holds it, and what that keeps out; 847: what that process holds";
 
 /// Show all evidence for one lock or chat. Read-only.
 ///
@@ -28,7 +30,7 @@ Examples:
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ExplainArgs {
-    /// A lock file, session id, session key, fingerprint, or lease.
+    /// A lock file, session id, session key, fingerprint, lease, or who holds something: a pid, or what it holds.
     #[arg(value_name = "WHAT")]
     pub what: PathBuf,
 }
@@ -41,6 +43,16 @@ struct Explained {
     schema: &'static str,
     #[serde(flatten)]
     lock: json::Lock,
+}
+
+const HOLDER_SCHEMA: &str = "lockdoctor/holder/v1";
+
+/// A process, as `scan` has it.
+#[derive(Debug, Serialize)]
+struct ExplainedHolder {
+    schema: &'static str,
+    #[serde(flatten)]
+    holder: holders::Holder,
 }
 
 pub fn run(common: &Common, args: &ExplainArgs) -> anyhow::Result<Exit> {
@@ -97,6 +109,7 @@ fn named(common: &Common, name: &str) -> anyhow::Result<Exit> {
     match (&locks[..], &leases[..]) {
         ([lock], _) => show(common, lock, &survey),
         ([], [found]) => show_lease(common, found, &survey),
+        ([], []) if show_holders(common, name, &survey)? => Ok(Exit::Clean),
         ([], []) => {
             let error = CliError::usage(format!("{}: no lock or lease of that name", words::printable(name)));
             let hint = format!(
@@ -112,6 +125,32 @@ fn named(common: &Common, name: &str) -> anyhow::Result<Exit> {
             Err(CliError::usage(format!("{}: that is more than one: {all}", words::printable(name))).into())
         }
     }
+}
+
+/// Who is named by a pid, a program's name or what it holds. `false`: nobody.
+fn show_holders(common: &Common, name: &str, survey: &Survey) -> anyhow::Result<bool> {
+    let is_named = |held: &Held| {
+        let process = held.process.as_ref();
+        process.is_some_and(|process| process.pid.to_string() == name || process.name == name)
+            || held.things.iter().any(|(thing, _)| thing.as_str() == name)
+    };
+    let workings = survey.workings.iter().flat_map(|(_, workings)| workings.held());
+    let found: Vec<Held> = workings.filter(is_named).collect();
+    let some = !found.is_empty();
+    for (at, held) in found.into_iter().enumerate() {
+        match common.format() {
+            format @ (Format::Json | Format::Ndjson) => {
+                let holder = holders::json(held);
+                output::print_document(format, &ExplainedHolder { schema: HOLDER_SCHEMA, holder })?;
+            }
+            Format::Table | Format::Plain => {
+                let gap = if at > 0 { "\n" } else { "" };
+                let text = holders::explain(&held, survey.now.wall, output::width());
+                write!(output::stdout(), "{gap}{text}")?;
+            }
+        }
+    }
+    Ok(some)
 }
 
 /// `…/state/openclaw.sqlite#TABLE/ROW`, unless it is the name of a file.

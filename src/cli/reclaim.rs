@@ -9,8 +9,9 @@ use clap::Args;
 use super::{Common, Format, outcome, output, scan};
 use crate::evidence::RunTimedOut;
 use crate::evidence::view::SystemView;
+use crate::examination::consult::{self, Logs};
 use crate::examination::facts::{Sample, facts};
-use crate::examination::{Examination, LogModel, consult, logs, mark_timed_out_runs, read_logs, reading};
+use crate::examination::{Examination, LogModel, logs, mark_timed_out_runs, read_logs, reading};
 use crate::exit::Exit;
 use crate::gatewaylog::{Source, SourceSummary};
 use crate::reclaim::breaker::Breaker;
@@ -115,7 +116,8 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
         run.survey.problems.retain(|problem| problem.severity == ProblemSeverity::Incomplete);
     }
     scan::print_problems(&run.survey)?;
-    let left = consult::locks(&mut run.survey, common.redaction(), &common.scope_as_typed(&args.paths));
+    let typed = common.scope_as_typed(&args.paths);
+    let left = consult::locks(&mut run.survey, Logs::IfTheyDecide, common.redaction(), &typed);
     outcome::say_unjudged(common, &left.answer)?;
     let open = still_open(&left);
     print(common, args, &run, open.as_deref())?;

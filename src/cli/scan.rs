@@ -8,7 +8,7 @@ use clap::Args;
 use super::outcome::exit_of;
 use super::{Common, Format, output};
 use crate::evidence::view::SystemView;
-use crate::examination::consult;
+use crate::examination::consult::{self, Logs};
 use crate::exit::Exit;
 use crate::redact::Redactor;
 use crate::report::{advice, json, plain, table};
@@ -46,8 +46,10 @@ pub fn run(common: &Common, args: &ScanArgs) -> anyhow::Result<Exit> {
     let mut survey = survey(&scope, &mut view);
     let redaction = common.redaction();
     let typed = common.scope_as_typed(&args.paths);
-    // No text of it is shown, and making thousands of findings fit to be shown takes as long as all else.
-    let examination = consult::locks(&mut survey, Redactor::Off, &typed);
+    // Only of an install in SQLite is text of it shown, and making thousands of findings fit to be shown takes as long as
+    // all else.
+    let shown = if survey.workings.is_empty() { Redactor::Off } else { redaction };
+    let examination = consult::locks(&mut survey, Logs::IfTheyDecide, shown, &typed);
     match common.format() {
         Format::Json => output::print_json(&json::scan(&survey, redaction))?,
         Format::Ndjson => output::print_ndjson(json::locks(&survey, redaction))?,
@@ -67,9 +69,10 @@ pub fn run(common: &Common, args: &ScanArgs) -> anyhow::Result<Exit> {
             let unjudged = examination.answer.blind_spots.iter().filter(|spot| spot.command.is_some());
             let unjudged = unjudged
                 .map(|spot| format!("{}\n    {}", spot.text, spot.command.as_deref().unwrap_or_default()));
-            for advice in
-                advice::after_scan(&survey, &examination.answer.locks, &typed).into_iter().chain(unjudged)
-            {
+            let of_gateway = survey.workings.iter().take(1);
+            let of_gateway = of_gateway.flat_map(|_| advice::beyond_locks(&examination.diagnosis.findings));
+            let of_locks = advice::after_scan(&survey, &examination.answer.locks, &typed);
+            for advice in of_gateway.chain(of_locks).chain(unjudged) {
                 writeln!(out)?;
                 for line in advice.lines() {
                     // A command is copied: a line break in it would cut it in two.

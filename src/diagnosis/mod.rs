@@ -16,6 +16,7 @@ pub mod input;
 mod lanes;
 mod lives;
 mod model;
+mod refusal;
 mod release;
 mod rules;
 mod story;

@@ -4,6 +4,8 @@ use std::io::ErrorKind;
 
 use super::{Finding, Surroundings};
 use crate::install::gateway::{Gateway, GatewayState};
+use crate::leases::owner::is_generated;
+use crate::leases::{self, LeaseScope, Sessions};
 use crate::openclaw::version::Era;
 use crate::words::{count, duration};
 
@@ -47,20 +49,16 @@ fn nothing_found(around: &Surroundings) -> Finding {
 }
 
 pub(super) fn version(around: &mut Surroundings) -> Vec<Finding> {
-    let findings = around.installs().map(|(place, install)| {
+    let findings = around.installs().map(|(_, install)| {
         let name = match &install.version {
             Some(version) => format!("OpenClaw {version}"),
             None => "OpenClaw of unknown version".to_owned(),
         };
         match install.era {
             Era::File => Finding::good(format!("{name}: sessions and their locks are files")),
-            Era::Sqlite => Finding::warning(format!(
-                "{name} keeps sessions in SQLite: that no lock file is stale says nothing about them"
-            ))
-            .with_remedy(
-                "look at the leases in its databases instead (read-only)",
-                [format!("lockdoctor diagnose{}", place.scope())],
-            ),
+            Era::Sqlite => Finding::good(format!(
+                "{name}: sessions, and who works on them, are rows in SQLite; lockdoctor reads them"
+            )),
             Era::Unknown => Finding::note(format!(
                 "{name}: {} names no version and holds no session yet",
                 install.config_path.display()
@@ -72,6 +70,27 @@ pub(super) fn version(around: &mut Surroundings) -> Vec<Finding> {
 
 pub(super) fn gateway(around: &mut Surroundings) -> Vec<Finding> {
     around.installs().map(|(_, install)| gateway_of(&install.gateway)).collect()
+}
+
+/// From 2026.9.2 on a gateway believes that another one lives for as long as its lease names another host.
+pub(super) fn hostname(around: &mut Surroundings) -> Vec<Finding> {
+    let running = around.installs().filter(|(_, install)| install.gateway.state == GatewayState::Running);
+    let hosts = running.filter_map(|(_, install)| {
+        let database = leases::survey(&install.root.path, Sessions::Running).state.ok()?;
+        let owner = database.leases.rows().iter().find(|lease| lease.scope == LeaseScope::GatewayOwner)?;
+        owner.owner.host.clone()
+    });
+    let findings = hosts.map(|host| {
+        if !is_generated(&host) {
+            return Finding::good(format!("{host}, as the gateway's lease has it"));
+        }
+        let what = format!(
+            "{host} changes with the gateway's container: should it end uncleanly, the next one is refused for five minutes"
+        );
+        let cure = "give it a fixed name: `hostname:` in compose, docker run --hostname; in Kubernetes a StatefulSet";
+        Finding::warning(what).with_remedy(cure, [])
+    });
+    findings.collect()
 }
 
 fn gateway_of(gateway: &Gateway) -> Finding {

@@ -44,6 +44,7 @@ pub const CHECKS: &[Check] = &[
         run: install::version,
     },
     Check { name: "gateway", about: "whether its gateway runs", run: install::gateway },
+    Check { name: "hostname", about: "the gateway's next start is not refused", run: install::hostname },
     Check { name: "uid", about: "lockdoctor runs as the user who owns the sessions", run: rights::uid },
     Check { name: "writable", about: "the sessions directories can be changed", run: rights::writable },
     Check { name: "journal", about: "journal and quarantine can be written", run: rights::journal },

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::facts::{Sample, facts, lock_facts};
-use super::{
-    Asked, Examination, LogModel, blind_spots, examine, logs, mark_timed_out_runs, read_logs, reading,
-};
+use super::facts::{Sample, facts, gateways, lock_facts};
+use super::logs::discovered;
+use super::{Asked, Examination, LogModel, blind_spots, examine, mark_timed_out_runs, read_logs, reading};
 use crate::diagnosis::input::Facts;
 use crate::gatewaylog::{Reading, Source};
+use crate::install::gateway::GatewayState;
+use crate::openclaw::version::Era;
 use crate::redact::Redactor;
 use crate::survey::Survey;
 use crate::verdict::severity::Effect;
@@ -18,23 +19,38 @@ use crate::verdict::severity::Effect;
 /// How far back the logs tell of messages that failed on a lock.
 const FAILURES_COUNT: TimeDelta = TimeDelta::hours(24);
 
-/// The locks alone, quickly. Logs are read only where a lock fails messages: whether it has failed one decides how
-/// serious it is. `scope`: the options that select what was looked at, as they were typed.
-pub fn locks(survey: &mut Survey, redactor: Redactor, scope: &str) -> Examination {
+/// When the logs are read for a look at locks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Logs {
+    /// Where a lock fails messages, as whether it has failed one decides how serious it is; and where no gateway runs
+    /// on sessions in SQLite, as its log tells why.
+    IfTheyDecide,
+    /// Of every install whose sessions are in SQLite as well: no lock tells of its messages.
+    OfDatabases,
+}
+
+/// Locks, leases and gateways, quickly. `scope`: the options that select what was looked at, as they were typed.
+pub fn locks(survey: &mut Survey, logs: Logs, redactor: Redactor, scope: &str) -> Examination {
     let now = Utc::now();
-    let known = lock_facts(survey);
+    let gateways = gateways(survey, Sample::Ask);
+    let known = Facts { gateways: gateways.clone(), ..lock_facts(survey) };
     let fails = known.locks.iter().filter(|lock| lock.effect == Effect::NextMessageFails);
     let since = fails.map(|lock| lock.created_at.unwrap_or(now)).min();
+    let installs = || survey.roots.iter().filter_map(|root| root.install.as_ref());
+    let told_by_log = installs()
+        .filter(|install| install.era == Era::Sqlite)
+        .any(|install| logs == Logs::OfDatabases || install.gateway.state != GatewayState::Running);
+    let since = if told_by_log { Some(now - FAILURES_COUNT) } else { since };
     let Some(since) = since else {
         let log = LogModel::default();
         let spots = blind_spots(Some(survey), &log, Asked::No, redactor);
         return examine(log, known, now, redactor, spots, scope);
     };
-    let sources = logs::discovered(survey);
+    let sources = discovered(survey);
     let log = read_logs(&sources, &known, &reading(Some(since.max(now - FAILURES_COUNT))));
     mark_timed_out_runs(survey, &log);
     let spots = blind_spots(Some(survey), &log, Asked::No, redactor);
-    examine(log, lock_facts(survey), now, redactor, spots, scope)
+    examine(log, Facts { gateways, ..lock_facts(survey) }, now, redactor, spots, scope)
 }
 
 /// How to come by what a whole examination takes.

@@ -21,10 +21,14 @@ use crate::verdict::severity::{self, Effect};
 use crate::verdict::{Reason, Verdict};
 use crate::words::millis;
 
-/// Whether to take a sample of the gateway's load and ask its port, which takes a quarter of a second.
+/// How closely a gateway is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sample {
+    /// Its port is asked, and its load is measured, which takes a quarter of a second.
     Take,
+    /// Its port is asked: moments where it answers, seconds where it does not.
+    Ask,
+    /// Only the kernel is asked.
     Skip,
 }
 

@@ -42,22 +42,59 @@ pub fn fact(
         workings: workings.cloned(),
         ..GatewayFact::default()
     };
-    if let (Some(pid), Sample::Take) = (gateway.pid, sample) {
-        fact.load = load(pid);
-        // Another network has ports of its own.
-        let port = gateway.port.or(configured_port).filter(|_| shares_our_network(pid));
-        // One pause of the event loop is no silence.
-        let twice = |port| match ask(port) {
-            Asked::Silent => ask(port),
-            answered => answered,
-        };
-        match port.map(twice) {
-            Some(Asked::Answered(readiness)) => (fact.answers, fact.readiness) = (Some(true), readiness),
-            Some(Asked::Silent) => fact.answers = Some(false),
-            Some(Asked::NobodyThere) | None => {}
+    let asks = sample != Sample::Skip && fact.suspended.is_none();
+    if let Some(pid) = gateway.pid.filter(|_| asks) {
+        if let Some(port) = port(gateway, configured_port) {
+            fact = fact.having(listen(pid, port));
+        }
+        if sample == Sample::Take && fact.load.is_none() {
+            fact.load = load(pid);
         }
     }
     fact
+}
+
+/// What came of asking a gateway's port.
+#[derive(Debug, Clone, Default)]
+pub struct Heard {
+    answers: Option<bool>,
+    readiness: Option<Readiness>,
+    /// Of one that does not answer.
+    load: Option<LoadSample>,
+}
+
+impl Heard {
+    /// But for its load, which is never the same.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        self.answers == other.answers && self.readiness == other.readiness
+    }
+}
+
+impl GatewayFact {
+    #[must_use]
+    pub fn having(self, heard: Heard) -> Self {
+        Self { answers: heard.answers, readiness: heard.readiness, load: heard.load.or(self.load), ..self }
+    }
+}
+
+/// The port that a gateway can be asked on from here: another network has ports of its own.
+pub fn port(gateway: &gateway::Gateway, configured: Option<u16>) -> Option<u16> {
+    let pid = gateway.pid?;
+    gateway.port.or(configured).filter(|_| shares_our_network(pid))
+}
+
+/// Asks whether the gateway `pid` answers on `port`; one that does not is asked twice, as one pause of its event loop is
+/// no silence.
+pub fn listen(pid: u32, port: u16) -> Heard {
+    let asked = match ask(port) {
+        Asked::Silent => ask(port),
+        answered => answered,
+    };
+    match asked {
+        Asked::Answered(readiness) => Heard { answers: Some(true), readiness, load: None },
+        Asked::Silent => Heard { answers: Some(false), readiness: None, load: load(pid) },
+        Asked::NobodyThere => Heard::default(),
+    }
 }
 
 fn shares_our_network(pid: u32) -> bool {
@@ -71,7 +108,7 @@ fn suspended(pid: u32, sample: Sample) -> Option<Suspended> {
         'T' | 't' => Some(Suspended::Stopped),
         _ if is_frozen(pid) => Some(Suspended::Frozen),
         // A moment of it is ordinary.
-        'D' if sample == Sample::Take => {
+        'D' if sample != Sample::Skip => {
             std::thread::sleep(SAMPLE);
             (state() == Some('D')).then_some(Suspended::Disk)
         }

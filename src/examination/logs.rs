@@ -1,6 +1,6 @@
 //! Which logs to read: those that were named, else those of the installs at hand and the journal's known units.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::gatewaylog::{Journal, KNOWN_UNITS, Manager, Owners, Places, Source};
 use crate::install::Install;
@@ -35,9 +35,16 @@ pub fn places<'a>(installs: impl Iterator<Item = &'a Install>, state_dirs: Vec<P
         state_dirs,
         ..Places::default()
     };
+    let mut elsewhere = false;
     for install in installs {
         places.uids.insert(install.root.uid);
-        places.configured.extend(install.config.logging_file.clone());
+        let configured = install.config.logging_file.clone();
+        elsewhere |= !configured.as_ref().and_then(|file| file.parent()).is_some_and(Path::is_dir);
+        places.configured.extend(configured);
+    }
+    // All gateways of a machine share the temporary directories: what others wrote there is no part of the story.
+    if !places.configured.is_empty() && !elsewhere {
+        places.temp_dirs.clear();
     }
     if places.uids.is_empty() {
         places.uids.insert(us);

@@ -36,6 +36,7 @@ const ANCHORS: &[&str] = &[
     "Main process ex",
     "another OpenClaw process",
     "not start",
+    "repeated too quickly",
     "iscarded",
     "ot deliver",
     "be deliver",

@@ -421,6 +421,11 @@ pub enum Event {
         owned: bool,
         reason: String,
     },
+    /// systemd does not start the gateway again: too many starts, or exit status 78.
+    ServiceGaveUp {
+        unit: String,
+        by_limit: bool,
+    },
     /// The process ends on an error that nobody caught.
     Crashed {
         cause: Cause,

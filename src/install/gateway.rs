@@ -20,6 +20,7 @@ use crate::evidence::process::{Owner, Process, look_up, read_proc};
 use crate::evidence::view::SystemView;
 use crate::evidence::{Content, Payload, StartTicks};
 use crate::openclaw::lock_kind::{LockKind, Place, recognise};
+use crate::openclaw::version::Era;
 use crate::peek::held;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -82,6 +83,17 @@ impl Gateway {
         Self { state, pid: Some(process.pid), up, port: None, how, numbering }
     }
 
+    /// What is known of it once the era of its databases is: from 2026.8.1 on a gateway has its lock for as long as it
+    /// runs, and one that has none is starting.
+    #[must_use]
+    pub fn in_era(self, era: Era) -> Self {
+        let fresh = era == Era::Unknown && self.up.is_some_and(|up| up < FIRST_START);
+        if self.how == WITHOUT_LOCK && (era == Era::Sqlite || fresh) {
+            return Self { state: GatewayState::Starting, how: TAKES_LOCK, ..self };
+        }
+        self
+    }
+
     /// Its process is visible in our PID namespace, so pids in its locks count here.
     pub fn is_visible(&self) -> bool {
         self.pid.is_some() && self.numbering == Numbering::Ours
@@ -129,6 +141,11 @@ impl RunningGateway {
         crate::openclaw::names::STATE_DIRECTORIES.iter().map(|name| home.join(name)).collect()
     }
 }
+
+/// It makes its databases before anything else.
+const FIRST_START: Duration = Duration::from_secs(90);
+const WITHOUT_LOCK: &str = "a process of OpenClaw uses this state directory";
+const TAKES_LOCK: &str = "its process is there, and has not taken its lock yet";
 
 const PROGRAMS: [&str; 3] = ["openclaw", "clawdbot", "moltbot"];
 
@@ -246,10 +263,12 @@ fn from_proc(root: &Directory, view: &mut SystemView, lock_left_behind: bool, ca
     running.retain(|gateway| gateway.is_gateway(era));
     if let Some(gateway) = running.iter().find(|gateway| gateway.uses(root)) {
         let (state, how) = match era {
-            LockEra::Own if !cannot_ask => {
-                (GatewayState::Starting, "its process is there, and has not taken its lock yet")
-            }
-            _ => (GatewayState::Running, "a process of OpenClaw uses this state directory"),
+            LockEra::Own if !cannot_ask => (GatewayState::Starting, TAKES_LOCK),
+            LockEra::Shared if !cannot_ask => (GatewayState::Running, WITHOUT_LOCK),
+            _ => (
+                GatewayState::Running,
+                "a process of OpenClaw uses this state directory; its lock cannot be asked",
+            ),
         };
         return Gateway::of_process(state, &gateway.process, &view.now, gateway.numbering, how);
     }

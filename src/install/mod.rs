@@ -76,6 +76,7 @@ impl Install {
         // version is the one in use.
         let version = config.version.clone().max(of_databases);
         let era = era_of(era, version.as_ref());
+        let gateway = gateway.in_era(era);
         let cron_timeouts = OnceCell::new();
         Ok((Self { root, config, config_path, gateway, version, era, cron_timeouts }, databases))
     }

@@ -208,23 +208,35 @@ fn advice(claim: &Claim, verdict: &LeaseVerdict, facts: OwnerFacts) -> Vec<Strin
     };
     let mut advice = Vec::new();
     match (verdict.verdict, verdict.clears, scope) {
-        (Verdict::Stale, Clears::At(_), Some(LeaseScope::GatewayOwner | LeaseScope::StartupMigrations)) => {
-            advice
-                .push("wait for it to expire, then start the gateway; restarting earlier fails again".into());
+        (Verdict::Stale, Clears::At(at), Some(LeaseScope::GatewayOwner | LeaseScope::StartupMigrations)) => {
+            advice.push(format!(
+                "Wait until {}, then start the gateway: earlier starts are refused again. Whatever restarts it by itself \
+                 needs nothing, unless it gave up (exit status 78, a start limit)",
+                at.format("%H:%M:%S UTC")
+            ));
             if let (Tri::No, Some(host)) = (facts.same_host, &claim.owner.host) {
                 advice.push(format!(
-                    "or start it on a host called {host}, as the last one was: that one takes over at once. For a \
+                    "Or start it on a host called {host}, as the last one was: that one takes over at once. For a \
                      container, give it a fixed name (docker run --hostname, compose hostname:)"
                 ));
             }
         }
-        (Verdict::Stale, Clears::At(_), _) => {
-            advice.push("wait for it to expire, then repeat the operation".into());
+        (Verdict::Stale, Clears::At(at), _) => {
+            advice.push(format!("Wait until {}, then repeat the operation", at.format("%H:%M:%S UTC")));
         }
         (Verdict::Stale, Clears::Never, _) if claim.kind == ClaimKind::MemoryLock => {
             advice.push("update OpenClaw to 2026.9 or later, and restart the gateway".into());
         }
         (Verdict::Stale, Clears::Never, _) => advice.push("openclaw doctor".into()),
+        (Verdict::Overdue, Clears::At(at), Some(scope))
+            if verdict.action == super::Action::Report && *scope != LeaseScope::GatewayOwner =>
+        {
+            advice.push(format!(
+                "Whoever has the database open may be its owner (`lockdoctor scan` names them): end it if it hangs; \
+                 else wait until {}",
+                at.format("%H:%M:%S UTC")
+            ));
+        }
         (Verdict::Overdue, ..) if verdict.action == super::Action::Report => {
             advice.push(
                 "its owner lives but does not renew it: look at the gateway's log for a blocked event loop"

@@ -29,4 +29,4 @@ pub use queues::Queues;
 pub use scope::LeaseScope;
 pub use state_db::{AgentDatabaseLease, Lease, MemoryLock, Migration, StateDb};
 pub use survey::{Survey, survey};
-pub use workings::Workings;
+pub use workings::{Held, Workings};

@@ -58,6 +58,21 @@ impl LeaseOwner {
     }
 }
 
+/// Whether `host` is a name that is made anew with each container: twelve digits of its id (Docker), or a Deployment's
+/// pod, which ends in two generated words.
+pub fn is_generated(host: &str) -> bool {
+    let hex = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    let generated = |word: &str| {
+        word.bytes()
+            .all(|byte| byte.is_ascii_digit() || (byte.is_ascii_lowercase() && !b"aeiou".contains(&byte)))
+    };
+    let mut words = host.rsplit('-');
+    let pod = words.next().is_some_and(|word| word.len() == 5 && generated(word))
+        && words.next().is_some_and(|word| (8..=10).contains(&word.len()) && generated(word))
+        && words.next().is_some();
+    host.len() == 12 && hex(host) || pod
+}
+
 fn pid(value: &Value) -> Option<u32> {
     value.as_u64().and_then(|pid| u32::try_from(pid).ok()).filter(|&pid| pid > 0)
 }
@@ -91,6 +106,16 @@ mod tests {
         let memory = json!({"owner": "1:1783191672693", "acquiredAt": 1_783_191_672_693_u64});
         let owner = LeaseOwner::of_memory_lock(&memory);
         assert_eq!((owner.pid, owner.started_at), (Some(1), None));
+    }
+
+    #[test]
+    fn generated_host_names_change_and_chosen_ones_do_not() {
+        for name in ["c1a2b3d4e5f6", "openclaw-7d9c6bf54d-x2x9k"] {
+            assert!(is_generated(name), "{name}");
+        }
+        for name in ["openclaw", "vm", "gateway-0", "my-home-server", "deadbeef", "openclaw-gateway-host1"] {
+            assert!(!is_generated(name), "{name}");
+        }
     }
 
     #[test]

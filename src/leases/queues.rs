@@ -265,7 +265,10 @@ fn flows(snapshot: &mut Snapshot, schema: &Schema) -> Result<Option<Vec<Flow>>> 
     let row = |row: &Vec<Value>| {
         let open = time(&row[3]).is_none();
         open.then_some(())?;
-        Some(Flow { owner: text(&row[0])?, status: text(&row[1])?, updated_at: time(&row[2])? })
+        // A word of OpenClaw's, or nothing to repeat.
+        let status = text(&row[1])
+            .filter(|word| ["queued", "running", "waiting", "blocked"].contains(&word.as_str()))?;
+        Some(Flow { owner: text(&row[0])?, status, updated_at: time(&row[2])? })
     };
     Ok(Some(rows.iter().filter_map(row).collect()))
 }

@@ -1,5 +1,7 @@
 //! What to type after a scan. State first, cause next, then the command.
 
+use crate::diagnosis::{Code, Finding};
+use crate::openclaw::lock_kind::LockKind;
 use crate::openclaw::version::Era;
 use crate::survey::{Survey, SurveyedLock};
 use crate::verdict::severity::Severity;
@@ -43,13 +45,35 @@ pub fn after_scan(survey: &Survey, severities: &[Option<Severity>], scope: &str)
     } else if let Some(lease) = survey.leases.iter().find(|lease| lease.needs_attention()) {
         lines.push(format!("All that is known of it:\n    lockdoctor explain {}", shell_word(&lease.path)));
     }
-    if survey.roots.iter().filter_map(|root| root.install.as_ref()).any(|i| i.era == Era::Sqlite) {
+    let sqlite = survey.roots.iter().filter_map(|root| root.install.as_ref()).any(|i| i.era == Era::Sqlite);
+    if sqlite {
+        let locks = survey.locks.iter().any(|lock| matches!(lock.kind, LockKind::Session | LockKind::Store));
+        let lines_of_locks = "OpenClaw 2026.8.1 and later keep sessions in SQLite: a lock file says nothing about \
+                              them, a lease does. ";
+        let about_locks = if locks { lines_of_locks } else { "" };
         lines.push(format!(
-            "OpenClaw 2026.8.1 and later keep sessions in SQLite: a lock file says nothing about them, a lease \
-             does. Runs that were cut off, and what the log tells:\n    lockdoctor diagnose{scope}"
+            "{about_locks}Messages, runs, and what the log tells:\n    lockdoctor status{scope}"
         ));
     }
     lines
+}
+
+/// What is wrong with the gateway or its databases, and no lock or lease shows: the sentence, and what to type.
+pub fn beyond_locks(findings: &[Finding]) -> impl Iterator<Item = String> {
+    let serious = findings.iter().filter(|finding| {
+        finding.severity > Severity::Info
+            && finding.lock.is_none()
+            && finding.removing_lock_helps == Some(false)
+    });
+    let untold = serious.filter(|finding| finding.code != Code::LeaseStuck || finding.session_key.is_some());
+    untold.map(|finding| {
+        let action = finding.actions.first();
+        let typed =
+            action.and_then(|action| action.command.as_ref()).map(|command| format!("\n    {command}"));
+        let else_text =
+            action.filter(|action| action.command.is_none()).map(|action| format!(" {}", action.text));
+        format!("{}{}", finding.explanation, typed.or(else_text).unwrap_or_default())
+    })
 }
 
 fn explain(what: &str, lock: &SurveyedLock) -> String {

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use super::holders::{self, Holder};
 use crate::evidence::lockfile::Shape;
 use crate::evidence::{Content, Evidence, LeaseUnknown, Owner, PidDomain, Writer};
 use crate::openclaw::lock_kind::LockKind;
@@ -37,6 +38,8 @@ pub struct Root {
     era: &'static str,
     openclaw_version: Option<String>,
     gateway: Gateway,
+    /// Who holds OpenClaw's coordinators and databases.
+    holders: Vec<Holder>,
 }
 
 #[derive(Debug, Serialize)]
@@ -134,7 +137,7 @@ pub fn scan(survey: &Survey, redaction: Redactor) -> Scan<'_> {
     Scan {
         schema: SCAN_SCHEMA,
         generated_at: rfc3339(survey.now.wall),
-        roots: survey.roots.iter().map(root).collect(),
+        roots: survey.roots.iter().enumerate().map(|(at, each)| root(each, holders_of(survey, at))).collect(),
         locks: Locks { survey, redaction },
         problems: survey.problems.iter().map(problem).collect(),
         summary: summary(
@@ -206,7 +209,12 @@ pub fn summary<'a>(verdicts: impl Iterator<Item = &'a str>) -> Map<String, Value
     map
 }
 
-fn root(root: &SurveyedRoot) -> Root {
+fn holders_of(survey: &Survey, root: usize) -> Vec<Holder> {
+    let workings = survey.workings.iter().filter(|(of, _)| *of == root);
+    workings.flat_map(|(_, workings)| workings.held()).map(holders::json).collect()
+}
+
+fn root(root: &SurveyedRoot, holders: Vec<Holder>) -> Root {
     let install = root.install.as_ref();
     Root {
         path: text(&root.path),
@@ -221,6 +229,7 @@ fn root(root: &SurveyedRoot) -> Root {
             },
             None => Gateway { state: "unknown", pid: None, up_ms: None, how: "no state directory was named" },
         },
+        holders,
     }
 }
 

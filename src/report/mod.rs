@@ -4,6 +4,7 @@ pub mod advice;
 pub mod blocks;
 pub mod diagnosed;
 pub mod explain;
+pub mod holders;
 pub mod html;
 pub mod json;
 pub mod lock_words;

@@ -10,8 +10,10 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::answer::Name;
 use crate::openclaw::lock_kind::LockKind;
+use crate::openclaw::version::Era;
 use crate::redact::Redactor;
 use crate::report::blocks::prose;
+use crate::report::holders;
 use crate::report::lock_words::{effect, owner, why};
 use crate::report::status::text::installed;
 use crate::report::style::{BOLD, DIM, of_severity};
@@ -107,8 +109,18 @@ pub fn scan(page: Page<'_>) -> String {
             out.push('\n');
             list(&mut out, &shown, root, page);
         }
-        out.push_str(&summary(&healthy, shown.len()));
-        out.push_str(&leases(survey, index, page.listing, page.width));
+        let leases = leases(survey, index, page.listing, page.width);
+        // Of an install that has no lock files none are missed.
+        let of_sqlite = root.install.as_ref().is_some_and(|install| install.era == Era::Sqlite);
+        match (healthy.len() + shown.len(), leases.is_empty()) {
+            (0, true) if of_sqlite => out.push_str("  No lease in the database.\n"),
+            (0, false) if of_sqlite => {}
+            _ => out.push_str(&summary(&healthy, shown.len())),
+        }
+        out.push_str(&leases);
+        let workings = survey.workings.iter().filter(|(of, _)| *of == index);
+        workings
+            .for_each(|(_, workings)| out.push_str(&holders::lines(workings, survey.now.wall, page.width)));
     }
     out
 }

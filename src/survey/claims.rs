@@ -171,9 +171,19 @@ fn judge_all(
         let lease = judged(root, &state.path, &row, agent, &claim, install, gateway_lock, others, view);
         found.leases.push(lease);
     }
-    let unknown =
-        [unknown(&state.leases), unknown(&state.agent_database_leases), unknown(&state.memory_locks)];
-    // Leases were missed: a claim in a table that cannot be read is not shown.
+    let queues = &state.queues;
+    let unknown = [
+        unknown(&state.leases),
+        unknown(&state.agent_database_leases),
+        unknown(&state.memory_locks),
+        unknown(&state.boots),
+        unknown(&queues.inbound),
+        unknown(&queues.outbound),
+        unknown(&queues.tasks),
+        unknown(&queues.subagents),
+        unknown(&queues.flows),
+    ];
+    // Something was missed: a claim or a message in a table that cannot be read is not shown.
     found.problems.extend(
         unknown.into_iter().flatten().map(|what| Problem {
             severity: ProblemSeverity::Incomplete,

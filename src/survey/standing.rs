@@ -143,7 +143,7 @@ impl StandingRoot {
     /// Asks again whether the gateway runs.
     pub fn look_for_gateway(&mut self, view: &mut SystemView) {
         if let Some(install) = &mut self.context.install {
-            install.gateway = gateway::detect(&install.root, &install.config_path, view);
+            install.gateway = gateway::detect(&install.root, &install.config_path, view).in_era(install.era);
         }
     }
 

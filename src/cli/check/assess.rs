@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::range::{Range, Threshold};
 use crate::answer::{Answer, Weight, title};
 use crate::examination::Examination;
+use crate::leases::Verdict as LeaseVerdict;
 use crate::openclaw::lock_kind::{LockKind, Management};
 use crate::openclaw::version::Era;
 use crate::redact::Redactor;
@@ -330,15 +331,17 @@ fn self_heal(lock: &SurveyedLock, survey: &Survey) -> SelfHeal {
 fn background(measured: &[Measured], survey: &Survey) -> Vec<String> {
     let value = |wanted: Metric| measured.iter().find(|m| m.metric == wanted && m.status() == Status::Ok);
     let mut phrases = Vec::new();
-    if let Some(held) = value(Metric::Held) {
-        phrases.push(held.metric.phrase(held.value));
-    }
+    let sqlite =
+        survey.roots.iter().filter_map(|root| root.install.as_ref()).filter(|i| i.era == Era::Sqlite);
+    let gateways: Vec<&str> = sqlite.map(|install| install.gateway.state.as_str()).collect();
+    let only_sqlite = !gateways.is_empty() && gateways.len() == survey.roots.len();
+    let held = value(Metric::Held).filter(|m| m.value > 0 || !only_sqlite);
+    phrases.extend(held.map(|m| m.metric.phrase(m.value)));
     phrases.extend(value(Metric::Unjudged).filter(|m| m.value > 0).map(|m| m.metric.phrase(m.value)));
-    let sqlite = |era: Option<Era>| era == Some(Era::Sqlite);
-    if survey.roots.iter().any(|root| sqlite(root.install.as_ref().map(|install| install.era))) {
-        phrases.push(
-            "sessions of 2026.8.1 and later are in SQLite, about which lock files say nothing".to_owned(),
-        );
+    if !gateways.is_empty() {
+        let held = survey.leases.iter().filter(|lease| lease.verdict.verdict == LeaseVerdict::Held).count();
+        phrases.push(format!("gateway {}", gateways.join(", ")));
+        phrases.extend((held > 0).then(|| format!("{} held", count(held, "lease"))));
     }
     phrases
 }

@@ -1,9 +1,10 @@
 //! Starts that came to nothing: another process has the state, a lease of an earlier gateway, migrations, errors.
 
 use super::super::evidence::Evidence;
-use super::super::finding::{Certainty, Code, Finding};
+use super::super::finding::{Certainty, Code, Finding, Remedy};
 use super::super::input::{GatewayState, LeaseEffect};
-use super::{View, count, remedy};
+use super::super::refusal::Refusal;
+use super::{View, remedy};
 use crate::gatewaylog::{Entry, Event};
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
@@ -21,6 +22,10 @@ pub(in super::super) struct Starts {
     /// Another process owns the state.
     owned: bool,
     reason: Option<String>,
+    /// The service manager does not try again.
+    gave_up: Evidence,
+    by_limit: bool,
+    unit: Option<String>,
     last: Option<DateTime<Utc>>,
     /// A gateway came up after the last of them.
     up: Option<DateTime<Utc>>,
@@ -43,6 +48,11 @@ impl Starts {
                 if !reason.is_empty() {
                     self.reason = Some(reason.chars().filter(|c| !c.is_control()).take(WORDS).collect());
                 }
+            }
+            Event::ServiceGaveUp { unit, by_limit } => {
+                self.gave_up.add(source, entry);
+                self.by_limit |= by_limit;
+                self.unit = Some(unit.clone());
             }
             Event::GatewayReady | Event::GatewayListening { .. } => {
                 self.up = Some(at);
@@ -110,7 +120,8 @@ fn second(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
 
 fn migrations(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
     let lines = &starts.migrations;
-    if lines.count() == 0 {
+    let is_judged = view.facts.leases.iter().any(|lease| lease.effect == LeaseEffect::NoGateway);
+    if lines.count() == 0 || is_judged {
         return None;
     }
     let mut text = "The gateway refused to start because its start-up migrations did not complete, or are at work in another process.".to_owned();
@@ -146,14 +157,11 @@ fn owner_lease(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> 
 fn failed(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
     let (lines, reason) = starts.failed();
     if lines.count() == 0 {
-        return None;
+        return given_up(view, starts, over);
     }
-    let mut text = if starts.owned {
-        "OpenClaw refused to start: another OpenClaw process owns its state.".to_owned()
-    } else {
-        let why = reason.and_then(known_reason).map_or_else(String::new, |why| format!(": {why}"));
-        format!("OpenClaw did not start ({}){why}.", count(lines.count(), "line"))
-    };
+    let refusal = if starts.owned { Refusal::Owned } else { Refusal::of(reason.unwrap_or_default()) };
+    let why = refusal.why().map_or_else(String::new, |why| format!(": {why}"));
+    let mut text = format!("OpenClaw refused to start {}{why}.", times(lines.count()));
     if let Some(reason) = reason {
         text.push_str(&format!(" Its words: \"{}\".", foreign(reason)));
     }
@@ -161,32 +169,42 @@ fn failed(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
     let mut finding =
         Finding::new(Code::StartRefused, effect(over), text).backed_by(lines).helps(Some(false));
     finding.certainty = Certainty::Proven;
-    let finding = if starts.owned {
-        finding.act(remedy::say(
-            "Look for a living `openclaw doctor`, `update` or second gateway (`ps aux | grep openclaw`) and let it end. Never delete `*.lock.sqlite` files: the kernel holds those locks.",
-        ))
-    } else {
-        finding.act(remedy::doctor(view))
-    };
-    Some(finding.act(remedy::gateway_status(view)))
+    let mut remedies = refusal.remedies(view.program());
+    if starts.gave_up.count() > 0 {
+        // In the place of a plain start.
+        remedies.pop();
+        remedies.push(reset(starts));
+    }
+    Some(remedies.into_iter().fold(finding, Finding::act))
 }
 
-/// What is common among the reasons, in our words.
-fn known_reason(reason: &str) -> Option<String> {
-    let says = |word: &str| reason.contains(word);
-    if says("already listening") || says("EADDRINUSE") || says("already in use") {
-        let port = reason.rsplit(':').next().and_then(|port| port.trim_end_matches('.').parse::<u16>().ok());
-        let port = port.map_or_else(|| "its port".to_owned(), |port| format!("port {port}"));
-        return Some(format!("another process has {port}"));
+/// systemd does not start it any more, and the log has no reason.
+fn given_up(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
+    let lines = &starts.gave_up;
+    if lines.count() == 0 || over {
+        return None;
     }
-    if says("maintenance") {
-        return Some("a maintenance of its database is under way, or counts as such".to_owned());
+    let why = if starts.by_limit {
+        "it ended too often in a short time (start limit)"
+    } else {
+        "it exited with 78, which stands for something that only a person can mend"
+    };
+    let text = format!("systemd has given up starting the gateway: {why}. No message is answered.");
+    let finding = Finding::new(Code::StartRefused, effect(over), text).backed_by(lines).helps(Some(false));
+    let finding = Refusal::Unknown.remedies(view.program()).into_iter().take(2).fold(finding, Finding::act);
+    Some(finding.act(reset(starts)))
+}
+
+fn reset(starts: &Starts) -> Remedy {
+    let unit = starts.unit.as_deref().unwrap_or("openclaw-gateway.service");
+    let command = format!("systemctl --user reset-failed {unit} && systemctl --user start {unit}");
+    Remedy {
+        text: command.clone(),
+        command: Some(command),
+        effect: Some(
+            "Makes systemd try again, once the cause is mended; without --user for a system unit.".to_owned(),
+        ),
     }
-    let errno = reason.split(|c: char| !c.is_ascii_alphanumeric()).find(|word| {
-        word.len() >= 4 && word.starts_with('E') && word.bytes().all(|byte| byte.is_ascii_uppercase())
-    });
-    let code = errno.map_or_else(String::new, |code| format!(" ({code})"));
-    says("gateway lock").then(|| format!("the system refused it its lock file{code}"))
 }
 
 fn times(n: u64) -> String {

@@ -9,7 +9,7 @@ use super::super::finding::{Code, Finding};
 use super::super::input::{GatewayFact, GatewayState};
 use super::steps::{clock, span};
 use crate::leases::Workings;
-use crate::leases::queues::{Inbound, InboundState, Outbound, Subagent, Task, TaskStatus};
+use crate::leases::queues::{Flow, Inbound, InboundState, Outbound, Subagent, Task, TaskStatus};
 use crate::verdict::severity::Effect;
 use crate::words::{count, shell_word};
 
@@ -18,8 +18,13 @@ const RECENT: TimeDelta = TimeDelta::hours(24);
 const WEEK: TimeDelta = TimeDelta::days(7);
 /// OpenClaw's own run limit, where none is configured.
 const WAIT: TimeDelta = TimeDelta::minutes(10);
+/// A run takes moments to minutes; what waits for longer behind one is told.
+const NOTICED: TimeDelta = TimeDelta::minutes(2);
+const LONG_WAIT: TimeDelta = TimeDelta::minutes(5);
 /// A claim counts for so long, whoever made it (9.6 `INGRESS_CLAIM_LEASE_MS`).
 const CLAIM: TimeDelta = TimeDelta::minutes(30);
+/// OpenClaw's audit of task flows calls one stale after this.
+const FLOW: TimeDelta = TimeDelta::minutes(30);
 /// A gateway that has just started takes up what the last one left.
 const TAKING_UP: TimeDelta = TimeDelta::minutes(2);
 
@@ -30,6 +35,10 @@ pub(super) fn judge(gateway: &GatewayFact, workings: &Workings, now: DateTime<Ut
     if runs {
         findings.extend(stalled(workings.queues.inbound.rows(), began, now));
         findings.extend(undelivered_results(workings.queues.subagents.rows(), now));
+        findings.extend(flows(workings.queues.flows.rows(), now));
+    }
+    if let Some(began) = began.filter(|_| runs) {
+        findings.extend(behind_runs(workings.queues.tasks.rows(), began, now));
     }
     findings.extend(undelivered(workings.queues.outbound.rows(), runs, now));
     findings.extend(failed_runs(workings.queues.tasks.rows(), began.filter(|_| runs), now));
@@ -265,14 +274,57 @@ fn failing_chat(tasks: &[&Task], began: Option<DateTime<Utc>>, now: DateTime<Utc
                 "ends that run, as /stop in the chat does; the next message is answered",
             )
             .command("openclaw gateway restart", "if chat.abort answers no-active-run");
-    } else if !job {
+    } else if !job && last.status != TaskStatus::Lost {
         finding = finding.command(
             "openclaw gateway status --deep",
             "says whether the gateway and its model can be reached",
         );
     }
     finding.session_key = Some(key);
-    Some(finding.hint("Then send the failed messages again: OpenClaw does not."))
+    let then = if finding.actions.is_empty() { "Send" } else { "Then send" };
+    Some(finding.hint(format!("{then} the failed messages again: OpenClaw does not.")))
+}
+
+/// Messages that came while a run of their chat was, and still is, under way.
+fn behind_runs(tasks: &[Task], began: DateTime<Utc>, now: DateTime<Utc>) -> Vec<Finding> {
+    let open = tasks.iter().filter(|task| {
+        matches!(task.status, TaskStatus::Running | TaskStatus::Queued)
+            && task.created_at >= began
+            && task.session_key.is_some()
+            && !matches!(task.runtime.as_str(), "subagent" | "cron")
+    });
+    let of = |(key, tasks): (Option<&str>, Vec<&Task>)| {
+        let [run, next, ..] = &tasks[..] else { return None };
+        let waits = now - next.created_at;
+        if waits < NOTICED {
+            return None;
+        }
+        let number = tasks.len() - 1;
+        let verb = if number > 1 { "wait" } else { "waits" };
+        let text = format!(
+            "{} {verb} since {} behind a run that began at {} and has not ended.",
+            count(number, "message"),
+            clock(next.created_at, now),
+            clock(run.created_at, now)
+        );
+        let effect = if waits < LONG_WAIT { Effect::Slow } else { Effect::WaitsPastLimit };
+        let mut finding =
+            Finding::new(Code::LaneWait, effect, text).proven().between(next.created_at, now, number);
+        finding.messages_waiting = number as u64;
+        finding.agent.clone_from(&run.agent);
+        finding = finding
+            .step(run.created_at, "the run began")
+            .step(next.created_at, "the first message behind it came in")
+            .saw(format!("task_runs: {} of this chat with status=running", tasks.len()));
+        let key = key?.to_owned();
+        let params = shell_word(&format!("{{\"sessionKey\":\"{key}\"}}"));
+        finding.session_key = Some(key);
+        Some(finding.command(
+            format!("openclaw gateway call chat.abort --params {params}"),
+            "ends the run, as /stop in the chat does, and lets the next message through; its work is lost",
+        ))
+    };
+    by(open, |task| task.session_key.as_deref()).into_iter().filter_map(of).collect()
 }
 
 fn times(number: usize) -> String {
@@ -300,4 +352,38 @@ fn undelivered_results(subagents: &[Subagent], now: DateTime<Utc>) -> Option<Fin
             .saw(format!("subagent_runs: delivery {}", states.join(", ")))
             .hint("Write to that chat: the next message hands the result over, or ask for it again."),
     )
+}
+
+/// Task flows that have not advanced for longer than OpenClaw's own audit allows (`stale_running` and the like). One that
+/// waits, or is blocked, may wait for a person.
+fn flows(flows: &[Flow], now: DateTime<Utc>) -> Vec<Finding> {
+    let stale = flows.iter().filter(|flow| now - flow.updated_at >= FLOW);
+    let of = |(owner, flows): (&str, Vec<&Flow>)| {
+        let since = flows.iter().map(|flow| flow.updated_at).min()?;
+        let runs = flows.iter().any(|flow| flow.status == "running");
+        let effect = if runs { Effect::WaitsPastLimit } else { Effect::Slow };
+        let mut states: Vec<&str> = flows.iter().map(|flow| flow.status.as_str()).collect();
+        states.sort_unstable();
+        states.dedup();
+        let has = if flows.len() > 1 { "have" } else { "has" };
+        let text = format!(
+            "{} of this chat {has} not advanced since {} ({}).",
+            count(flows.len(), "task flow"),
+            clock(since, now),
+            states.join(", ")
+        );
+        let mut finding =
+            Finding::new(Code::JobFailed, effect, text).proven().between(since, now, flows.len());
+        finding.session_key = Some(owner.to_owned());
+        Some(
+            finding
+                .saw(format!("flow_runs: status {}", states.join(", ")))
+                .command("openclaw tasks audit", "names them and what each lacks; only reads")
+                .command(
+                    format!("openclaw tasks flow cancel {}", shell_word(owner)),
+                    "ends the latest of this chat, if nobody waits for it any more",
+                ),
+        )
+    };
+    by(stale, |flow| flow.owner.as_str()).into_iter().filter_map(of).collect()
 }

@@ -59,17 +59,43 @@ pub(super) fn join(findings: &mut Vec<Finding>, mut today: Vec<Finding>) {
     if let Some(own) = lease {
         today.insert(0, own);
     }
+    // A refusal that came after the gateway's end is the news.
+    let refused =
+        |logged: &Finding| logged.code == Code::StartRefused && logged.severity == Severity::Critical;
+    if findings.iter().any(|logged| refused(logged)) {
+        for ended in today.extract_if(.., |own| own.code == Code::GatewayDown) {
+            if let Some(logged) = findings.iter_mut().find(|logged| refused(logged)) {
+                logged.evidence.extend(ended.evidence);
+                logged.story.splice(0..0, ended.story);
+            }
+        }
+    }
     if let Some(own) = today.iter_mut().find(|finding| keeps_out(finding) || of_gateway(finding)) {
-        for logged in findings.extract_if(.., |logged| logged.code == Code::GatewayDown) {
+        let same = |logged: &mut Finding| logged.code == Code::GatewayDown || refused(logged);
+        for logged in findings.extract_if(.., same) {
             own.evidence.extend(logged.evidence);
             own.story.splice(0..0, logged.story);
         }
+    } else if findings.iter().any(|logged| refused(logged)) {
+        findings.retain(|logged| logged.code != Code::GatewayDown);
     }
     let blocked = |finding: &Finding| finding.code == Code::EventLoopBlocked;
     if let Some(own) = today.iter_mut().find(|finding| blocked(finding)) {
         for logged in findings.extract_if(.., |logged| blocked(logged)) {
             own.evidence.extend(logged.evidence);
             own.story.splice(0..0, logged.story);
+        }
+    }
+    // A log that says nobody waits has not seen the queue.
+    for own in today.iter_mut().filter(|own| own.code == Code::LaneWait) {
+        let same = |logged: &mut Finding| {
+            matches!(logged.code, Code::SlowModelCall | Code::LaneWait)
+                && logged.session_key == own.session_key
+                && logged.severity <= own.severity
+        };
+        for logged in findings.extract_if(.., same) {
+            own.evidence.extend(logged.evidence);
+            own.story.extend(logged.story);
         }
     }
     today.retain(|own| {

@@ -10,6 +10,8 @@ use crate::verdict::severity::Effect;
 
 /// So long after its start a gateway loads modules, and its event loop stands still for seconds.
 const START_UP: TimeDelta = TimeDelta::minutes(3);
+/// As long as a drain lasts at most.
+const LONG_RUN: TimeDelta = TimeDelta::minutes(5);
 /// It gives its runs 300 s, and its channels some more.
 const LONGEST_DRAIN: &str = "about 5 minutes";
 
@@ -161,7 +163,10 @@ fn draining(who: &str, gateway: &GatewayFact, now: DateTime<Utc>) -> Finding {
     let text = format!(
         "{who} was told to stop and waits for {what}: it takes no new message, for at most {LONGEST_DRAIN}."
     );
-    let mut finding = Finding::new(Code::GatewayDown, Effect::Slow, text).proven();
+    // A run that hangs makes everybody wait for the whole time.
+    let hangs = running.first().is_some_and(|oldest| now - oldest.created_at > LONG_RUN);
+    let effect = if hangs { Effect::WaitsPastLimit } else { Effect::Slow };
+    let mut finding = Finding::new(Code::IngressStalled, effect, text).proven();
     if let Some(oldest) = running.first() {
         finding.session_key.clone_from(&oldest.session_key);
         finding = finding.step(oldest.created_at, "the oldest of these runs began");

@@ -5,11 +5,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::finding::{Code, Finding};
 use super::super::input::{GatewayFact, GatewayState};
+use super::super::refusal::Refusal;
 use super::steps::{clock, span};
 use crate::leases::Workings;
 use crate::leases::boots::{Boot, Ended, Outcome};
 use crate::leases::queues::InboundState;
 use crate::verdict::severity::Effect;
+use crate::words::count;
 
 /// A service manager tries again long before this.
 const RESTART: TimeDelta = TimeDelta::seconds(90);
@@ -45,6 +47,10 @@ pub(super) fn judge(
     let waiting = workings.queues.inbound.rows().iter();
     let waiting = waiting.filter(|message| !matches!(message.state, InboundState::Failed { .. })).count();
     finding.messages_waiting = waiting as u64;
+    if waiting > 0 {
+        let verb = if waiting > 1 { "wait" } else { "waits" };
+        finding.explanation.push_str(&format!(" {} {verb} for its next start.", count(waiting, "message")));
+    }
     for boot in workings.boots.iter().rev().take(4).rev() {
         finding = told(finding, boot, now);
     }
@@ -91,6 +97,15 @@ fn died(boots: &[Boot], last: &Boot, now: DateTime<Utc>) -> Finding {
 }
 
 fn stopped(ended: &Ended, now: DateTime<Utc>) -> Finding {
+    if ended.outcome == Outcome::Other {
+        // A word of a later OpenClaw: whether somebody wanted it down is not known.
+        let text =
+            format!("The gateway is down: it ended at {}, and how is not known.", clock(ended.at, now));
+        let finding = Finding::new(Code::GatewayDown, Effect::Threatens, text)
+            .command("openclaw gateway status --deep", "says what the service manager knows of its end")
+            .command("openclaw gateway start", "starts it again");
+        return Finding { first_seen: Some(ended.at), ..finding };
+    }
     let signal =
         ended.reason.as_deref().and_then(signal).map_or(String::new(), |signal| format!(" by {signal}"));
     let forced = if ended.outcome == Outcome::ForcedStop { ", before its work was done" } else { "" };
@@ -112,27 +127,22 @@ fn refused(boots: &[Boot], last: &Boot, ended: &Ended, now: DateTime<Utc>) -> Fi
     let first = boots[boots.len() - row].started_at;
     let times = if row == 1 { "once".to_owned() } else { format!("{row} times") };
     let since = clock(first, now);
-    let (why, effect) = match (last.needs_doctor(), ended.reason.as_deref().unwrap_or_default()) {
-        (true, reason) if reason.contains("newer OpenClaw") => {
-            ("its databases were written by a newer OpenClaw than this one", "")
-        }
-        (true, _) => ("its databases need a migration that it does not do by itself", "migrates them"),
-        _ => ("the reason is in the evidence below and in the gateway's log", ""),
+    let reason = ended.reason.as_deref().unwrap_or_default();
+    let refusal = match Refusal::of(reason) {
+        Refusal::Newer => Refusal::Newer,
+        _ if last.needs_doctor() => Refusal::Migration,
+        refusal => refusal,
     };
+    let why = refusal
+        .why()
+        .unwrap_or_else(|| "the reason is in the evidence below and in the gateway's log".to_owned());
     let text = format!("The gateway refuses to start ({times} since {since}): {why}.");
     let finding = Finding::new(Code::StartRefused, Effect::NobodyIsAnswered, text).between(first, now, row);
     let finding = match &ended.reason {
         Some(reason) => finding.saw(format!("startup_failed: {}", foreign(reason))),
         None => finding,
     };
-    if last.needs_doctor() {
-        finding.command("openclaw doctor --fix", effect).command(
-            "openclaw gateway start",
-            "a refused start exits with 78, and systemd does not try again",
-        )
-    } else {
-        finding.command("openclaw gateway status --deep", "says the reason").command("openclaw doctor", "")
-    }
+    refusal.remedies("openclaw").into_iter().fold(finding, Finding::act)
 }
 
 /// Nothing keeps it out, and still it is not there.

@@ -5,7 +5,7 @@ use super::super::input::{Facts, GatewayFact, GatewayState, LoadSample, Readines
 use super::{all, join};
 use crate::leases::boots::{Boot, Ended, Outcome};
 use crate::leases::holders::{Holder, HolderProcess, Log, Thing};
-use crate::leases::queues::{Inbound, InboundState, Queues, Reason, Task, TaskStatus};
+use crate::leases::queues::{Flow, Inbound, InboundState, Queues, Reason, Task, TaskStatus};
 
 use crate::leases::{LeaseOwner, Section, Workings};
 use crate::peek::Sizes;
@@ -131,7 +131,12 @@ fn a_gateway_that_answers_nobody_is_a_finding_and_a_starting_or_draining_one_no_
         readiness: Some(Readiness { ready: false, failing: vec![failing.into()], suppressed: vec![] }),
         ..running()
     };
-    assert_eq!(told(&only(says("gateway-draining"))), ("gateway-down", Severity::Info));
+    let drains = says("gateway-draining");
+    assert_eq!(told(&only(drains.clone())), ("ingress-stalled", Severity::Info));
+    let hung =
+        Queues { tasks: Section::Rows(vec![task(TaskStatus::Running, 600, None)]), ..Queues::default() };
+    let drains = GatewayFact { workings: queues(hung).workings, ..drains };
+    assert_eq!(told(&only(drains)), ("ingress-stalled", Severity::Warning), "for as long as it may");
     assert_eq!(told(&only(says("state-database"))), ("database-busy", Severity::Critical));
     assert_eq!(told(&only(says("agent-database:main"))), ("database-busy", Severity::Critical));
     assert_eq!(told(&only(says("telegram"))), ("ingress-stalled", Severity::Warning));
@@ -238,6 +243,47 @@ fn a_chat_that_a_recovered_run_holds_is_told_since_its_first_refusal() {
         told(&only(ran(vec![task(TaskStatus::Failed, 60, None)]))),
         ("message-failed", Severity::Warning)
     );
+}
+
+#[test]
+fn a_message_behind_a_run_that_does_not_end_is_told_and_the_log_knows_less() {
+    let runs = |rows| queues(Queues { tasks: Section::Rows(rows), ..Queues::default() });
+    let running = |created| task(TaskStatus::Running, created, None);
+    assert!(found(runs(vec![running(330)])).is_empty(), "nobody waits");
+    assert!(found(runs(vec![running(330), running(60)])).is_empty(), "not for long");
+    assert_eq!(told(&only(runs(vec![running(330), running(200)]))), ("lane-wait", Severity::Info));
+    let behind = only(runs(vec![running(336), running(330), running(20)]));
+    assert_eq!((told(&behind), behind.messages_waiting), (("lane-wait", Severity::Warning), 2));
+    assert!(typed(&behind).contains("chat.abort"), "{behind:?}");
+    assert!(found(runs(vec![running(4_000), running(3_900)])).is_empty(), "of an earlier gateway");
+
+    let mut says = Finding::new(Code::SlowModelCall, Effect::Slow, "Nobody waits behind it.");
+    says.session_key = Some("agent:main:main".into());
+    let mut logged = vec![says];
+    join(&mut logged, vec![behind]);
+    assert_eq!(logged.iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>(), ["lane-wait"]);
+}
+
+#[test]
+fn a_task_flow_that_does_not_advance_is_told_as_openclaws_audit_would() {
+    let flow = |status: &str, updated: i64| {
+        let flow = Flow { owner: "agent:main:main".into(), status: status.into(), updated_at: ago(updated) };
+        queues(Queues { flows: Section::Rows(vec![flow]), ..Queues::default() })
+    };
+    let stale = only(flow("running", 2_000));
+    assert_eq!((told(&stale), typed(&stale)), (("job-failed", Severity::Warning), "openclaw tasks audit"));
+    assert_eq!(only(flow("waiting", 2_000)).severity, Severity::Info, "perhaps for a person");
+    assert!(found(flow("running", 600)).is_empty());
+}
+
+#[test]
+fn a_refusal_after_the_gateways_end_is_the_news() {
+    let refused = Finding::new(Code::StartRefused, Effect::NobodyIsAnswered, "Its port is taken.");
+    let mut logged = vec![refused, Finding::new(Code::GatewayDown, Effect::NobodyIsAnswered, "It is down.")];
+    join(&mut logged, found(gateway(GatewayState::Down, starts(vec![boot(600, None)]))));
+    assert_eq!(logged.len(), 1, "{logged:#?}");
+    assert_eq!(logged[0].explanation, "Its port is taken.");
+    assert!(!logged[0].story.is_empty(), "how it ended before");
 }
 
 #[test]

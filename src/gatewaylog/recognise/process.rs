@@ -139,9 +139,23 @@ fn health(line: &Line<'_>) -> Option<Event> {
     if refused {
         return Some(Event::StartupRefused);
     }
-    start_failed(line).or_else(|| crash(text)).or_else(|| log_loss(line))
+    start_failed(line).or_else(|| service_gave_up(text)).or_else(|| crash(text)).or_else(|| log_loss(line))
 }
 
+/// systemd's own lines: `UNIT: Start request repeated too quickly.`, `UNIT: Main process exited, code=exited,
+/// status=78/CONFIG`.
+fn service_gave_up(text: &str) -> Option<Event> {
+    let by_limit = text.ends_with("Start request repeated too quickly.");
+    if !by_limit && !text.contains("Main process exited, code=exited, status=78") {
+        return None;
+    }
+    let (unit, _) = text.split_once(": ")?;
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
+    // Any other unit's end says nothing of a gateway.
+    let is_ours = ["claw", "molt", "gateway"].iter().any(|word| unit.contains(word));
+    (unit.ends_with(".service") && unit.bytes().all(is_name) && is_ours)
+        .then(|| Event::ServiceGaveUp { unit: unit.to_owned(), by_limit })
+}
 /// A start that came to nothing, in the words of the gateway, the CLI, or the error alone.
 fn start_failed(line: &Line<'_>) -> Option<Event> {
     let text = line.text;

@@ -9,6 +9,8 @@ use crate::answer::{Answer, BlindSpot, ChatState};
 use crate::diagnosis::input::GatewayFact;
 use crate::diagnosis::{Finding, LaneReport};
 use crate::install::Install;
+use crate::leases::Workings;
+use crate::report::holders::{self, Holder};
 use crate::verdict::severity::Severity;
 use crate::words::{millis, rfc3339};
 
@@ -47,6 +49,8 @@ pub struct Gateway {
     pub how: &'static str,
     /// Whether its port answered; null: not asked.
     pub answers: Option<bool>,
+    /// Who holds OpenClaw's coordinators and databases (from 2026.8.1).
+    pub holders: Vec<Holder>,
 }
 
 /// A chat of which something is to be said.
@@ -112,6 +116,7 @@ fn shown<'a>(chat: &'a crate::answer::Chat, findings: &[Finding]) -> Chat<'a> {
 /// The gateway of one state directory; `fact`: what its load and its port told.
 pub fn gateway(path: &Path, install: &Install, fact: Option<&GatewayFact>) -> Gateway {
     let gateway = &install.gateway;
+    let held = fact.and_then(|fact| fact.workings.as_ref()).into_iter().flat_map(Workings::held);
     Gateway {
         path: path.to_string_lossy().into_owned(),
         era: install.era.as_str(),
@@ -121,6 +126,7 @@ pub fn gateway(path: &Path, install: &Install, fact: Option<&GatewayFact>) -> Ga
         up_ms: gateway.up.map(millis),
         how: gateway.how,
         answers: fact.and_then(|fact| fact.answers),
+        holders: held.map(holders::json).collect(),
     }
 }
 

@@ -12,6 +12,8 @@ use crate::diagnosis::input::{Facts, LockFact};
 use crate::diagnosis::{self, Model};
 use crate::examination::facts::{Sample, era, leases, lock_fact, version};
 use crate::examination::gateway;
+use crate::install::Install;
+use crate::install::gateway::GatewayState;
 use crate::survey::SurveyedLock;
 use crate::verdict::Verdict;
 use crate::verdict::severity::Effect;
@@ -19,6 +21,7 @@ use crate::watch::findings::heard::{self, OF_LOCKS};
 use crate::watch::findings::{Finding, Remedy, Severity};
 use crate::watch::ids::RootId;
 use crate::watch::notify::What;
+use crate::watch::sources::ports::{Door, EVERY};
 use crate::watch::wakeups::Due;
 
 /// Locks in trouble that the answer names one by one.
@@ -75,6 +78,28 @@ impl Daemon {
         self.say_status();
     }
 
+    /// Asks every gateway whether it answers; what comes of it is news some other time.
+    pub(super) fn ask_ports(&mut self) {
+        let doors: Vec<_> = self
+            .directories
+            .root_ids()
+            .into_iter()
+            .filter_map(|root| Some((root, door(self.install(root)?)?)))
+            .collect();
+        if !doors.is_empty() {
+            self.wakeups.deadlines.set(Due::Ports, self.view.now.boot + EVERY);
+        }
+        for (root, door) in doors {
+            self.sources.ports.ask(root, door);
+        }
+    }
+
+    pub(super) fn ports_have_answered(&mut self) {
+        if self.sources.ports.take(self.view.now.boot) {
+            self.plan_diagnosis();
+        }
+    }
+
     /// What `lockdoctor status` would say. Of thousands of locks in trouble a count says as much, and costs less: the
     /// loop does not wait for it.
     fn answer_for_few(&self) -> Option<Answer> {
@@ -119,7 +144,13 @@ impl Daemon {
         let gateways = self.directories.root_ids().into_iter().filter_map(|root| {
             let install = self.install(root)?;
             let workings = databases.workings(root);
-            Some(gateway::fact(&install.gateway, install.config.gateway_port, workings, Sample::Skip))
+            let fact = gateway::fact(&install.gateway, install.config.gateway_port, workings, Sample::Skip);
+            let heard =
+                door(install).and_then(|door| self.sources.ports.heard(root, door, self.view.now.boot));
+            Some(match heard {
+                Some(heard) => fact.having(heard.clone()),
+                None => fact,
+            })
         });
         let install_of = |number: usize| {
             let root = self.directories.root_ids().into_iter().find(|root| root.number() == number);
@@ -140,6 +171,13 @@ impl Daemon {
         let mut locks = self.locks.table.iter().filter_map(|(_, lock)| lock.look());
         locks.find(|lock| lock.session_id.as_deref() == Some(session_id))
     }
+}
+
+/// Where the gateway of an install whose sessions are in its database can be asked; a stopped one answers nobody.
+fn door(install: &Install) -> Option<Door> {
+    let gateway = Some(&install.gateway).filter(|gateway| gateway.state == GatewayState::Running)?;
+    let port = gateway::port(gateway, install.config.gateway_port)?;
+    Some(Door { pid: gateway.pid?, port })
 }
 
 /// A log line tells of it.

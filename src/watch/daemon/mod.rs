@@ -85,10 +85,12 @@ impl Daemon {
         let wakeups = Wakeups::new(descriptors)?;
         wakeups.poller.add(&directories, Source::Directories, Interest::Read)?;
         wakeups.poller.add(&directories.polling, Source::Polling, Interest::Read)?;
+        let sources = Sources::new(options.logs.window, view.now).context("cannot make an eventfd")?;
+        wakeups.poller.add(&sources.ports, Source::Ports, Interest::Read)?;
         let notify = Notify::new(options.tell.clone());
         let serving = Serving::new(options.listen.as_ref(), &notify.deliveries, &wakeups.poller, view.now)?;
         Ok(Self {
-            sources: Sources::new(options.logs.window, view.now),
+            sources,
             options,
             reread,
             wakeups,
@@ -177,6 +179,7 @@ impl Daemon {
                 self.directories.polled(&mut changes);
                 self.apply(changes);
             }
+            Source::Ports => self.ports_have_answered(),
             Source::Timer => self.wakeups.timer_expired(),
             Source::ClockStep => {
                 self.wakeups.clock_stepped()?;
@@ -225,6 +228,7 @@ impl Daemon {
                 Due::Logs => self.read_written_logs(),
                 Due::LogNames => self.look_for_logs(),
                 Due::Databases(root) => self.look_at_databases(root),
+                Due::Ports => self.ask_ports(),
                 Due::Diagnosis => self.diagnose(),
                 Due::Connection(id) => self.serving.cut_off(id),
                 Due::Listener => self.serving.resume(&self.wakeups.poller),

@@ -115,6 +115,7 @@ impl Daemon {
         self.serving.metrics.scanned(trigger);
         self.serving.metrics.last_scan.set(self.view.now.wall.timestamp_millis() as f64 / 1000.0);
         self.watch_gateway(id);
+        self.wakeups.deadlines.set_by(Due::Ports, self.view.now.boot);
         self.databases_changed(id);
         let problems = self.install(id).map(|install| install.config.problems.clone());
         for problem in problems.unwrap_or_default() {
@@ -174,6 +175,7 @@ impl Daemon {
         }
         self.watch_gateway(id);
         self.databases_changed(id);
+        self.wakeups.deadlines.set_by(Due::Ports, self.view.now.boot);
         self.plan_diagnosis();
         self.log_names_changed();
     }

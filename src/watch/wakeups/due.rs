@@ -33,6 +33,8 @@ pub(crate) enum Due {
     LogNames,
     /// The databases of a root may have changed.
     Databases(RootId),
+    /// Gateways are to be asked whether they answer.
+    Ports,
     /// What the logs and the databases tell is to be made up anew.
     Diagnosis,
 }

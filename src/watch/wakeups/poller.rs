@@ -20,6 +20,8 @@ pub(crate) enum Source {
     Signals,
     /// The poller's thread has listed something that changed.
     Polling,
+    /// A gateway has answered on its port, or has not.
+    Ports,
     Listener,
     Connection(u32),
     /// A process that a lock or a gateway names has ended.
@@ -41,6 +43,7 @@ impl Source {
             Self::Process(id) => (7, id),
             Self::Child(id) => (8, id),
             Self::FileWrites => (9, 0),
+            Self::Ports => (10, 0),
         };
         (tag << 32) | u64::from(id)
     }
@@ -58,6 +61,7 @@ impl Source {
             7 => Self::Process(id),
             8 => Self::Child(id),
             9 => Self::FileWrites,
+            10 => Self::Ports,
             _ => return None,
         })
     }
@@ -136,6 +140,7 @@ mod tests {
             Source::ClockStep,
             Source::Signals,
             Source::Polling,
+            Source::Ports,
             Source::Listener,
             Source::Connection(7),
             Source::Process(u32::MAX),

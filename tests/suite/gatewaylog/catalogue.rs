@@ -253,6 +253,8 @@ pub(crate) fn messages() -> Vec<Message> {
         m("gateway", "failed to acquire gateway lock at /tmp/openclaw-0/gateway.0165b212.lock", Event::GatewayRefused { pid: None }),
         m("", "Gateway failed to start: Another Gateway owner lease is still active for this state directory. Run openclaw gateway status --deep for diagnostics.", Event::OwnerLeaseRefused),
         m("gateway", "OpenClaw startup migrations did not complete cleanly; refusing to report the gateway ready.", Event::StartupRefused),
+        m("", "openclaw-gateway.service: Start request repeated too quickly.", Event::ServiceGaveUp { unit: "openclaw-gateway.service".into(), by_limit: true }),
+        m("", "openclaw-gateway.service: Main process exited, code=exited, status=78/CONFIG", Event::ServiceGaveUp { unit: "openclaw-gateway.service".into(), by_limit: false }),
         m("diagnostic", "liveness warning: reasons=event_loop_delay,cpu interval=30s degradedFor=60s eventLoopDelayP99Ms=1811.9 eventLoopDelayMaxMs=3804.2 eventLoopUtilization=0.895 cpuCoreRatio=unknown active=1 waiting=0 queued=2 phase=plugins recentPhases=a:1ms,b:2ms work=[active=agent:main:main(processing/model_call,q=2,age=30s)]",
             Event::Liveness(Box::new(Liveness { reasons: vec![s("event_loop_delay"), s("cpu")], interval_ms: 30_000, degraded_for_ms: Some(60_000), delay_p99_ms: Some(1811.9), delay_max_ms: Some(3804.2), utilization: Some(0.895), cpu_ratio: None, active: 1, waiting: 0, queued: 2, phase: some("plugins") }))),
         m("diagnostic", "liveness heartbeat delayed: overdue=14002ms elapsed=44002ms; deferring recovery decisions", Event::HeartbeatDelayed { overdue_ms: 14_002 }),

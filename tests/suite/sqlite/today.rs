@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -176,8 +177,30 @@ fn a_doctor_that_hangs_keeps_gateways_out_and_is_no_gateway() {
     let who = format!("No gateway can start: `openclaw-doctor` (pid {pid}, stopped");
     assert!(text.starts_with(&who) && text.contains("holds gateway-lifecycle"), "{text}");
     install.checks(2);
-    let (_, scan) = install.run(&["scan"]);
-    assert!(scan.contains("gateway down"), "{scan}");
+    let (code, scan) = install.run(&["scan"]);
+    let line = format!("`openclaw-doctor` (pid {pid}, stopped");
+    assert!(code == 1 && scan.contains("gateway down") && scan.contains(&line), "{scan}");
+    assert!(scan.contains(&format!("    kill {pid} && kill -CONT {pid}")), "{scan}");
+    for what in [&pid.to_string(), "openclaw-doctor", "gateway-lifecycle"] {
+        let (code, explained) = install.run(&["explain", what]);
+        assert!(code == 0 && explained.contains("every other gateway"), "{what}: {explained}");
+    }
+    for (schema, words) in [
+        (include_str!("../../../schemas/scan.schema.json"), &["scan"][..]),
+        (include_str!("../../../schemas/status.schema.json"), &["status"]),
+        (include_str!("../../../schemas/holder.schema.json"), &["explain", "gateway-lifecycle"]),
+    ] {
+        let (_, document) = install.run(&[words, &["--json"]].concat());
+        let document: Value = serde_json::from_str(&document).expect("JSON");
+        let schema = serde_json::from_str(schema).expect("JSON");
+        let errors: Vec<String> = jsonschema::validator_for(&schema)
+            .expect("a schema")
+            .iter_errors(&document)
+            .map(|error| error.to_string())
+            .collect();
+        assert!(errors.is_empty(), "{words:?}: {errors:#?}");
+        assert!(document.to_string().contains(&format!("\"pid\":{pid}")), "{words:?}: {document:#}");
+    }
 
     types(&findings[0]);
     until("its end", || doctor.0.try_wait().expect("asked").is_some());
@@ -234,16 +257,60 @@ fn a_lease_whose_owner_missed_two_beats_keeps_gateways_out_until_it_expires() {
 
 /// This process as the gateway: it has the lock open.
 fn as_gateway(install: &Install) -> fs::File {
+    as_gateway_on(install, None)
+}
+
+fn as_gateway_on(install: &Install, port: Option<u16>) -> fs::File {
     let stat = fs::read_to_string("/proc/self/stat").expect("read");
     let ticks = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(19)).expect("a start");
     let state = install.env.state();
     let payload = format!(
-        r#"{{"pid":{},"ownerId":"x","configPath":"/c","stateDir":"{}","startTime":{ticks}}}"#,
+        r#"{{"pid":{},"ownerId":"x","configPath":"/c","stateDir":"{}","startTime":{ticks}{}}}"#,
         std::process::id(),
-        state.display()
+        state.display(),
+        port.map_or_else(String::new, |port| format!(r#","port":{port}"#))
     );
     fs::write(install.lock(), payload).expect("written");
     fs::OpenOptions::new().append(true).open(install.lock()).expect("open")
+}
+
+#[test]
+fn what_its_port_says_is_told_by_every_command() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let port = listener.local_addr().expect("an address").port();
+    let server = std::thread::spawn(move || {
+        for stream in listener.incoming().take(4) {
+            let mut stream = stream.expect("a client");
+            let _ = stream.read(&mut [0; 512]);
+            let _ = stream.write_all(
+                b"HTTP/1.1 503 Service Unavailable\r\n\r\n{\"ready\":false,\"failing\":[\"state-database\"]}",
+            );
+        }
+    });
+    let boot =
+        format!("INSERT INTO gateway_boot_lifecycle VALUES ('b', 1, {}, NULL, NULL, NULL, NULL);", ago(600));
+    let install = Install::with(&boot);
+    let _gateway = as_gateway_on(&install, Some(port));
+    install.checks(2);
+    for command in ["status", "scan", "diagnose"] {
+        let (code, text) = install.run(&[command]);
+        let prose = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(code == 1 && prose.contains("cannot use its state database"), "{command}: {code} {text}");
+    }
+    server.join().expect("served");
+}
+
+#[test]
+fn no_word_of_lock_files_where_there_are_none() {
+    let boot =
+        format!("INSERT INTO gateway_boot_lifecycle VALUES ('b', 1, {}, NULL, NULL, NULL, NULL);", ago(600));
+    let install = Install::with(&format!("{boot} DELETE FROM state_leases;"));
+    let _ = fs::remove_file(install.lock());
+    for command in [&["scan"][..], &["scan", "--all"], &["check"], &["status"], &["doctor", "version"]] {
+        let (_, text) = install.run(command);
+        let text = text.to_lowercase();
+        assert!(!text.contains("lock file") && !text.contains("no locks"), "{command:?}: {text}");
+    }
 }
 
 #[test]

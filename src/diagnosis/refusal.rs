@@ -1,0 +1,203 @@
+//! Why OpenClaw refused to start, by the form of its own sentence, and what to type then. A reason that is not known is
+//! no silence: OpenClaw itself is asked.
+
+use super::finding::Remedy;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Another process of OpenClaw has the state.
+    Owned,
+    Port(Option<u16>),
+    Configuration,
+    /// A newer OpenClaw wrote the databases.
+    Newer,
+    Migration,
+    /// Of the agents' databases, by another process.
+    Maintenance,
+    /// The machine was too slow for one of its own limits.
+    TooSlow,
+    DiskFull,
+    /// Its lock file, or any other; the system's word.
+    NotWritable {
+        lock: bool,
+        code: Option<&'static str>,
+    },
+    Runtime,
+    Unknown,
+}
+
+impl Refusal {
+    /// From the sentence after `Gateway failed to start: `, or the reason in `gateway_boot_lifecycle`.
+    pub(super) fn of(reason: &str) -> Self {
+        let text = reason.to_ascii_lowercase();
+        let code =
+            ["EACCES", "EPERM", "EROFS", "ENOSYS", "ENOTSUP"].into_iter().find(|code| reason.contains(code));
+        let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        if says(&["another openclaw process"]) {
+            Self::Owned
+        } else if says(&["eaddrinuse", "already in use", "already listening"]) {
+            Self::Port(port(&text))
+        } else if says(&["newer openclaw", "newer schema", "newer-schema"]) {
+            Self::Newer
+        } else if says(&["maintenance is in progress", "maintenance in progress"]) {
+            Self::Maintenance
+        } else if says(&["migration", "doctor --fix", "requires maintenance"]) {
+            Self::Migration
+        } else if says(&["enospc", "no space left", "disk is full", "disk full"]) {
+            Self::DiskFull
+        } else if says(&["permission denied", "read-only", "readonly"]) || code.is_some() {
+            Self::NotWritable { lock: says(&["gateway lock"]), code }
+        } else if says(&["requires node", "unsupported node", "node.js v"]) {
+            Self::Runtime
+        } else if says(&["config", "gateway.mode", "gateway.auth", "credential", "api key"]) {
+            Self::Configuration
+        } else if says(&["did not become ready", "timed out", "timeout"]) {
+            Self::TooSlow
+        } else {
+            Self::Unknown
+        }
+    }
+
+    /// A clause that goes on after "refused to start: ".
+    pub(super) fn why(self) -> Option<String> {
+        Some(match self {
+            Self::Owned => "another OpenClaw process owns its state".to_owned(),
+            Self::Port(Some(port)) => format!("another process has port {port}"),
+            Self::Port(None) => "another process has its port".to_owned(),
+            Self::Configuration => "its configuration is not valid".to_owned(),
+            Self::Newer => "a newer OpenClaw than this one wrote its databases".to_owned(),
+            Self::Migration => "its databases need a migration that it does not do by itself".to_owned(),
+            Self::Maintenance => "a maintenance of its databases is under way, or counts as such".to_owned(),
+            Self::TooSlow => {
+                "a part of it was not ready within its time limit, as on a busy machine".to_owned()
+            }
+            Self::DiskFull => "the disk is full".to_owned(),
+            Self::NotWritable { lock, code } => {
+                let code = code.map_or_else(String::new, |code| format!(" ({code})"));
+                let what = if lock { "its lock file" } else { "a file of its own" };
+                format!("the system refused it {what}{code}")
+            }
+            Self::Runtime => "this Node.js cannot run it".to_owned(),
+            Self::Unknown => return None,
+        })
+    }
+
+    /// It exits with 78, and systemd does not try again (`RestartPreventExitStatus=78`).
+    pub(super) fn is_final(self) -> bool {
+        matches!(self, Self::Owned | Self::Configuration | Self::Newer | Self::Migration)
+    }
+
+    /// What to do, the cure first. `program`: as this OpenClaw is called.
+    pub(super) fn remedies(self, program: &str) -> Vec<Remedy> {
+        let mut remedies = match self {
+            Self::Owned => vec![hint(
+                "Look for a living `openclaw doctor`, `update` or second gateway (`ps aux | grep openclaw`) and let it end. \
+                 Never delete `*.lock.sqlite` files: the kernel holds those locks.",
+            )],
+            Self::Port(port) => {
+                let filter = port.map_or_else(String::new, |port| format!(" 'sport = :{port}'"));
+                vec![command(
+                    format!("ss -ltnp{filter}"),
+                    "names the program: end it, or set another `gateway.port`",
+                )]
+            }
+            Self::Configuration => vec![
+                command(format!("{program} config validate"), "names what is wrong"),
+                command(format!("{program} doctor --fix"), "repairs what it knows"),
+            ],
+            Self::Newer => vec![hint(
+                "Update OpenClaw to the version that wrote them, or restore the backup that was made before the update.",
+            )],
+            Self::Migration => vec![command(format!("{program} doctor --fix"), "migrates them")],
+            Self::Maintenance => {
+                vec![command("lockdoctor scan".to_owned(), "names who is at it, and until when it counts")]
+            }
+            Self::TooSlow => Vec::new(),
+            Self::DiskFull => vec![command("df -h".to_owned(), "shows which disk is full: make room first")],
+            Self::NotWritable { .. } => vec![hint(
+                "The state directory, and everything below it, must belong to the gateway's user and be writable: \
+                 look at its owner, its mount and its free space.",
+            )],
+            Self::Runtime => {
+                vec![command("node --version".to_owned(), "OpenClaw names in its refusal which it needs")]
+            }
+            Self::Unknown => vec![
+                command(
+                    format!("{program} gateway status --deep"),
+                    "says what OpenClaw knows of it; only reads",
+                ),
+                command(format!("{program} doctor"), "checks the install"),
+            ],
+        };
+        let again = if self.is_final() {
+            "after that: a refusal of this kind exits with 78, and systemd does not try again"
+        } else {
+            "starts it again"
+        };
+        remedies.push(command(format!("{program} gateway start"), again));
+        remedies
+    }
+}
+
+fn command(command: String, effect: &str) -> Remedy {
+    Remedy { text: command.clone(), command: Some(command), effect: Some(effect.to_owned()) }
+}
+
+fn hint(text: &str) -> Remedy {
+    Remedy { command: None, text: text.to_owned(), effect: None }
+}
+
+/// `port 18789`, `127.0.0.1:18789`.
+fn port(text: &str) -> Option<u16> {
+    let after = |mark: &str| {
+        let rest = text.split_once(mark)?.1;
+        rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u16>().ok()
+    };
+    ["port ", "127.0.0.1:", "0.0.0.0:", "localhost:", "]:", ":::"]
+        .into_iter()
+        .find_map(after)
+        .filter(|port| *port > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As 2026.8 and 2026.9 say them.
+    #[test]
+    fn a_refusal_is_known_by_its_form() {
+        for (reason, expected) in [
+            ("another OpenClaw process owns gateway-lifecycle", Refusal::Owned),
+            (
+                "another gateway instance is already listening on ws://127.0.0.1:18789",
+                Refusal::Port(Some(18789)),
+            ),
+            ("listen EADDRINUSE: address already in use 0.0.0.0:19001", Refusal::Port(Some(19001))),
+            ("Invalid config at /home/node/.openclaw/openclaw.json", Refusal::Configuration),
+            ("database was written by a newer OpenClaw build", Refusal::Newer),
+            ("gateway requires a state migration. Run openclaw doctor --fix", Refusal::Migration),
+            (
+                "Agent database maintenance is in progress; retry after openclaw doctor --fix",
+                Refusal::Maintenance,
+            ),
+            ("ENOSPC: no space left on device, write", Refusal::DiskFull),
+            ("EROFS: read-only file system", Refusal::NotWritable { lock: false, code: Some("EROFS") }),
+            ("OpenClaw requires Node >=24", Refusal::Runtime),
+            ("state lease heartbeat did not become ready (phase=startup, trigger=timeout)", Refusal::TooSlow),
+            ("the moon is in the wrong house", Refusal::Unknown),
+        ] {
+            assert_eq!(Refusal::of(reason), expected, "{reason}");
+        }
+    }
+
+    #[test]
+    fn every_refusal_ends_with_a_start_and_an_unknown_one_asks_openclaw_first() {
+        for refusal in [Refusal::Owned, Refusal::Port(None), Refusal::TooSlow, Refusal::Unknown] {
+            let remedies = refusal.remedies("openclaw");
+            let last = remedies.last().and_then(|remedy| remedy.command.as_deref());
+            assert_eq!(last, Some("openclaw gateway start"), "{refusal:?}");
+        }
+        let first = Refusal::Unknown.remedies("openclaw").swap_remove(0);
+        assert_eq!(first.command.as_deref(), Some("openclaw gateway status --deep"));
+    }
+}

@@ -1,0 +1,102 @@
+//! What gateways answer on their ports: whether they do, and what they say of themselves. A thread of its own asks, as
+//! one that hangs answers nobody, and the loop waits for nobody.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::Errno;
+use tracing::warn;
+
+use crate::examination::gateway::{Heard, listen};
+use crate::watch::ids::RootId;
+
+/// As often as a health check of a container does.
+pub(crate) const EVERY: Duration = Duration::from_secs(30);
+/// What was heard counts for so long.
+const COUNTS: Duration = Duration::from_secs(90);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Door {
+    pub(crate) pid: u32,
+    pub(crate) port: u16,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ports {
+    thread: Option<SyncSender<(RootId, Door)>>,
+    shared: Arc<Shared>,
+    heard: BTreeMap<RootId, (Door, Heard, Duration)>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    answers: Mutex<Vec<(RootId, Door, Heard)>>,
+    wake: OwnedFd,
+}
+
+impl Ports {
+    pub(crate) fn new() -> Result<Self, Errno> {
+        let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+        let shared = Arc::new(Shared { answers: Mutex::default(), wake });
+        Ok(Self { thread: None, shared, heard: BTreeMap::new() })
+    }
+
+    /// The thread starts with the first question. One that is still at an earlier one is not asked again.
+    pub(crate) fn ask(&mut self, root: RootId, door: Door) {
+        if self.thread.is_none() {
+            let (queue, questions) = sync_channel(16);
+            let shared = Arc::clone(&self.shared);
+            let spawned = std::thread::Builder::new()
+                .name("ports".to_owned())
+                .spawn(move || answer(&questions, &shared));
+            if let Err(error) = spawned {
+                warn!(%error, "no thread can ask the gateways whether they answer");
+            }
+            self.thread = Some(queue);
+        }
+        if let Some(thread) = &self.thread {
+            let _ = thread.try_send((root, door));
+        }
+    }
+
+    /// Takes what has been heard at `now`. Returns whether any of it is news.
+    pub(crate) fn take(&mut self, now: Duration) -> bool {
+        let _ = rustix::io::read(&self.shared.wake, &mut [0_u8; 8]);
+        let answers =
+            std::mem::take(&mut *self.shared.answers.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut news = false;
+        for (root, door, heard) in answers {
+            let before =
+                self.heard.get(&root).filter(|(known, ..)| *known == door).map(|(_, heard, _)| heard);
+            news |= before.is_none_or(|before| !before.says_the_same(&heard));
+            self.heard.insert(root, (door, heard, now));
+        }
+        news
+    }
+
+    /// What the gateway of `root` said lately, if it still is the same.
+    pub(crate) fn heard(&self, root: RootId, door: Door, now: Duration) -> Option<&Heard> {
+        let (known, heard, at) = self.heard.get(&root)?;
+        (*known == door && now <= *at + COUNTS).then_some(heard)
+    }
+}
+
+impl AsFd for Ports {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.shared.wake.as_fd()
+    }
+}
+
+/// Ends when the daemon drops its end of the queue.
+fn answer(questions: &Receiver<(RootId, Door)>, shared: &Shared) {
+    while let Ok((root, door)) = questions.recv() {
+        let heard = listen(door.pid, door.port);
+        shared.answers.lock().unwrap_or_else(PoisonError::into_inner).push((root, door, heard));
+        // A full counter wakes as well.
+        let _ = rustix::io::write(&shared.wake, &1_u64.to_ne_bytes());
+    }
+}
