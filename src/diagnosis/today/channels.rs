@@ -29,7 +29,7 @@ pub(super) fn judge(gateway: &GatewayFact, workings: &Workings, now: DateTime<Ut
         unclean.len(),
         clock(until, now)
     );
-    let mut finding = Finding::new(Code::StartRefused, Effect::NobodyIsAnswered, text).proven();
+    let mut finding = Finding::new(Code::IngressStalled, Effect::NobodyIsAnswered, text).proven();
     for boot in &unclean {
         finding = finding.step(boot.started_at, "gateway started, and ended without a word");
     }

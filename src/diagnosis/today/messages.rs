@@ -373,7 +373,7 @@ fn flows(flows: &[Flow], now: DateTime<Utc>) -> Vec<Finding> {
             states.join(", ")
         );
         let mut finding =
-            Finding::new(Code::JobFailed, effect, text).proven().between(since, now, flows.len());
+            Finding::new(Code::StuckRun, effect, text).proven().between(since, now, flows.len());
         finding.session_key = Some(owner.to_owned());
         Some(
             finding

@@ -147,7 +147,7 @@ fn a_gateway_that_answers_nobody_is_a_finding_and_a_starting_or_draining_one_no_
 fn the_restart_loop_breaker_is_told_until_the_channels_start() {
     let boots = |last: i64| starts(vec![boot(400, None), boot(350, None), boot(300, None), boot(last, None)]);
     let held = only(gateway(GatewayState::Running, boots(200)));
-    assert_eq!(told(&held), ("start-refused", Severity::Critical));
+    assert_eq!(told(&held), ("ingress-stalled", Severity::Critical));
     assert!(
         held.explanation.contains("starts no channel") && held.explanation.contains("restart-loop breaker")
     );
@@ -271,7 +271,7 @@ fn a_task_flow_that_does_not_advance_is_told_as_openclaws_audit_would() {
         queues(Queues { flows: Section::Rows(vec![flow]), ..Queues::default() })
     };
     let stale = only(flow("running", 2_000));
-    assert_eq!((told(&stale), typed(&stale)), (("job-failed", Severity::Warning), "openclaw tasks audit"));
+    assert_eq!((told(&stale), typed(&stale)), (("stuck-run", Severity::Warning), "openclaw tasks audit"));
     assert_eq!(only(flow("waiting", 2_000)).severity, Severity::Info, "perhaps for a person");
     assert!(found(flow("running", 600)).is_empty());
 }
