@@ -8,7 +8,7 @@ use super::{View, remedy};
 use crate::gatewaylog::{Entry, Event};
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 #[derive(Debug, Default)]
 pub(in super::super) struct Starts {
@@ -32,6 +32,8 @@ pub(in super::super) struct Starts {
 }
 
 const WORDS: usize = 160;
+/// The term of a gateway's lease.
+const LEASE: TimeDelta = TimeDelta::minutes(5);
 
 impl Starts {
     pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry) {
@@ -139,8 +141,11 @@ fn owner_lease(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> 
     if lines.count() == 0 || is_judged {
         return None;
     }
+    let expired = starts.last.is_some_and(|last| view.now - last > LEASE);
     let now = if over {
         OVER
+    } else if expired {
+        " By now that lease has expired: a start is not refused because of it any more."
     } else {
         " It ends by itself when the lease expires, five minutes after it was renewed last."
     };
@@ -149,7 +154,9 @@ fn owner_lease(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> 
         times(lines.count())
     );
     let finding = Finding::new(Code::LeaseStuck, effect(over), text).backed_by(lines).helps(Some(false));
-    Some(finding.act(remedy::look()).act(remedy::say(
+    let finding =
+        if expired && !over { finding.act(remedy::start(view)) } else { finding.act(remedy::look()) };
+    Some(finding.act(remedy::say(
         "If it comes back after each re-creation of a container: give it a fixed host name (docker run --hostname, compose hostname:).",
     )))
 }

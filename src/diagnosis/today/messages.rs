@@ -321,7 +321,7 @@ fn behind_runs(tasks: &[Task], began: DateTime<Utc>, now: DateTime<Utc>) -> Vec<
         finding.session_key = Some(key);
         Some(finding.command(
             format!("openclaw gateway call chat.abort --params {params}"),
-            "ends the run, as /stop in the chat does, and lets the next message through; its work is lost",
+            "ends the run and what waits behind it, as /stop in the chat does; the next message is answered, these are to be sent again",
         ))
     };
     by(open, |task| task.session_key.as_deref()).into_iter().filter_map(of).collect()

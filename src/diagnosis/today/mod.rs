@@ -56,7 +56,11 @@ pub(super) fn join(findings: &mut Vec<Finding>, mut today: Vec<Finding>) {
             && finding.session_key.is_none()
     };
     let lease = findings.extract_if(.., |logged| keeps_out(logged)).next();
-    if let Some(own) = lease {
+    if let Some(mut own) = lease {
+        for ended in today.extract_if(.., |ended| ended.code == Code::GatewayDown) {
+            own.evidence.extend(ended.evidence);
+            own.story.splice(0..0, ended.story);
+        }
         today.insert(0, own);
     }
     // A refusal that came after the gateway's end is the news.

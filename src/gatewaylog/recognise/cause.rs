@@ -80,7 +80,8 @@ fn other_known(text: &str) -> Option<Cause> {
     }
     // A reply that OpenClaw gave up on its own is no stop that somebody asked for.
     let expired = text.contains("expired as stale");
-    if !expired && (text.contains("run aborted") || text.contains("AbortError")) {
+    let aborted = ["run aborted", "AbortError", "This operation was aborted"];
+    if !expired && aborted.iter().any(|words| text.contains(words)) {
         return Some(Cause::Aborted);
     }
     if text.contains("SQLITE_BUSY") || text.contains("database is locked") {
