@@ -100,3 +100,47 @@ fn answer(questions: &Receiver<(RootId, Door)>, shared: &Shared) {
         let _ = rustix::io::write(&shared.wake, &1_u64.to_ne_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_news_once_and_nobody_waits_for_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let door = Door { pid: std::process::id(), port: listener.local_addr().expect("an address").port() };
+        let server = std::thread::spawn(move || {
+            for stream in listener.incoming().take(2) {
+                let mut stream = stream.expect("a client");
+                let _ = stream.read(&mut [0; 512]);
+                std::thread::sleep(Duration::from_millis(200));
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n{\"ready\":true}");
+            }
+        });
+        let mut ports = Ports::new().expect("an eventfd");
+        let (root, now) = (RootId::from(1), Duration::from_secs(1));
+        let ask = |ports: &mut Ports| {
+            let began = Instant::now();
+            ports.ask(root, door);
+            assert!(began.elapsed() < Duration::from_millis(150), "the loop waited");
+            loop {
+                let news = ports.take(now);
+                let answered = ports.heard(root, door, now).is_some();
+                if news || answered && began.elapsed() > Duration::from_millis(400) {
+                    return news;
+                }
+                assert!(began.elapsed() < Duration::from_secs(10), "never answered");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        };
+        assert!(ask(&mut ports), "the first answer is news");
+        assert!(!ask(&mut ports), "the second says the same");
+        assert!(ports.heard(root, door, now + COUNTS * 2).is_none(), "too long ago");
+        assert!(ports.heard(root, Door { pid: 1, ..door }, now).is_none(), "another gateway");
+        server.join().expect("served");
+    }
+}
