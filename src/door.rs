@@ -2,7 +2,7 @@
 //! hold anything; what comes out is our own lines, our own styling, and characters that can be seen. Nothing else
 //! in the program writes to standard output or standard error.
 
-use std::io::{self, BufWriter, StderrLock, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, StderrLock, StdoutLock, Write};
 
 use anstream::{AutoStream, ColorChoice};
 
@@ -70,6 +70,16 @@ pub fn stderr() -> Door<StderrLock<'static>> {
     let out = io::stderr();
     let styled = AutoStream::choice(&out) != ColorChoice::Never;
     Door::new(out.lock(), Form::Text, styled)
+}
+
+/// Whether somebody reads standard output as it comes.
+pub fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Whether somebody reads standard error as it comes.
+pub fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
 }
 
 /// `text` as it passes the door, for what is printed by other means: JSON that goes into a socket.

@@ -1,10 +1,10 @@
 //! What every command takes: where to look, and how to print what was found.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::door;
 use crate::redact::Redactor;
 use crate::words::shell_word;
 
@@ -41,9 +41,14 @@ impl Common {
 
     /// The options and paths that select what is looked at, ready to stand behind another command.
     pub fn scope_as_typed(&self, paths: &[PathBuf]) -> String {
-        let dirs =
-            self.state_dir.iter().map(|dir| format!(" --state-dir {}", shell_word(&dir.to_string_lossy())));
-        let paths = paths.iter().map(|path| format!(" {}", shell_word(&path.to_string_lossy())));
+        self.scope_as_shown(paths, Redactor::Off)
+    }
+
+    /// The same where it may be read elsewhere.
+    pub fn scope_as_shown(&self, paths: &[PathBuf], redactor: Redactor) -> String {
+        let word = |path: &PathBuf| shell_word(&redactor.path(&path.to_string_lossy()));
+        let dirs = self.state_dir.iter().map(|dir| format!(" --state-dir {}", word(dir)));
+        let paths = paths.iter().map(|path| format!(" {}", word(path)));
         dirs.chain(paths).collect()
     }
 
@@ -51,7 +56,7 @@ impl Common {
     pub fn redaction(&self) -> Redactor {
         match (self.no_redact, self.format()) {
             (true, _) => Redactor::Off,
-            (false, Format::Table) if std::io::stdout().is_terminal() => Redactor::OwnChats,
+            (false, Format::Table) if door::stdout_is_terminal() => Redactor::OwnChats,
             (false, _) => Redactor::OwnPaths,
         }
     }

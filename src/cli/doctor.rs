@@ -29,7 +29,7 @@ pub fn run(common: &Common, args: &DoctorArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Clean);
     }
     let (checks, paths) = told_apart(&args.what)?;
-    let mut surroundings = Surroundings::gather(&paths, &common.state_dir)?;
+    let mut surroundings = Surroundings::gather(&paths, &common.state_dir, common.redaction())?;
     let examined: Vec<Examined> = checks
         .into_iter()
         .map(|check| Examined { check, findings: check.run(&mut surroundings) })

@@ -1,7 +1,7 @@
 //! Which logs a command reads, and the whole look at installs and logs that `status`, `diagnose` and `report` share.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -9,9 +9,10 @@ use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 
-use super::Common;
+use super::{Common, output};
 use crate::diagnosis::input::Facts;
 use crate::doctor::cron::deleters;
+use crate::door;
 use crate::evidence::view::SystemView;
 use crate::examination::consult::{self, Request};
 use crate::examination::{Asked, Examination, LogModel, logs, read_logs, reading};
@@ -84,7 +85,7 @@ pub fn look(
 ) -> anyhow::Result<(Option<Survey>, Examination)> {
     let reading = reading(args.since(Utc::now())?);
     let named = args.named();
-    let scope = common.scope_as_typed(paths);
+    let scope = common.scope_as_shown(paths, redactor);
     if !named.is_empty() && paths.is_empty() && common.state_dir.is_empty() {
         let log = with_progress(&named, &Facts::default(), &reading);
         return Ok((None, consult::logs_alone(log, redactor, &scope)));
@@ -101,7 +102,7 @@ pub fn look(
         redactor,
         scope: &scope,
         read: with_progress,
-        deleters,
+        deleters: |state_dirs| deleters(state_dirs, redactor),
     };
     let examination = consult::everything(&mut survey, request);
     Ok((Some(survey), examination))
@@ -110,28 +111,22 @@ pub fn look(
 /// Shows progress on a terminal while more than a moment's worth of files is read.
 fn with_progress(sources: &[Source], facts: &Facts, reading: &Reading) -> LogModel {
     let total: u64 = sources.iter().filter_map(size_of).sum();
-    if total < A_MOMENTS_WORTH || !std::io::stderr().is_terminal() {
+    if total < A_MOMENTS_WORTH || !door::stderr_is_terminal() {
         return read_logs(sources, facts, reading);
     }
-    let bar = indicatif::ProgressBar::new(total);
-    if let Ok(style) =
-        indicatif::ProgressStyle::with_template("reading logs {bar:30} {bytes}/{total_bytes} {eta}")
-    {
-        bar.set_style(style);
-    }
-    let progress = std::sync::Arc::clone(&reading.progress);
+    let progress = Arc::clone(&reading.progress);
     let (done, waiting) = std::sync::mpsc::channel::<()>();
     std::thread::scope(|scope| {
-        let shown = bar.clone();
         scope.spawn(move || {
             use std::sync::mpsc::RecvTimeoutError::Timeout;
             while waiting.recv_timeout(Duration::from_millis(100)) == Err(Timeout) {
-                shown.set_position(progress.load(Ordering::Relaxed));
+                let percent = progress.load(Ordering::Relaxed).saturating_mul(100) / total;
+                output::say_over(&format!("reading logs: {percent} %"));
             }
+            output::say_over("");
         });
         let log = read_logs(sources, facts, reading);
         drop(done);
-        bar.finish_and_clear();
         log
     })
 }

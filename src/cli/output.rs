@@ -1,6 +1,6 @@
 //! Where output goes: data to standard output, messages to standard error, colours only where they can be seen.
 
-use std::io::{BufWriter, IsTerminal, StderrLock, StdoutLock, Write};
+use std::io::{BufWriter, StderrLock, StdoutLock, Write};
 
 use anstream::ColorChoice;
 use serde::Serialize;
@@ -32,9 +32,15 @@ pub fn stderr() -> Door<StderrLock<'static>> {
     door::stderr()
 }
 
+/// Writes `text` over what stands in this line of the terminal. Nothing depends on its being seen.
+pub fn say_over(text: &str) {
+    let mut err = door::stderr();
+    let _ = err.control("\r\u{1b}[K").and_then(|()| write!(err, "{text}")).and_then(|()| err.flush());
+}
+
 /// The width for people: the terminal's, within reason; 120 when there is none.
 pub fn width() -> usize {
-    let terminal = std::io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
+    let terminal = door::stdout_is_terminal().then(terminal_size::terminal_size).flatten();
     terminal.map_or(120, |(width, _)| usize::from(width.0).clamp(60, 200))
 }
 

@@ -1,12 +1,13 @@
 //! `lockdoctor reclaim`: the plan, and with `--yes` the act.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use super::{Common, Format, outcome, output, scan};
+use crate::door;
 use crate::evidence::RunTimedOut;
 use crate::evidence::view::SystemView;
 use crate::examination::consult::{self, Logs};
@@ -262,7 +263,7 @@ fn exit(run: &Run, args: &ReclaimArgs, is_open: bool, is_blind: bool) -> Exit {
 /// A sign of life before locks are looked at twice, for somebody who waits at a terminal.
 fn say_what_takes_time(common: &Common, locks: usize, settle: &Settle) -> anyhow::Result<()> {
     let longest = settle.dead.max(settle.stale).max(settle.leaked);
-    let is_seen = std::io::stderr().is_terminal() && common.format() == Format::Table;
+    let is_seen = door::stderr_is_terminal() && common.format() == Format::Table;
     if locks > 0 && is_seen && longest >= Duration::from_millis(500) {
         let (locks, longest) = (count(locks, "lock"), words::duration(longest));
         writeln!(output::stderr(), "Looking twice at {locks}, up to {longest} apart …")?;

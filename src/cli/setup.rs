@@ -42,7 +42,7 @@ pub fn run(common: &Common, args: &SetupArgs) -> anyhow::Result<Exit> {
     if let Some(why) = setup::obstacle() {
         bail!(why);
     }
-    let around = Surroundings::gather(&[], &common.state_dir)?;
+    let around = Surroundings::gather(&[], &common.state_dir, common.redaction())?;
     let plan = if args.remove {
         setup::removal(&around, args.restore_cron)?
     } else {

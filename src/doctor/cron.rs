@@ -8,11 +8,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::cron_line::{deletes_locks, scripts, shown};
+use super::cron_line::{deletes_locks, scripts};
 use super::identity::{Identity, uid_with_name};
 use super::{Finding, Surroundings};
 use crate::evidence::identity::name_of;
 use crate::install::environment::Environment;
+use crate::redact::Redactor;
 use crate::words;
 
 /// Crontabs of users, by distribution: Debian, Red Hat and Arch, SUSE, Alpine.
@@ -74,7 +75,8 @@ pub(super) fn jobs(around: &mut Surroundings) -> Vec<Finding> {
     let state_dirs = around.places.iter().map(|place| place.path.clone()).collect();
     let search = Search::of_this_machine(state_dirs, &around.environment, around.us);
     let user = owner(&search.state_dirs);
-    let mut findings: Vec<Finding> = search.jobs.iter().map(|job| finding(job, &user)).collect();
+    let redactor = around.redactor;
+    let mut findings: Vec<Finding> = search.jobs.iter().map(|job| finding(job, &user, redactor)).collect();
     if findings.is_empty() {
         findings.push(Finding::good("no cron job and no unit deletes locks"));
     }
@@ -90,8 +92,9 @@ pub(super) fn jobs(around: &mut Surroundings) -> Vec<Finding> {
 }
 
 /// What deletes locks below these directories, a line each: where it stands, and how it reads.
-pub fn deleters(state_dirs: Vec<PathBuf>) -> Vec<String> {
-    jobs_that_delete(state_dirs).iter().map(|job| format!("{}: {}", job.place, shown(&job.line))).collect()
+pub fn deleters(state_dirs: Vec<PathBuf>, redactor: Redactor) -> Vec<String> {
+    let told = |job: &Job| format!("{}: {}", job.place, redactor.command(&job.line));
+    jobs_that_delete(state_dirs).iter().map(told).collect()
 }
 
 /// The jobs that delete locks below these directories.
@@ -120,9 +123,9 @@ fn owner(state_dirs: &[PathBuf]) -> String {
     uid.and_then(name_of).unwrap_or_else(|| "USER".to_owned())
 }
 
-fn finding(job: &Job, user: &str) -> Finding {
+fn finding(job: &Job, user: &str, redactor: Redactor) -> Finding {
     Finding::failure(format!("{} deletes locks, live ones too", job.place))
-        .with_details([shown(&job.line)])
+        .with_details([redactor.command(&job.line).into_owned()])
         .with_remedy(
             "take the line out, and let the timer free what is proven stale",
             [

@@ -3,6 +3,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::rc::Rc;
 
 use rustix::fs::{Access, AtFlags};
 use rustix::io::Errno;
@@ -42,6 +43,13 @@ fn uid_of(place: &Place, around: &Surroundings) -> Finding {
     }
     if us.acts_for_others() && !denied {
         return Finding::good(format!("{who}, with the rights to act for {}", uid_with_name(owner)));
+    }
+    // As Kubernetes mounts a volume (`fsGroup`): root's own, and its group is let in.
+    let mut directories = place.home().into_iter().chain(place.open_sessions());
+    let usable =
+        |directory: &Rc<Directory>| may_write(directory, "").is_ok() && trust::check(directory).is_ok();
+    if owner == 0 && !denied && place.home().is_some() && directories.all(usable) {
+        return Finding::good(format!("{who}, whom the group of {} lets in", place.path.display()));
     }
     let text = if us.uid == owner {
         format!("{who} owns {}, but not everything in it", place.path.display())

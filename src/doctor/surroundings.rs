@@ -11,6 +11,7 @@ use crate::evidence::view::SystemView;
 use crate::install::discover::{StateDir, discover};
 use crate::install::environment::Environment;
 use crate::install::{Install, Sessions};
+use crate::redact::Redactor;
 use crate::survey::scope::{Part, Target};
 use crate::survey::{Scope, ScopeError};
 use crate::words::shell_word;
@@ -65,11 +66,13 @@ pub struct Surroundings {
     pub places: Vec<Place>,
     /// Where installs were looked for, if none was named.
     pub looked_at: Vec<StateDir>,
+    /// How much of what others wrote is shown.
+    pub redactor: Redactor,
 }
 
 impl Surroundings {
     /// Looks at what was named; with nothing named, at what OpenClaw itself would find.
-    pub fn gather(paths: &[PathBuf], state_dirs: &[PathBuf]) -> Result<Self, ScopeError> {
+    pub fn gather(paths: &[PathBuf], state_dirs: &[PathBuf], redactor: Redactor) -> Result<Self, ScopeError> {
         let mut view = SystemView::open();
         let environment = Environment::of_this_process();
         let mut looked_at = Vec::new();
@@ -83,7 +86,7 @@ impl Surroundings {
             scope.targets.into_iter().map(|target| (target, "named".to_owned())).collect()
         };
         let places = targets.into_iter().map(|(target, by)| place(target, by, &mut view)).collect();
-        Ok(Self { view, us: Identity::of_this_process(), environment, places, looked_at })
+        Ok(Self { view, us: Identity::of_this_process(), environment, places, looked_at, redactor })
     }
 
     pub fn installs(&self) -> impl Iterator<Item = (&Place, &Install)> {

@@ -3,6 +3,7 @@
 //! rows can still be matched.
 
 mod allowed;
+mod command;
 mod document;
 mod keys;
 mod named;
@@ -97,6 +98,14 @@ impl Redactor {
         }
     }
 
+    /// A line of somebody's crontab.
+    pub fn command(self, line: &str) -> Cow<'_, str> {
+        match self {
+            Self::Off => Cow::Borrowed(line),
+            Self::On | Self::OwnPaths | Self::OwnChats => Cow::Owned(command::line(line, self.agents())),
+        }
+    }
+
     /// Text of which nothing is known.
     pub fn unknown(self, text: &str) -> Cow<'_, str> {
         match self {
@@ -108,23 +117,42 @@ impl Redactor {
     /// A sentence of ours with names in it; what was put between [`foreign`]'s marks is shown as far as it is known.
     pub fn text(self, text: &str) -> Cow<'_, str> {
         let mut shown = String::with_capacity(text.len());
-        for (index, part) in text.split(MARK).enumerate() {
-            match self {
-                Self::Off => shown.push_str(part),
-                _ if index % 2 == 1 => shown.push_str(&allowed::line(part)),
-                _ => shown.push_str(&redact(part, self.agents())),
+        let mut rest = text;
+        while let Some(at) = rest.find([FOREIGN, LOCAL]) {
+            shown.push_str(&self.own(&rest[..at]));
+            let mark = if rest[at..].starts_with(LOCAL) { LOCAL } else { FOREIGN };
+            let inside = &rest[at + mark.len_utf8()..];
+            let (part, after) = inside.split_once(mark).unwrap_or((inside, ""));
+            match (self, mark) {
+                (Self::Off, _) | (Self::OwnPaths | Self::OwnChats, LOCAL) => shown.push_str(part),
+                (Self::On, LOCAL) if allowed::is_name(part) => shown.push_str(part),
+                (Self::On, LOCAL) if part.contains('/') => shown.push_str(&allowed::path(part)),
+                (Self::On, LOCAL) => shown.push_str(&keys::masked(part)),
+                _ => shown.push_str(&allowed::line(part)),
             }
+            rest = after;
         }
+        shown.push_str(&self.own(rest));
         Cow::Owned(shown)
+    }
+
+    fn own(self, text: &str) -> Cow<'_, str> {
+        if self == Self::Off { Cow::Borrowed(text) } else { Cow::Owned(redact(text, self.agents())) }
     }
 }
 
-/// Stands around what nobody here wrote, in a sentence that waits for [`Redactor::text`].
-const MARK: char = '\u{2}';
+/// Stand around what nobody here wrote, in a sentence that waits for [`Redactor::text`].
+const FOREIGN: char = '\u{2}';
+const LOCAL: char = '\u{3}';
 
-/// Marks what comes out of a line, for a sentence of ours.
+/// Marks what comes out of a line or a row, for a sentence of ours.
 pub fn foreign(text: &str) -> String {
-    format!("{MARK}{}{MARK}", text.replace(MARK, ""))
+    format!("{FOREIGN}{}{FOREIGN}", text.replace([FOREIGN, LOCAL], ""))
+}
+
+/// Marks a name that whoever sits at this machine may read and nobody else: of a process, of an agent, of a file.
+pub fn local(name: &str) -> String {
+    format!("{LOCAL}{}{LOCAL}", name.replace([FOREIGN, LOCAL], ""))
 }
 
 /// Word by word, then the numbers, which may run over several words.

@@ -122,6 +122,19 @@ fn a_key_keeps_its_shape_and_two_rows_of_it_match() {
 }
 
 #[test]
+fn what_is_marked_is_shown_as_far_as_its_reader_may_know_it() {
+    let text =
+        format!("A {} of {} ({})", foreign("lane task error: hunter2"), local("joedoe-bot"), local("main"));
+    assert_eq!(Redactor::Off.text(&text), "A lane task error: hunter2 of joedoe-bot (main)");
+    assert_eq!(Redactor::OwnPaths.text(&text), "A lane task error: … of joedoe-bot (main)");
+    let shared = on(&text);
+    assert!(shared.starts_with("A lane task error: … of …") && shared.ends_with("(main)"), "{shared}");
+    assert!(!on(&local("\u{2}joe\u{3}doe")).contains("joe"));
+    let path = on(&local("/home/joe doe/.openclaw/agents/main/sessions/joe doe.jsonl.lock"));
+    assert!(path.ends_with(".jsonl.lock") && !path.contains("doe") && !path.contains(' '), "{path}");
+}
+
+#[test]
 fn redacting_twice_changes_nothing() {
     for line in [
         "chatId=4711 x@y.org +491701234567 /home/anna/x",

@@ -163,6 +163,45 @@ fn only_reclaim_changes_a_watched_directory() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// Text of others reaches a terminal only through the door.
+#[test]
+fn nothing_is_printed_past_the_door() {
+    let words = [
+        "println!",
+        "print!(",
+        "eprintln!",
+        "eprint!(",
+        "io::stdout",
+        "io::stderr",
+        "stdout(",
+        "stderr(",
+        "/dev/tty",
+        "/dev/stdout",
+        "/dev/stderr",
+        "indicatif",
+    ];
+    let ours = [
+        "output::stdout(",
+        "output::stderr(",
+        "door::stdout(",
+        "door::stderr(",
+        "pub fn stdout(",
+        "pub fn stderr(",
+    ];
+    let exceptions = [
+        ("src/door.rs", "the door"),
+        (
+            "src/watch/log/mod.rs",
+            "hands standard error to the writer of entries, each of which has passed the door",
+        ),
+        ("src/demo/actor.rs", "answers the demo through a pipe"),
+    ];
+    let children = [".stdout(", ".stderr("];
+    let mut found = offences(&words, &exceptions);
+    found.retain(|line| !ours.iter().chain(&children).any(|call| line.contains(call)));
+    assert!(found.is_empty(), "{found:#?}");
+}
+
 #[test]
 fn no_signal_is_sent() {
     let words =

@@ -6,6 +6,7 @@ use super::super::finding::{Certainty, Code, Finding};
 use super::super::input::DeletedLock;
 use super::View;
 use super::remedy;
+use crate::redact::local;
 use crate::verdict::severity::Effect;
 
 /// A live lock whose name was deleted: its owner goes on writing, the next one starts beside it.
@@ -25,7 +26,7 @@ pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
             Finding::new(Code::LockDeletedWhileHeld, Effect::MessagesFail, text).about_path(&lock.path, view);
         finding.session_key = finding.session_key.or_else(|| session.map(|session| session.key.clone()));
         let seen = if lock.replaced { "is another file than the one under the name" } else { "(deleted)" };
-        finding.evidence.push(Line::seen(format!("/proc/{}/fd: {} {seen}", lock.pid, lock.path)));
+        finding.evidence.push(Line::seen(format!("/proc/{}/fd: {} {seen}", lock.pid, local(&lock.path))));
         finding.evidence.extend(view.facts.deleters.iter().map(Line::seen));
         if view.facts.deleters.is_empty() {
             finding = finding.act(remedy::say("Find what deletes lock files by age and stop it: `crontab -l`, `systemctl list-timers`, backup tools."));

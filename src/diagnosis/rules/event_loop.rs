@@ -7,6 +7,7 @@ use super::super::story::dated;
 use super::super::trouble::{NEAR, Times};
 use super::{View, count, lasting, remedy};
 use crate::gatewaylog::{Entry, Event};
+use crate::redact::local;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
@@ -202,19 +203,17 @@ pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
 
 /// Stores and transcripts that cost the loop a noticeable time whenever they are read or written whole.
 fn big(view: &View<'_>) -> Vec<String> {
-    let stores = view
-        .facts
-        .stores
-        .iter()
-        .filter(|store| store.bytes > BIG_STORE)
-        .map(|store| (store.bytes, format!("{}: {:.1} MB", store.path, store.bytes as f64 / 1e6)));
+    let stores =
+        view.facts.stores.iter().filter(|store| store.bytes > BIG_STORE).map(|store| {
+            (store.bytes, format!("{}: {:.1} MB", local(&store.path), store.bytes as f64 / 1e6))
+        });
     let transcripts = view.facts.sessions.iter().filter_map(|session| {
         let bytes = session.transcript_bytes.filter(|bytes| *bytes > BIG_TRANSCRIPT)?;
         Some((bytes, format!("transcript of sessionKey={}: {:.1} MB", session.key, bytes as f64 / 1e6)))
     });
     let beside = view.facts.locks.iter().filter_map(|lock| {
         let bytes = lock.transcript_bytes.filter(|bytes| *bytes > BIG_TRANSCRIPT)?;
-        Some((bytes, format!("transcript beside {}: {:.1} MB", lock.path, bytes as f64 / 1e6)))
+        Some((bytes, format!("transcript beside {}: {:.1} MB", local(&lock.path), bytes as f64 / 1e6)))
     });
     let mut big: Vec<(u64, String)> = stores.chain(transcripts).chain(beside).collect();
     big.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));

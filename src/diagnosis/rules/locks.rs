@@ -6,6 +6,7 @@ use super::super::finding::{Certainty, Code, Finding, Remedy};
 use super::super::input::{LockFact, LockKind, Verdict};
 use super::run_limit::SETTLE;
 use super::{View, clock, count, lasting, remedy};
+use crate::redact::local;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, Utc};
 use std::fmt::Write as _;
@@ -294,14 +295,15 @@ fn reasons(lock: &LockFact) -> String {
 }
 
 fn owner(lock: &LockFact) -> String {
-    let command = lock.owner_command.as_deref().map(|command| format!(", {command}")).unwrap_or_default();
+    let command =
+        lock.owner_command.as_deref().map(|command| format!(", {}", local(command))).unwrap_or_default();
     lock.owner_pid.map(|pid| format!(" (pid {pid}{command})")).unwrap_or_default()
 }
 
 impl Finding {
     /// What was seen of the lock itself, and the log lines on it.
     fn with_lock_evidence(mut self, view: &View<'_>, lock: &LockFact) -> Self {
-        let mut seen = format!("{}: {}", lock.path, verdict(lock.verdict));
+        let mut seen = format!("{}: {}", local(&lock.path), verdict(lock.verdict));
         if !lock.reasons.is_empty() {
             let _ = write!(seen, " ({})", lock.reasons.join(", "));
         }

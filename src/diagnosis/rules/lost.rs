@@ -232,7 +232,7 @@ fn told(lost: &Losses, messages: u64, failures: u64) -> String {
 
 /// ` of telegram`.
 fn of(lost: &Losses) -> String {
-    lost.channel.as_deref().map_or_else(String::new, |channel| format!(" of {channel}"))
+    lost.channel.as_deref().map_or_else(String::new, |channel| format!(" of {}", foreign(channel)))
 }
 
 fn advised(view: &View<'_>, finding: Finding, top: Why, lost: &Losses) -> Finding {

@@ -7,6 +7,7 @@ use super::super::input::{GatewayFact, GatewayState};
 use super::steps::span;
 use crate::leases::Workings;
 use crate::leases::holders::{Holder, HolderProcess, Thing};
+use crate::redact::local;
 use crate::verdict::severity::Effect;
 
 /// `openclaw doctor --fix` took 70 s on a busy machine; what holds on for longer hangs.
@@ -27,7 +28,7 @@ pub(super) fn judge(gateway: &GatewayFact, workings: &Workings, now: DateTime<Ut
     keepers.sort_by_key(|holder| holder.thing);
     let holder = *keepers.first()?;
     let thing = holder.thing.as_str();
-    let file = format!("{} is locked", holder.file.display());
+    let file = format!("{} is locked", local(&holder.file.to_string_lossy()));
     let Some(process) = &holder.process else {
         // Its own gateway may hold it where we cannot see.
         if gateway.state == GatewayState::Unknown {

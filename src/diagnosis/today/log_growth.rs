@@ -3,6 +3,7 @@
 use super::super::finding::{Code, Finding};
 use crate::leases::Workings;
 use crate::leases::holders::{HolderProcess, Log};
+use crate::redact::local;
 use crate::verdict::severity::Effect;
 
 /// OpenClaw writes it back at 4 MB.
@@ -23,7 +24,7 @@ fn pinned(log: &Log) -> Finding {
     let name = log
         .agent
         .as_deref()
-        .map_or_else(|| "the state database".to_owned(), |agent| format!("agent {agent}"));
+        .map_or_else(|| "the state database".to_owned(), |agent| format!("agent {}", local(agent)));
     let text = format!(
         "The log of {name} has grown to {megabytes:.0} MB: {} reads in a transaction that is kept open, so that it \
          cannot be started over. It grows with every message.",
@@ -34,7 +35,7 @@ fn pinned(log: &Log) -> Finding {
     if let Some(state) = log.state {
         finding = finding.saw(format!("{} of {} frames are written back", state.written_back, state.frames));
     }
-    finding = finding.saw(format!("{}-wal: {megabytes:.1} MB", log.database.display()));
+    finding = finding.saw(format!("{}-wal: {megabytes:.1} MB", local(&log.database.to_string_lossy())));
     for process in &log.pinned_by {
         finding = if process.is_gateway() {
             finding.command("openclaw gateway restart", "ends the read")

@@ -10,6 +10,7 @@ use super::super::input::{GatewayFact, GatewayState};
 use super::steps::{clock, span};
 use crate::leases::Workings;
 use crate::leases::queues::{Flow, Inbound, InboundState, Outbound, Subagent, Task, TaskStatus};
+use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use crate::words::{count, shell_word};
 
@@ -65,9 +66,10 @@ fn given_up(inbound: &[Inbound], now: DateTime<Utc>) -> Vec<Finding> {
         _ => None,
     });
     let of = |((channel, reason), lost): ((&str, Option<&str>), Vec<Lost<'_>>)| {
+        let channel = foreign(channel);
         let times: Vec<DateTime<Utc>> = lost.into_iter().map(|(.., at)| at).collect();
         let (first, last) = (times.iter().min().copied()?, times.iter().max().copied()?);
-        let why = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+        let why = reason.map_or_else(String::new, |reason| format!(" ({})", foreign(reason)));
         let many = times.len() > 1;
         let text = format!(
             "{} of {channel} {} given up since {}{why}: {} lost.",
@@ -123,6 +125,7 @@ fn stalled(inbound: &[Inbound], began: Option<DateTime<Utc>>, now: DateTime<Utc>
             return None;
         };
         let many = messages.len() > 1;
+        let channel = foreign(channel);
         let text = format!(
             "{} of {channel} {} since {}; {how}.",
             count(messages.len(), "message"),
@@ -153,10 +156,10 @@ fn undelivered(outbound: &[Outbound], runs: bool, now: DateTime<Utc>) -> Vec<Fin
     let of = |((channel, failed), entries): ((Option<&str>, bool), Vec<&Outbound>)| {
         let at = |entry: &&Outbound| entry.failed_at.unwrap_or(entry.enqueued_at);
         let (first, last) = (entries.iter().map(at).min()?, entries.iter().map(at).max()?);
-        let to = channel.map_or_else(String::new, |channel| format!(" to {channel}"));
+        let to = channel.map_or_else(String::new, |channel| format!(" to {}", foreign(channel)));
         let answers = count(entries.len(), "answer");
         let reason = entries.iter().find_map(|entry| entry.reason.word());
-        let why = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+        let why = reason.map_or_else(String::new, |reason| format!(" ({})", foreign(reason)));
         let since = clock(first, now);
         let (effect, text) = if failed {
             let effect = if now - last < RECENT { Effect::MessagesFailed } else { Effect::Untidy };
@@ -226,7 +229,7 @@ fn failing_chat(tasks: &[&Task], began: Option<DateTime<Utc>>, now: DateTime<Utc
     let why = match (last.status, last.reason.word()) {
         (TaskStatus::TimedOut, _) => " (time limit)".to_owned(),
         (TaskStatus::Lost, _) => " (its process ended)".to_owned(),
-        (_, Some(reason)) => format!(" ({reason})"),
+        (_, Some(reason)) => format!(" ({})", foreign(reason)),
         (_, None) => String::new(),
     };
     let (effect, text) = match running {

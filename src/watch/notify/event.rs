@@ -4,7 +4,7 @@ use serde::Serialize;
 use tracing::warn;
 
 use crate::clock::Now;
-use crate::door::{Form, passed};
+use crate::door::{Door, Form};
 use crate::redact::Redactor;
 use crate::verdict::severity::Severity;
 use crate::watch::findings::{Act, Finding};
@@ -54,10 +54,11 @@ pub(super) fn body(
         finding,
         act,
     };
-    match serde_json::to_value(&event) {
-        Ok(mut document) => {
-            redactor.document(&mut document);
-            Some(passed(format!("{document}\n").as_bytes(), Form::Json))
+    let mut line = Vec::new();
+    match redactor.json(&event, Door::new(&mut line, Form::Json, false)) {
+        Ok(()) => {
+            line.push(b'\n');
+            Some(line)
         }
         Err(error) => {
             warn!(%error, code = finding.code.as_str(), "a finding cannot be told");

@@ -19,7 +19,7 @@ use super::options::{Listen, Ready};
 use super::wakeups::poller::Poller;
 use super::wakeups::{Due, Wakeups};
 use crate::clock::Now;
-use crate::door::{Form, passed};
+use crate::door::{Door, Form};
 use http::{Request, Response, Server, Status, Turn};
 use metrics::Metrics;
 pub(crate) use picture::Picture;
@@ -131,9 +131,10 @@ pub(crate) enum TimeLimit {
 
 /// What `/status.json` answers: it leaves the machine.
 fn status_document(picture: &Picture<'_>, up: Duration, metrics: &Metrics) -> serde_json::Result<Vec<u8>> {
-    let mut document = serde_json::to_value(status::of(picture, up, metrics))?;
-    picture.options.redaction.document(&mut document);
-    serde_json::to_vec(&document).map(|json| passed(&json, Form::Json))
+    let mut body = Vec::new();
+    let door = Door::new(&mut body, Form::Json, false);
+    picture.options.redaction.json(&status::of(picture, up, metrics), door)?;
+    Ok(body)
 }
 
 fn answer(

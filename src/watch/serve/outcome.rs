@@ -1,11 +1,14 @@
 //! What the open findings come to for people: one sentence, its severity, and causes with what to do about each.
 //! Pure.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::Serialize;
 
 use crate::answer::Answer;
+use crate::redact::Redactor;
 use crate::verdict::severity::Severity;
 use crate::watch::findings::{Code, Finding};
 use crate::words::{count, rfc3339};
@@ -70,7 +73,11 @@ struct Action {
     text: String,
 }
 
-pub(super) fn of<'a>(findings: impl Iterator<Item = &'a Finding>, surroundings: Surroundings) -> Outcome {
+pub(super) fn of<'a>(
+    findings: impl Iterator<Item = &'a Finding>,
+    surroundings: Surroundings,
+    redactor: Redactor,
+) -> Outcome {
     let serious: Vec<&Finding> = findings.filter(|finding| finding.severity > Severity::Info).collect();
     let severity = serious.iter().map(|finding| finding.severity).max();
     let headline = headline(&serious, surroundings);
@@ -79,7 +86,7 @@ pub(super) fn of<'a>(findings: impl Iterator<Item = &'a Finding>, surroundings: 
         let remedy = action(finding).map(|action| general(&action.text));
         groups.entry((finding.code, finding.severity, remedy)).or_default().push(finding);
     }
-    let mut causes: Vec<Cause> = groups.into_values().filter_map(|group| cause(&group)).collect();
+    let mut causes: Vec<Cause> = groups.into_values().filter_map(|group| cause(&group, redactor)).collect();
     // The codes sort by nearness to a cause.
     causes.sort_by_key(|cause| (std::cmp::Reverse(cause.severity), cause.code));
     causes.truncate(MOST_CAUSES);
@@ -95,7 +102,7 @@ fn headline(serious: &[&Finding], surroundings: Surroundings) -> String {
         let mut names: Vec<String> = serious
             .iter()
             .filter(|finding| finding.severity == severity)
-            .map(|finding| name(finding))
+            .map(|finding| name(finding, Redactor::Off))
             .collect();
         names.sort_unstable();
         names.dedup();
@@ -120,21 +127,21 @@ fn headline(serious: &[&Finding], surroundings: Surroundings) -> String {
     }
 }
 
-fn cause(group: &[&Finding]) -> Option<Cause> {
+fn cause(group: &[&Finding], redactor: Redactor) -> Option<Cause> {
     let first = group.iter().min_by_key(|finding| finding.first_seen)?;
-    let mut names: Vec<String> = group.iter().map(|finding| name(finding)).collect();
+    let mut names: Vec<String> = group.iter().map(|finding| name(finding, redactor)).collect();
     names.sort_unstable();
     names.dedup();
     let alone = names.len() == 1;
     let action = action(first).map(|action| if alone { action } else { for_all(action) });
     let names_omitted = names.len().saturating_sub(MOST_NAMES);
-    let called = if alone { name(first) } else { count(names.len(), "chat") };
+    let called = if alone { name(first, redactor) } else { count(names.len(), "chat") };
     if alone {
         names.clear();
     }
     names.truncate(MOST_NAMES);
     Some(Cause {
-        key: format!("{} {} {called}", first.code.as_str(), first.about),
+        key: key(first, &called),
         code: first.code,
         severity: first.severity,
         name: called,
@@ -148,15 +155,25 @@ fn cause(group: &[&Finding]) -> Option<Cause> {
     })
 }
 
-/// Whom a finding concerns, as far as it is known.
-fn name(finding: &Finding) -> String {
-    let lock = finding.lock.as_ref().and_then(|lock| lock.file_name()).map(|name| name.to_string_lossy());
-    let named = [finding.session_key.as_deref(), finding.session_id.as_deref(), finding.lane.as_deref()];
-    let named = named.into_iter().flatten().next().map(str::to_owned);
-    named
-        .or(lock.map(std::borrow::Cow::into_owned))
-        .or(finding.agent.clone())
-        .unwrap_or_else(|| "the gateway".to_owned())
+/// The same for as long as the cause stands; says nothing of what it is made of.
+fn key(finding: &Finding, called: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    (finding.code.as_str(), &finding.about, called).hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+/// Whom a finding concerns, as far as it is known and may be said.
+fn name(finding: &Finding, redactor: Redactor) -> String {
+    let key = finding.session_key.as_deref().map(|key| redactor.key(key));
+    let session = || finding.session_id.as_deref().map(|id| redactor.session(id));
+    let lane = || finding.lane.as_deref().map(|lane| redactor.lane(lane));
+    let agent = || finding.agent.as_deref().map(|agent| redactor.agent(agent));
+    let lock = || {
+        let name = finding.lock.as_ref()?.file_name()?.to_string_lossy();
+        Some(Cow::Owned(redactor.path(&name).into_owned()))
+    };
+    let named = key.or_else(session).or_else(lane).or_else(lock).or_else(agent);
+    named.map_or_else(|| "the gateway".to_owned(), Cow::into_owned)
 }
 
 fn title(code: Code) -> String {
@@ -204,7 +221,7 @@ mod tests {
     const QUIET: Surroundings = Surroundings { at_work: 2, unclear: 0, awaited: false };
 
     fn told(findings: &[Finding]) -> Outcome {
-        of(findings.iter(), QUIET)
+        of(findings.iter(), QUIET, Redactor::Off)
     }
 
     #[test]
@@ -212,7 +229,7 @@ mod tests {
         assert_eq!(told(&[]).headline, "All is well: 2 sessions at work");
         assert_eq!(told(&[]).severity, None);
         let blind = Surroundings { unclear: 3, ..QUIET };
-        assert_eq!(of([].iter(), blind).headline, "3 locks cannot be judged from here");
+        assert_eq!(of([].iter(), blind, Redactor::Off).headline, "3 locks cannot be judged from here");
         let mut warning = finding(Code::StaleLock, "/b");
         warning.severity = Severity::Warning;
         let outcome = told(&[finding(Code::LeakedLock, "/a"), warning]);

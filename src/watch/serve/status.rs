@@ -213,7 +213,7 @@ pub(super) fn of<'a>(picture: &'a Picture<'a>, up: Duration, metrics: &Metrics) 
         awaited: picture.directories.roots().all(|root| root.standing.is_none()),
     };
     let answer = picture.board.answer.as_ref().filter(|_| !surroundings.awaited);
-    let outcome = outcome::of(picture.board.open(), surroundings).or_as(answer);
+    let outcome = outcome::of(picture.board.open(), surroundings, picture.options.redaction).or_as(answer);
     Status {
         schema: SCHEMA,
         generated_at: rfc3339(now.wall),

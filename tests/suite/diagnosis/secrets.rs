@@ -100,3 +100,61 @@ fn the_user_of_a_capture_is_not_named_and_sessions_still_match() {
         diagnosis.findings.iter().filter_map(|finding| finding.session_key.as_deref()).collect();
     assert!(keys.iter().all(|key| *key == "agent:main:main"), "{keys:?}");
 }
+
+/// Lines of every subject, with a place for text of others in each: `~`.
+const SHAPES: &[&str] = &[
+    "[diagnostic] lane wait exceeded: lane=session:agent:main:main waitedMs=101778 queueAhead=2~",
+    "[diagnostic] stuck session: sessionId=unknown sessionKey=agent:main:main state=processing age=515s queueDepth=2 reason=~ lastAssistant=\"~\" recovery=none ~",
+    "[diagnostic] lane task error: lane=session:agent:main:main durationMs=10 error=\"Error: ~\"",
+    "[diagnostic] lane task error: lane=main durationMs=10 error=\"Error: session file locked (timeout 10000ms): pid=1 ~\"",
+    "[telegram] handler failed: Error: ~",
+    "[telegram] message failed: ~: ~",
+    "[~] handler failed: ~",
+    "[agent/embedded] embedded run timeout: runId=07556e30-35c0-4001-808f-832740607b59 sessionId=07556e30-35c0-4001-808f-832740607b59 timeoutMs=600000 ~",
+    "[agent/embedded] Profile ~ timed out (possible rate limit). Trying next account... ~",
+    "[agent/embedded] [model-fetch] error provider=~ model=~ elapsedMs=5 name=~ message=~",
+    "[discord] Slow listener detected: ~ took 289 seconds for event ~",
+    "[session-write-lock] releasing lock held for 1200000ms (max=720000ms): ~",
+    "[gateway] removed stale session lock: ~ (dead-pid ~)",
+    "[gateway] ⇄ res ✗ chat.send 10002ms errorCode=~ errorMessage=~ conn=~",
+    "[gateway] Gateway failed to start: ~",
+    "[diagnostic] liveness warning: reasons=event_loop_delay,~ interval=30s eventLoopDelayP99Ms=1811.9 active=~",
+    "[diagnostic] memory pressure: level=~ rssBytes=3221225472 ~",
+    "[cron] job failed: ~ error=~",
+    "{\"error\":\"~\",\"~\":\"~\"}",
+    "~",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(96))]
+
+    /// Whatever stands where a field of the event does not is in no answer, however it is spelt.
+    #[test]
+    fn no_byte_of_a_line_is_said_that_is_no_field_of_its_event(
+        words in proptest::collection::vec("[qxz]{7,9}", 1..5),
+        around in proptest::sample::select(vec![
+            ("", ""), ("\"", "\""), ("'", "'"), ("(", ")"), ("a=", ""), ("key: ", ";"), ("https://", "/x"), ("/", "/y"), ("\\\"", "\\\""),
+            ("é", "ß"), ("Error: ", ""), ("lane=", ""), ("\u{a0}", "\u{3000}"), ("{", "}"), ("%", "%"), ("~/", "/"),
+        ]),
+        joint in proptest::sample::select(vec![" ", ", ", "-", "_", ".", ": ", " = ", "\t", "|"]),
+        level in proptest::sample::select(vec!["", "error ", "WARN "]),
+    ) {
+        let planted = format!("{}{}{}", around.0, words.join(joint), around.1);
+        let mut log = String::new();
+        for (second, shape) in SHAPES.iter().enumerate() {
+            writeln!(log, "2026-11-22T14:{second:02}:00.000Z {level}{}", shape.replace('~', &planted)).unwrap();
+        }
+        for redactor in [Redactor::On, Redactor::OwnPaths, Redactor::OwnChats] {
+            // A channel's name is a field: it is shown here, and nowhere else.
+            let shown = |line: &&str| redactor == Redactor::On || !line.contains(&format!("[{planted}]"));
+            let log: String = log.lines().filter(shown).map(|line| format!("{line}\n")).collect();
+            let model = super::model_of_text(&log, &Facts::default());
+            let diagnosis = model.diagnose(&Facts::default(), now().into(), redactor);
+            assert!(!diagnosis.findings.is_empty());
+            let json = serde_json::to_string(&diagnosis).unwrap();
+            for word in &words {
+                proptest::prop_assert!(!json.contains(word.as_str()), "{planted:?} ({redactor:?}): …{}…", self::around(&json, word));
+            }
+        }
+    }
+}
