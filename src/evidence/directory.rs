@@ -35,6 +35,8 @@ pub enum Unreached {
         "belongs to uid {uid}, not to the owner of the state directory that leads there; name it as a PATH"
     )]
     ForeignOwner { uid: u32 },
+    #[error("is a symbolic link that leads nowhere; is a volume not mounted here?")]
+    LeadsNowhere,
 }
 
 impl Unreached {
@@ -43,6 +45,7 @@ impl Unreached {
         match self {
             Self::System(error) => error,
             Self::ForeignOwner { .. } => Errno::PERM,
+            Self::LeadsNowhere => Errno::LOOP,
         }
     }
 }
@@ -90,7 +93,10 @@ impl Directory {
                 Some(base) => {
                     rustix::fs::openat2(base, &inside, DIRECTORY, Mode::empty(), ResolveFlags::IN_ROOT)?
                 }
-                None => rustix::fs::open(path, DIRECTORY, Mode::empty())?,
+                None => match rustix::fs::open(path, DIRECTORY, Mode::empty()) {
+                    Err(Errno::NOENT) if leads_nowhere(path) => return Err(Unreached::LeadsNowhere),
+                    opened => opened?,
+                },
             }
         };
         let real = match &seen_from {
@@ -171,6 +177,12 @@ pub fn container_root(path: &Path) -> Option<PathBuf> {
     };
     let is_pid = !pid.is_empty() && pid.as_bytes().iter().all(u8::is_ascii_digit);
     (is_pid && root == "root").then(|| Path::new("/proc").join(pid).join("root"))
+}
+
+/// Whether what is missing on the way is the target of a link, and not a name.
+fn leads_nowhere(path: &Path) -> bool {
+    let there = |path: &&Path| path.symlink_metadata().is_ok();
+    path.ancestors().find(there).is_some_and(Path::is_symlink)
 }
 
 fn open_beneath(root: BorrowedFd<'_>, relative: &Path) -> Result<OwnedFd, Errno> {

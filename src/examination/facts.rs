@@ -15,7 +15,7 @@ use crate::install::{Install, Sessions};
 use crate::openclaw::lock_kind::{self, Management};
 use crate::openclaw::names::STORE;
 use crate::survey::claims::{RunningSession, SurveyedLease};
-use crate::survey::{Survey, SurveyedLock, SurveyedRoot};
+use crate::survey::{Problem, Survey, SurveyedLock, SurveyedRoot};
 use crate::verdict::self_heal::{self, SelfHeal};
 use crate::verdict::severity::{self, Effect};
 use crate::verdict::{Reason, Verdict};
@@ -60,14 +60,17 @@ pub fn lock_facts(survey: &Survey) -> Facts {
     }
 }
 
-/// Everything outside the logs.
-pub fn facts(survey: &Survey, sample: Sample) -> Facts {
+/// Everything outside the logs. A store that cannot be read is added to what the survey could not see.
+pub fn facts(survey: &mut Survey, sample: Sample) -> Facts {
     let mut facts = lock_facts(survey);
     if sample == Sample::Take {
         facts.gateways = gateways(survey, sample);
     }
-    for root in &survey.roots {
-        add_stores(&mut facts, root);
+    let unread: Vec<Problem> = survey.roots.iter().flat_map(|root| add_stores(&mut facts, root)).collect();
+    for problem in unread {
+        if survey.problems.iter().all(|known| known.path != problem.path) {
+            survey.problems.push(problem);
+        }
     }
     facts.sessions.extend(survey.running.iter().map(|session| SessionFact {
         key: session.key.clone(),
@@ -93,18 +96,33 @@ pub fn gateways(survey: &Survey, sample: Sample) -> Vec<GatewayFact> {
     survey.roots.iter().enumerate().filter_map(of).collect()
 }
 
-fn add_stores(facts: &mut Facts, root: &SurveyedRoot) {
+/// Returns what could not be read.
+fn add_stores(facts: &mut Facts, root: &SurveyedRoot) -> Vec<Problem> {
+    let mut unread = Vec::new();
     let from = facts.sessions.len();
     // A survey reads of a store what a lock asks for; lines of the log name sessions that have none.
     for Sessions { store, opened, .. } in sessions_directories(root) {
         let Ok(directory) = opened else { continue };
-        if let Ok(Some(store)) = SessionStore::read(&directory, &store, &Wanted::Every) {
-            add_store(facts, &directory.path, &store);
+        let path = directory.path.join(&store);
+        match SessionStore::read(&directory, &store, &Wanted::Every) {
+            Ok(Some(store)) => {
+                unread.extend(store.gap().map(|gap| Problem::unseen(&path, gap)));
+                add_store(facts, &directory.path, &store);
+            }
+            Ok(None) => {}
+            // A survey that met a lock there has said it of the directory.
+            Err(_) if facts.locks.iter().any(|lock| lock_lies_in(&lock.path, &directory.path)) => {}
+            Err(what) => unread.push(Problem::unseen(&path, format!("{what}; sessions are not known"))),
         }
     }
     for session in &mut facts.sessions[from..] {
         session.limit_ms = run_limit(root);
     }
+    unread
+}
+
+fn lock_lies_in(lock: &str, directory: &Path) -> bool {
+    Path::new(lock).parent() == Some(directory)
 }
 
 fn run_limit(root: &SurveyedRoot) -> Option<u64> {

@@ -11,7 +11,9 @@ use crate::survey::Survey;
 pub fn discovered(survey: &Survey) -> Vec<Source> {
     let installs = survey.roots.iter().filter_map(|root| root.install.as_ref());
     let state_dirs = survey.roots.iter().map(|root| root.path.clone());
-    let files = places(installs, state_dirs.collect()).logs().into_iter().map(Source::Found);
+    let places = places(installs, state_dirs.collect());
+    // Opening what is no log says why.
+    let files = places.logs().into_iter().chain(places.unreadable()).map(Source::Found);
     let units = KNOWN_UNITS.iter().flat_map(|unit| {
         [Manager::User, Manager::System]
             .map(|manager| Source::Journal(Journal { unit: (*unit).to_owned(), manager }))

@@ -93,6 +93,21 @@ impl Places {
     }
 }
 
+impl Places {
+    /// What is there in the place of a log and cannot be read as one: a configured file that is none, a directory of
+    /// the gateway's user that may not be listed.
+    pub fn unreadable(&self) -> Vec<PathBuf> {
+        let is_other = |path: &&PathBuf| path.symlink_metadata().is_ok_and(|found| !found.is_file());
+        let files = self.configured.iter().filter(is_other).cloned();
+        let closed = |path: &PathBuf| {
+            let denied = |error: std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+            let ours = path.metadata().is_ok_and(|found| self.owners.include(&found));
+            ours && std::fs::read_dir(path).is_err_and(denied)
+        };
+        files.chain(self.directories().into_iter().map(|(path, _)| path).filter(closed)).collect()
+    }
+}
+
 /// `openclaw-2026-11-22.log`, `openclaw-work-2026-11-22.3.log`, `gateway.err.log`, `x.log.1`, `x-20261122.log.gz`.
 fn is_log(name: &str, stem: &str) -> bool {
     let name = name.strip_suffix(".gz").unwrap_or(name);

@@ -61,6 +61,9 @@ impl Reading {
 
 type Bytes = Box<dyn Read + Send>;
 
+/// What is read of a log that nobody named: OpenClaw rotates its own long before.
+const MOST_OF_OTHERS: u64 = 1 << 30;
+
 /// An open source.
 pub struct Stream {
     label: String,
@@ -83,7 +86,7 @@ impl Stream {
             Source::Stdin => (utf16::decoded(io::stdin())?, Dating::of(reading.now)),
             Source::Journal(journal) => (Box::new(journal.read(reading.since)?), Dating::of(reading.now)),
             Source::File(path) => open_file(File::open(path)?, reading)?,
-            Source::Found(path) => open_file(open_found(path)?, reading)?,
+            Source::Found(path) => open_of_others(open_found(path)?, reading)?,
         };
         Ok(Self { label: source.label(), scanner: Scanner::new(bytes, Some(dating)), since: reading.since })
     }
@@ -114,12 +117,32 @@ impl Stream {
 pub(super) fn open_found(path: &Path) -> io::Result<File> {
     // O_NONBLOCK: opening must not hang on what turns out to be a FIFO.
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    let file = match File::options().read(true).custom_flags(flags).open(path) {
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
+            return Err(io::Error::other(
+                "is a symbolic link, which is not followed; name its target with --log",
+            ));
+        }
+        opened => opened?,
+    };
     if file.metadata()?.is_file() {
         Ok(file)
     } else {
         Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
     }
+}
+
+/// The end of a file that nobody named, whatever it claims to hold.
+fn open_of_others(file: File, reading: &Reading) -> io::Result<(Bytes, Dating)> {
+    let length = file.metadata()?.len();
+    let (bytes, dating): (Bytes, _) = if length > MOST_OF_OTHERS {
+        let mut file = file;
+        file.seek(SeekFrom::Start(length - MOST_OF_OTHERS))?;
+        (Box::new(Counting { inner: file, progress: Arc::clone(&reading.progress) }), Dating::of(reading.now))
+    } else {
+        open_file(file, reading)?
+    };
+    Ok((Box::new(Bounded { inner: bytes, left: MOST_OF_OTHERS, is_part: length > MOST_OF_OTHERS }), dating))
 }
 
 fn open_file(file: File, reading: &Reading) -> io::Result<(Bytes, Dating)> {
@@ -151,6 +174,26 @@ fn decoded(file: &File, progress: Arc<AtomicU64>) -> io::Result<Bytes> {
     }
     // Plain text is read straight from the file.
     if matches!(magic, [0xff, 0xfe] | [0xfe, 0xff]) { utf16::decoded(counted) } else { Ok(Box::new(counted)) }
+}
+
+/// So many bytes of a source, and an error where that is not all of it.
+struct Bounded<R> {
+    inner: R,
+    left: u64,
+    /// The beginning was passed over.
+    is_part: bool,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(into.len());
+        let got = self.inner.read(&mut into[..most])?;
+        self.left -= got as u64;
+        if got == 0 && most < into.len() || got == 0 && self.is_part {
+            return Err(io::Error::other("it is longer than 1 GiB, of which the rest was not read"));
+        }
+        Ok(got)
+    }
 }
 
 /// Counts what is consumed of a file.

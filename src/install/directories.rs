@@ -2,6 +2,7 @@
 //! leads. What a file leads to counts only if it belongs to the owner of the state directory.
 
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -43,14 +44,31 @@ impl Install {
 
     /// The names of the agents that have a directory, sorted.
     pub fn agents(&self) -> Result<Vec<String>, Errno> {
+        Ok(self.names_of_agents()?.into_iter().filter_map(|name| name.into_string().ok()).collect())
+    }
+
+    /// Names among them that are no text.
+    pub fn agents_without_text(&self) -> Vec<OsString> {
+        let names = self.names_of_agents().unwrap_or_default();
+        names.into_iter().filter(|name| name.to_str().is_none()).collect()
+    }
+
+    /// The sessions directory of an agent with such a name, if it is there.
+    pub fn sessions_of(&self, agent: &OsStr) -> Option<Sessions> {
+        let relative = Path::new("agents").join(agent).join("sessions");
+        let opened = match self.open_inside(&relative) {
+            Err(Unreached::System(Errno::NOENT)) => return None,
+            opened => opened.map(Rc::new),
+        };
+        Some(Sessions { path: self.root.path.join(relative), store: STORE.to_owned(), agent: None, opened })
+    }
+
+    fn names_of_agents(&self) -> Result<Vec<OsString>, Errno> {
         match self.open_inside(Path::new("agents")) {
-            Ok(agents) => {
-                let names = agents.subdirectories()?;
-                Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
-            }
+            Ok(agents) => agents.subdirectories(),
             Err(Unreached::System(Errno::NOENT)) => Ok(Vec::new()),
             Err(Unreached::System(error)) => Err(error),
-            Err(Unreached::ForeignOwner { .. }) => Err(Errno::ACCESS),
+            Err(other) => Err(other.errno()),
         }
     }
 
@@ -66,11 +84,9 @@ impl Install {
             let path = self.root.path.join(relative);
             Sessions { path, store: STORE.to_owned(), agent: Some(agent.clone()), opened }
         });
-        let absent = [Errno::NOENT, Errno::NOTDIR].map(Unreached::System);
-        moved
-            .chain(usual)
-            .filter(|seen| seen.opened.as_ref().map_or_else(|why| !absent.contains(why), |_| true))
-            .collect()
+        let absent = Unreached::System(Errno::NOENT);
+        let is_there = |seen: &Sessions| !matches!(&seen.opened, Err(why) if *why == absent);
+        moved.chain(usual).filter(is_there).collect()
     }
 
     /// The sessions directories that `session.store` names, where they lie elsewhere.
@@ -103,6 +119,16 @@ impl Install {
             (!is_usual).then_some(MovedSessions { path, store, agent })
         });
         moved.collect()
+    }
+
+    /// Where `session.store` leads, if no agent's sessions directory is there.
+    pub fn missing_store(&self) -> Option<PathBuf> {
+        let moved = self.moved_sessions(&self.agents().unwrap_or_default());
+        let absent = |moved: &MovedSessions| {
+            let opened = Directory::open_led_to(&moved.path, Reach::Configured, &self.root);
+            matches!(opened, Err(Unreached::System(Errno::NOENT)))
+        };
+        moved.iter().all(absent).then(|| moved.first().map(|moved| moved.path.clone()))?
     }
 
     /// What `session.store` names if it can be no store.

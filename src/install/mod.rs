@@ -27,6 +27,7 @@ use crate::evidence::view::SystemView;
 use crate::leases;
 use crate::openclaw::names::CONFIGURATIONS;
 use crate::openclaw::version::{Era, Version};
+use crate::words::path as shown;
 
 pub use self::directories::{MovedSessions, Sessions};
 
@@ -41,7 +42,7 @@ pub struct Install {
     pub gateway: Gateway,
     pub version: Option<Version>,
     pub era: Era,
-    cron_timeouts: OnceCell<HashMap<String, Duration>>,
+    cron_timeouts: OnceCell<Result<HashMap<String, Duration>, String>>,
 }
 
 impl Install {
@@ -85,19 +86,30 @@ impl Install {
     pub fn cron_timeout(&self, key: &str) -> Option<Duration> {
         let mut parts = key.split(':').skip_while(|part| *part != "cron");
         parts.next()?;
-        self.cron_timeouts.get_or_init(|| self.read_cron_timeouts()).get(parts.next()?).copied()
+        let timeouts = self.cron_timeouts.get_or_init(|| self.read_cron_timeouts()).as_ref().ok()?;
+        timeouts.get(parts.next()?).copied()
     }
 
-    fn read_cron_timeouts(&self) -> HashMap<String, Duration> {
+    /// Why the time limits of cron jobs are not known, if somebody has asked for one.
+    pub fn cron_problem(&self) -> Option<&str> {
+        self.cron_timeouts.get()?.as_ref().err().map(String::as_str)
+    }
+
+    fn read_cron_timeouts(&self) -> Result<HashMap<String, Duration>, String> {
         let default = self.root.path.join("cron").join("jobs.json");
         let path = self.config.cron_store.clone().unwrap_or(default);
-        let bytes = read_bounded(&path, Trust::Below(&self.root), MAX_JOBS_BYTES).ok().flatten();
-        let jobs: Jobs = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let unknown =
+            |why: &str| format!("{} {why}; the time limits of cron jobs are not known", shown(&path));
+        let bytes =
+            read_bounded(&path, Trust::Below(&self.root), MAX_JOBS_BYTES).map_err(|why| unknown(&why))?;
+        let Some(bytes) = bytes else { return Ok(HashMap::new()) };
+        let jobs: Jobs =
+            serde_json::from_slice(&bytes).map_err(|_| unknown("is not the JSON of cron jobs"))?;
         let timeout_of = |job: Job| {
             let seconds = job.payload?.timeout_seconds.filter(|seconds| *seconds > 0.0)?;
             Some((job.id?, Duration::try_from_secs_f64(seconds).ok()?))
         };
-        jobs.jobs.into_iter().filter_map(timeout_of).collect()
+        Ok(jobs.jobs.into_iter().filter_map(timeout_of).collect())
     }
 }
 

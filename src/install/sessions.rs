@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::evidence::directory::Directory;
+use crate::words::count;
 
 /// Stores of more than this are not read (24 MB have been reported; each entry repeats a skills snapshot).
 const MAX_STORE_BYTES: u64 = 256 * 1024 * 1024;
@@ -142,12 +144,14 @@ impl<'a> Wanted<'a> {
 pub struct SessionStore {
     pub bytes: u64,
     pub entries: Vec<(String, Entry)>,
+    /// Entries that were asked for and not kept.
+    left_out: usize,
     by_stem: HashMap<String, usize>,
 }
 
 impl SessionStore {
-    /// Reads the store called `name` in `directory`. `Err` says why it could not be used.
-    pub fn read(directory: &Directory, name: &str, wanted: &Wanted<'_>) -> Result<Option<Self>, String> {
+    /// Opens the store called `name` in `directory`: the file and its size. `Err` says why it could not be used.
+    pub fn open(directory: &Directory, name: &str) -> Result<Option<(File, u64)>, String> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = match rustix::fs::openat(directory.as_fd(), name, flags, Mode::empty()) {
             Ok(fd) => fd,
@@ -160,19 +164,33 @@ impl SessionStore {
         if !regular || bytes > MAX_STORE_BYTES {
             return Err(format!("{name} is not a file of a size that is read"));
         }
-        let file = std::fs::File::from(fd).take(MAX_STORE_BYTES);
+        Ok(Some((File::from(fd), bytes)))
+    }
+
+    /// Reads it.
+    pub fn read(directory: &Directory, name: &str, wanted: &Wanted<'_>) -> Result<Option<Self>, String> {
+        let Some((file, bytes)) = Self::open(directory, name)? else { return Ok(None) };
+        let file = file.take(MAX_STORE_BYTES);
         let reader = io::BufReader::with_capacity(256 * 1024, ShortStrings::of(file));
         let mut json = serde_json::Deserializer::from_reader(reader);
-        let entries = Entries(wanted)
+        let (entries, left_out) = Entries(wanted)
             .deserialize(&mut json)
             .map_err(|_| format!("{name} is not whole JSON (it may be in the middle of a rewrite)"))?;
-        let mut store = Self { bytes, entries, by_stem: HashMap::new() };
+        let mut store = Self { bytes, entries, left_out, by_stem: HashMap::new() };
         for (index, (_, entry)) in store.entries.iter().enumerate() {
             if let Some(stem) = entry.stem() {
                 store.by_stem.insert(stem.to_owned(), index);
             }
         }
         Ok(Some(store))
+    }
+
+    /// What is missing of it, as the end of a sentence about it.
+    pub fn gap(&self) -> Option<String> {
+        let left_out = count(self.left_out, "session");
+        (self.left_out > 0).then(|| {
+            format!("holds more than {MAX_KEPT} sessions, or names too long; {left_out} not looked at")
+        })
     }
 
     /// The key of the session whose transcript is `<stem>.jsonl`.
@@ -185,7 +203,8 @@ impl SessionStore {
 struct Entries<'a>(&'a Wanted<'a>);
 
 impl<'de> DeserializeSeed<'de> for Entries<'_> {
-    type Value = Vec<(String, Entry)>;
+    /// What is kept, and how many more there were.
+    type Value = (Vec<(String, Entry)>, usize);
 
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
         input.deserialize_map(self)
@@ -193,21 +212,22 @@ impl<'de> DeserializeSeed<'de> for Entries<'_> {
 }
 
 impl<'de> Visitor<'de> for Entries<'_> {
-    type Value = Vec<(String, Entry)>;
+    type Value = (Vec<(String, Entry)>, usize);
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("an object of sessions")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut entries = Vec::new();
+        let (mut entries, mut left_out) = (Vec::new(), 0);
         while let Some(key) = map.next_key::<String>()? {
             let entry = map.next_value::<Entry>()?;
-            if entries.len() < MAX_KEPT && key.len() <= MAX_TEXT && self.0.wants(&entry) {
-                entries.push((key, entry));
+            match self.0.wants(&entry) {
+                true if entries.len() < MAX_KEPT && key.len() <= MAX_TEXT => entries.push((key, entry)),
+                wanted => left_out += usize::from(wanted),
             }
         }
-        Ok(entries)
+        Ok((entries, left_out))
     }
 }
 
@@ -290,7 +310,14 @@ mod tests {
             (store.entries.len(), store.key_of("s7-topic-1"), store.key_of("s49999")),
             (2, Some("k7"), Some("k49999"))
         );
-        assert_eq!(read(Wanted::Every).entries.len(), MAX_KEPT);
+        assert_eq!(store.gap(), None);
+        let every = read(Wanted::Every);
+        assert_eq!(every.entries.len(), MAX_KEPT);
+        assert!(
+            every.gap().is_some_and(|gap| gap.ends_with("30000 sessions not looked at")),
+            "{:?}",
+            every.gap()
+        );
     }
 
     #[test]

@@ -77,13 +77,16 @@ impl Problem {
     pub(super) fn incomplete(path: &Path, error: impl Into<Unreached>) -> Self {
         let error = match error.into() {
             Unreached::System(error) => error,
-            other @ Unreached::ForeignOwner { .. } => return Self::unseen(path, other.to_string()),
+            other @ (Unreached::ForeignOwner { .. } | Unreached::LeadsNowhere) => {
+                return Self::unseen(path, other.to_string());
+            }
         };
         let what = match error {
             Errno::ACCESS | Errno::PERM => {
                 "permission denied; run lockdoctor as the user that owns it".to_owned()
             }
             Errno::LOOP => "is a symbolic link, which is not followed; name its target as a PATH".to_owned(),
+            Errno::NOTDIR => "is not a directory, as OpenClaw needs it to be".to_owned(),
             Errno::MFILE => "too many open files; raise `ulimit -n`".to_owned(),
             other => other.to_string(),
         };
@@ -120,6 +123,11 @@ impl<'a> Walker<'a> {
         if let Some(install) = &self.context.install {
             let said = |what: &String| Problem::unseen(&self.path, what.clone());
             self.survey.problems.extend(install.config.problems.iter().map(said));
+            self.survey.problems.extend(install.cron_problem().map(|what| Problem::unseen(&self.path, what)));
+            if let Some(store) = install.missing_store() {
+                let what = "session.store leads there, and it is not there; is a volume not mounted here?";
+                self.survey.problems.push(Problem::unseen(&store, what));
+            }
             if let Some(store) = install.refused_store() {
                 let what = "session.store names it, and a store's name ends in .json; not looked at";
                 self.survey.problems.push(Problem::unseen(store, what));
@@ -140,7 +148,9 @@ impl<'a> Walker<'a> {
         let Some(install) = &self.context.install else { return };
         let root = Rc::clone(&install.root);
         let agents = install.agents();
-        let sessions = install.sessions(agents.as_deref().unwrap_or_default());
+        let unnamed = install.agents_without_text();
+        let mut sessions = install.sessions(agents.as_deref().unwrap_or_default());
+        sessions.extend(unnamed.iter().filter_map(|name| install.sessions_of(name)));
         let private = install.config.agents.clone();
         let dreams = install.config.workspace.clone().unwrap_or_else(|| root.path.join("workspace"));
         for (relative, place, depth) in PLACES {
@@ -149,22 +159,28 @@ impl<'a> Walker<'a> {
         self.sessions(&sessions);
         drop(sessions);
         for Agent { id, directory } in private {
-            let Some(path) = directory else { continue };
-            match Directory::open_led_to(&path, Reach::Configured, &root) {
-                Ok(directory) => self.list(Rc::new(directory), Place::AgentPrivate, Some(&id)),
-                Err(Unreached::System(Errno::NOENT)) => {}
-                Err(error) => self.survey.problems.push(Problem::incomplete(&path, error)),
+            if let Some(path) = directory {
+                self.led_to(&root, &path, Place::AgentPrivate, Some(&id));
             }
         }
         match &agents {
-            Ok(agents) => agents.iter().for_each(|agent| self.agent(&root, agent)),
+            Ok(agents) => agents.iter().for_each(|agent| self.agent(&root, OsStr::new(agent))),
             Err(error) => self.survey.problems.push(Problem::incomplete(&root.path.join("agents"), *error)),
+        }
+        for name in unnamed {
+            self.agent(&root, &name);
         }
         self.gateway_locks(&root);
         self.coordinators(&root);
-        let dreams = dreams.join("memory").join(".dreams");
-        if let Ok(directory) = Directory::open_led_to(&dreams, Reach::Configured, &root) {
-            self.list(Rc::new(directory), Place::Dreams, None);
+        self.led_to(&root, &dreams.join("memory").join(".dreams"), Place::Dreams, None);
+    }
+
+    /// Lists a directory to which the configuration leads, if it is there.
+    fn led_to(&mut self, root: &Directory, path: &Path, place: Place, agent: Option<&str>) {
+        match Directory::open_led_to(path, Reach::Configured, root) {
+            Ok(directory) => self.list(Rc::new(directory), place, agent),
+            Err(Unreached::System(Errno::NOENT | Errno::NOTDIR)) => {}
+            Err(error) => self.survey.problems.push(Problem::incomplete(path, error)),
         }
     }
 
@@ -194,10 +210,11 @@ impl<'a> Walker<'a> {
         });
     }
 
-    fn agent(&mut self, root: &Rc<Directory>, agent: &str) {
-        let base = Path::new("agents").join(agent);
-        self.below(root, &base, Place::Agent, 0, Some(agent));
-        self.below(root, &base.join("agent"), Place::AgentPrivate, 0, Some(agent));
+    /// No agent of OpenClaw's has a name that is no text; its locks are looked at all the same.
+    fn agent(&mut self, root: &Rc<Directory>, name: &OsStr) {
+        let (base, agent) = (Path::new("agents").join(name), name.to_str());
+        self.below(root, &base, Place::Agent, 0, agent);
+        self.below(root, &base.join("agent"), Place::AgentPrivate, 0, agent);
     }
 
     /// `store`: what `session.store` calls the store in it.
@@ -211,7 +228,13 @@ impl<'a> Walker<'a> {
         let before = self.survey.locks.len();
         let has_store = listed.as_ref().is_ok_and(|listed| listed.has_store);
         self.add(directory, agent, listed.as_ref().map(|listed| &*listed.locks).map_err(|error| *error));
-        if self.survey.locks.len() == before || !has_store {
+        if !has_store {
+            return;
+        }
+        if self.survey.locks.len() == before {
+            // Whoever asks for sessions will read it.
+            let unread = SessionStore::open(directory, store).err();
+            self.survey.problems.extend(unread.map(|what| Problem::unseen(&directory.path, what)));
             return;
         }
         let ids = self.survey.locks[before..].iter().filter_map(|lock| lock.session_id.as_deref());
@@ -220,6 +243,8 @@ impl<'a> Walker<'a> {
                 for lock in &mut self.survey.locks[before..] {
                     self.context.name_session(lock, &store);
                 }
+                let gap = store.gap().map(|gap| Problem::unseen(&directory.path, gap));
+                self.survey.problems.extend(gap);
             }
             Ok(None) => {}
             Err(what) => {
@@ -253,6 +278,7 @@ impl<'a> Walker<'a> {
                 }
             }
         };
+        // Where it cannot be listed, `list` says so.
         let below = if depth > 0 { directory.subdirectories().unwrap_or_default() } else { Vec::new() };
         self.list(directory, place, agent);
         for name in below {
@@ -282,21 +308,37 @@ impl<'a> Walker<'a> {
 
     /// Guards and coordinators beside the gateway locks of 2026.8.1 and later.
     fn coordinators(&mut self, root: &Rc<Directory>) {
-        let Ok(tmp) = root.open_beneath(Path::new("tmp")) else { return };
+        let Some(install) = &self.context.install else { return };
+        let tmp = match install.open_inside(Path::new("tmp")) {
+            Ok(tmp) => tmp,
+            Err(Unreached::System(Errno::NOENT | Errno::NOTDIR)) => return,
+            Err(error) => {
+                return self.survey.problems.push(Problem::incomplete(&root.path.join("tmp"), error));
+            }
+        };
         for name in tmp.subdirectories().unwrap_or_default() {
             if !name.as_bytes().starts_with(b"openclaw-") {
                 continue;
             }
-            let Ok(directory) = root.open_beneath(&Path::new("tmp").join(&name)) else { continue };
-            let directory = Rc::new(directory);
+            let Some(install) = &self.context.install else { return };
+            let directory = match install.open_inside(&Path::new("tmp").join(&name)) {
+                Ok(directory) => Rc::new(directory),
+                Err(Unreached::System(Errno::NOENT | Errno::NOTDIR)) => continue,
+                Err(error) => {
+                    self.survey.problems.push(Problem::incomplete(&tmp.path.join(&name), error));
+                    continue;
+                }
+            };
             let mut found = Vec::new();
-            let _ = directory.for_each_entry(|name, _| {
+            let listed = directory.for_each_entry(|name, _| {
                 if let Some(kind @ (LockKind::Guard | LockKind::Coordinator)) =
                     recognise(Place::GatewayTmp, name)
                 {
                     found.push((OsStr::from_bytes(name).to_owned(), kind));
                 }
             });
+            let unlisted = listed.err().map(|error| Problem::incomplete(&directory.path, error));
+            self.survey.problems.extend(unlisted);
             for (name, kind) in found {
                 let listed =
                     Listed { name, kind, transcript: TranscriptListed::NotApplicable, guarded: Guarded::No };

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::{Reason, Verdict};
+use crate::evidence::lockfile::Refusal;
 use crate::evidence::{Content, Evidence, Owner, Shape};
 use crate::openclaw::lock_kind::LockKind;
 use crate::openclaw::version::{Version, versions_writing};
@@ -68,7 +69,13 @@ pub fn predict(
         return SelfHeal::Depends("The version of OpenClaw is not known, and its versions differ here.");
     };
     match evidence.kind {
-        _ if evidence.shape != Shape::Regular => {
+        _ if matches!(evidence.shape, Shape::Refused(Refusal::UnexpectedUid | Refusal::Unreadable)) => {
+            SelfHeal::Depends("Whether OpenClaw may read and remove it hangs on whose file it is.")
+        }
+        LockKind::Session | LockKind::Store | LockKind::Gateway if evidence.shape == Shape::Directory => {
+            SelfHeal::Depends("No version of OpenClaw puts such a thing here.")
+        }
+        _ if matches!(evidence.shape, Shape::Refused(_)) => {
             SelfHeal::Depends("No version of OpenClaw puts such a thing here.")
         }
         _ if verdict == Verdict::Freed => SelfHeal::Frees("its pid can belong to no process".to_owned()),

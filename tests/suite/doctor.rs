@@ -156,6 +156,20 @@ fn root_without_its_rights() {
     says(&without, &["[✗] uid", "belongs to 1000", "run lockdoctor as uid 1000"]);
 }
 
+/// Reclaim works there as the pod's user, so nobody is sent to uid 0.
+#[test]
+fn a_volume_of_kubernetes_is_used_by_its_group() {
+    if !is_root() || !installed("setpriv") {
+        return skipped("a_volume_of_kubernetes_is_used_by_its_group", "needs root and setpriv(1)");
+    }
+    let state = State::of_version("2026.3.13");
+    let script = "chgrp -R 1777 $STATE; chmod -R g+rwX $STATE; find $STATE -type d -exec chmod 2775 {} +; \
+                  exec setpriv --reuid 1777 --regid 1777 --clear-groups $LD doctor uid writable journal --state-dir $STATE";
+    let output = shell(&[], script, state.path());
+    says(&output, &["[✓] uid", "whom the group of", "[✓] writable", "[✓] journal"]);
+    assert_eq!(code(&output), 0, "{}", stdout(&output));
+}
+
 #[test]
 fn a_pid_namespace_of_its_own() {
     let wrapper = ["unshare", "--pid", "--fork", "--mount-proc"];

@@ -39,7 +39,7 @@ const MAX_DEPTH: usize = 10;
 /// The parser recurses; real configurations are less than 20 deep.
 const MAX_NESTING: usize = 100;
 /// Entries of one object or list that are kept, and bytes of one value.
-const MAX_ENTRIES: usize = 10_000;
+pub(super) const MAX_ENTRIES: usize = 10_000;
 const MAX_VALUE: usize = 4096;
 
 /// What stood at the keys, and what could not be read.
@@ -124,9 +124,12 @@ impl Reader<'_> {
         let names: Vec<String> = match object.shift_remove(INCLUDE) {
             None => Vec::new(),
             Some(Value::String(name)) => vec![name],
-            Some(Value::Array(names)) => names.iter().filter_map(|n| n.as_str().map(str::to_owned)).collect(),
+            Some(Value::Array(names)) if names.iter().all(Value::is_string) => {
+                names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect()
+            }
             Some(_) => {
-                self.problems.push("$include is neither a string nor a list; it is ignored".to_owned());
+                self.problems
+                    .push("$include is neither a string nor a list of them; it is ignored".to_owned());
                 Vec::new()
             }
         };

@@ -62,14 +62,10 @@ impl Config {
     }
 
     fn from_value(root: &Value, environment: &Environment, problems: &mut Vec<String>) -> Self {
-        let text = |keys: &[&str]| lookup(root, keys).and_then(Value::as_str);
+        let mut value = Values { root, problems };
         let mut file = |keys: &[&str]| {
-            let text = variables::substituted(text(keys)?, environment).unwrap_or_else(|missing| {
-                problems.push(format!(
-                    "{} needs the variable {}, which is not set here; run lockdoctor with it",
-                    keys.join("."),
-                    printable(&missing)
-                ));
+            let text = variables::substituted(value.text(keys)?, environment).unwrap_or_else(|why| {
+                value.problems.push(format!("{} {}", keys.join("."), printable(&why.to_string())));
                 String::new()
             });
             (!text.is_empty()).then(|| expand_home(&text, environment))
@@ -79,52 +75,93 @@ impl Config {
         let (logging_file, cron_store) = (file(&["logging", "file"]), file(&["cron", "store"]));
         Self {
             path: None,
-            version: text(&["meta", "lastTouchedVersion"]).and_then(|v| v.parse().ok()),
-            timeouts: timeouts(root, environment),
+            version: value
+                .parsed(&["meta", "lastTouchedVersion"], "a version", |it| it.as_str()?.parse().ok()),
+            timeouts: timeouts(&mut value, environment),
             session_store,
             workspace,
             logging_file,
-            gateway_port: lookup(root, &["gateway", "port"])
-                .and_then(Value::as_u64)
-                .and_then(|port| u16::try_from(port).ok()),
+            gateway_port: value.parsed(&["gateway", "port"], "a port", |it| u16::try_from(it.as_u64()?).ok()),
             cron_store,
-            agents: agents(root, environment),
+            agents: agents(&mut value, environment),
             problems: Vec::new(),
         }
     }
 }
 
+/// Values by their keys. One that is there and cannot be used is a problem: a default stands in for it.
+struct Values<'a> {
+    root: &'a Value,
+    problems: &'a mut Vec<String>,
+}
+
+impl<'a> Values<'a> {
+    fn parsed<T>(&mut self, keys: &[&str], what: &str, parse: impl Fn(&'a Value) -> Option<T>) -> Option<T> {
+        let found = lookup(self.root, keys)?;
+        let parsed = parse(found);
+        if parsed.is_none() {
+            self.problems
+                .push(format!("{} is not {what}; the default is taken in its place", keys.join(".")));
+        }
+        parsed
+    }
+
+    fn text(&mut self, keys: &[&str]) -> Option<&'a str> {
+        self.parsed(keys, "a text", Value::as_str)
+    }
+}
+
 /// The limits as they are configured; a variable of the gateway goes first.
-fn timeouts(root: &Value, environment: &Environment) -> Timeouts {
-    let number = |path: &[&str]| lookup(root, path).and_then(Value::as_f64);
-    let write_lock = |key: &str, variable: &str| {
+fn timeouts(value: &mut Values<'_>, environment: &Environment) -> Timeouts {
+    let run_seconds = value.parsed(&["agents", "defaults", "timeoutSeconds"], "a number", Value::as_f64);
+    let compaction = ["agents", "defaults", "compaction", "timeoutSeconds"];
+    let compaction_seconds = value.parsed(&compaction, "a number", Value::as_f64);
+    let mut write_lock = |key: &str, variable: &str| {
         if let Some(ms) = environment.get(variable).and_then(|text| text.parse::<u64>().ok()) {
             return Some((Duration::from_millis(ms), format!("{variable} of the gateway")));
         }
-        let ms = lookup(root, &["session", "writeLock", key])?.as_u64().filter(|ms| *ms > 0)?;
+        let positive = |it: &Value| it.as_u64().filter(|ms| *ms > 0);
+        let ms = value.parsed(&["session", "writeLock", key], "a number of milliseconds", positive)?;
         Some((Duration::from_millis(ms), format!("session.writeLock.{key}")))
     };
     Timeouts {
-        run_seconds: number(&["agents", "defaults", "timeoutSeconds"]),
-        compaction_seconds: number(&["agents", "defaults", "compaction", "timeoutSeconds"]),
+        run_seconds,
+        compaction_seconds,
         max_hold: write_lock("maxHoldMs", "OPENCLAW_SESSION_WRITE_LOCK_MAX_HOLD_MS"),
         acquire: write_lock("acquireTimeoutMs", "OPENCLAW_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS"),
     }
 }
 
 /// `agents.list[]` up to 2026.7, `agents.entries` from 2026.8.1.
-fn agents(root: &Value, environment: &Environment) -> Vec<Agent> {
-    let agent = |id: &str, entry: &Value| {
-        let directory = entry.get("agentDir").and_then(Value::as_str);
-        let directory = directory.and_then(|text| variables::substituted(text, environment).ok());
+fn agents(value: &mut Values<'_>, environment: &Environment) -> Vec<Agent> {
+    let list = value.parsed(&["agents", "list"], "a list", Value::as_array);
+    let entries = value.parsed(&["agents", "entries"], "an object", Value::as_object);
+    let mut agent = |id: &str, entry: &Value| {
+        let unusable = |why: String| format!("agentDir of the agent {} {}", printable(id), printable(&why));
+        let directory = match entry.get("agentDir") {
+            None => None,
+            Some(Value::String(text)) => variables::substituted(text, environment)
+                .map_err(|why| value.problems.push(unusable(why.to_string())))
+                .ok(),
+            Some(_) => {
+                value.problems.push(unusable("is not a text".to_owned()));
+                None
+            }
+        };
         let id = normalised(id);
         let directory = directory.map(|text| expand_home(&text, environment));
         (!id.is_empty()).then_some(Agent { id, directory })
     };
-    let list = lookup(root, &["agents", "list"]).and_then(Value::as_array).into_iter().flatten();
-    let listed = list.filter_map(|entry| agent(entry.get("id")?.as_str()?, entry));
-    let entries = lookup(root, &["agents", "entries"]).and_then(Value::as_object).into_iter().flatten();
-    listed.chain(entries.filter_map(|(id, entry)| agent(id, entry))).collect()
+    let listed = list.into_iter().flatten().map(|entry| (entry.get("id").and_then(Value::as_str), entry));
+    let named = entries.into_iter().flatten().map(|(id, entry)| (Some(id.as_str()), entry));
+    let mut agents = Vec::new();
+    for (id, entry) in listed.chain(named) {
+        agents.extend(id.and_then(|id| agent(id, entry)));
+    }
+    if agents.len() >= kept::MAX_ENTRIES {
+        value.problems.push(format!("more than {} agents; the rest is not looked at", kept::MAX_ENTRIES));
+    }
+    agents
 }
 
 /// As OpenClaw makes a directory's name of an agent's (`normalizeAgentId`): 64 lower-case letters, digits, `_`, `-`.
@@ -227,9 +264,32 @@ mod tests {
         assert!(config.problems.len() <= MAX_PROBLEMS + 1);
     }
 
+    /// What a default stands in for is said, whichever key it is.
     #[test]
-    fn strings_are_no_timeouts() {
-        let config = read("{agents: {defaults: {timeoutSeconds: '900'}}}", &Environment::default());
-        assert_eq!(config.timeouts.run_seconds, None);
+    fn what_is_no_value_of_its_key_is_said() {
+        for (text, key) in [
+            ("{agents: {defaults: {timeoutSeconds: '900'}}}", "agents.defaults.timeoutSeconds"),
+            ("{agents: {defaults: {compaction: {timeoutSeconds: true}}}}", "compaction.timeoutSeconds"),
+            ("{session: {writeLock: {maxHoldMs: -1}}}", "session.writeLock.maxHoldMs"),
+            ("{session: {writeLock: {acquireTimeoutMs: 'x'}}}", "session.writeLock.acquireTimeoutMs"),
+            ("{session: {store: 7}}", "session.store"),
+            ("{session: {store: ['/a.json']}}", "session.store"),
+            ("{logging: {file: {}}}", "logging.file"),
+            ("{gateway: {port: 123456}}", "gateway.port"),
+            ("{cron: {store: false}}", "cron.store"),
+            ("{meta: {lastTouchedVersion: 'of late'}}", "meta.lastTouchedVersion"),
+            ("{agents: {list: {id: 'a'}}}", "agents.list"),
+            ("{agents: {list: [{id: 'a', agentDir: '${NOT_SET}/a'}]}}", "agentDir of the agent a"),
+            ("{agents: {entries: {b: {agentDir: 5}}}}", "agentDir of the agent b"),
+            ("{session: {$include: 5}}", "$include"),
+            ("{session: {$include: [5]}}", "$include"),
+        ] {
+            let config = read(text, &Environment::default());
+            assert!(
+                config.problems.iter().any(|problem| problem.contains(key)),
+                "{text}: {:?}",
+                config.problems
+            );
+        }
     }
 }

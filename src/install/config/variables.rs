@@ -19,8 +19,17 @@ pub(super) fn of_configuration(root: &Value, environment: &mut Environment) {
     }
 }
 
-/// `text` with its variables; `Err`: the first that is not set.
-pub(super) fn substituted(text: &str, environment: &Environment) -> Result<String, String> {
+/// Why a value with variables in it cannot be used, as the end of a sentence about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unusable {
+    #[error("needs the variable {0}, which is not set here; run lockdoctor with it")]
+    NotSet(String),
+    #[error("is longer than {MAX_BYTES} bytes")]
+    TooLong,
+}
+
+/// `text` with its variables.
+pub(super) fn substituted(text: &str, environment: &Environment) -> Result<String, Unusable> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -41,10 +50,10 @@ pub(super) fn substituted(text: &str, environment: &Environment) -> Result<Strin
             out.push_str(whole);
         } else {
             out.push_str(before);
-            out.push_str(environment.get(name).ok_or(name)?);
+            out.push_str(environment.get(name).ok_or_else(|| Unusable::NotSet(name.to_owned()))?);
         }
         if out.len() > MAX_BYTES {
-            return Ok(String::new());
+            return Err(Unusable::TooLong);
         }
         rest = &from[whole.len()..];
     }
@@ -59,7 +68,7 @@ mod tests {
     fn escaped_variables_stay_and_missing_ones_are_named() {
         let env = Environment::from([("A", "1")]);
         assert_eq!(substituted("$${A} ${A} ${b} ${", &env).as_deref(), Ok("${A} 1 ${b} ${"));
-        assert_eq!(substituted("${A}/${B}", &env), Err("B".to_owned()));
-        assert_eq!(substituted(&"${A}".repeat(5000), &env), Ok(String::new()));
+        assert_eq!(substituted("${A}/${B}", &env), Err(Unusable::NotSet("B".to_owned())));
+        assert_eq!(substituted(&"${A}".repeat(5000), &env), Err(Unusable::TooLong));
     }
 }
