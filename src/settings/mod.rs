@@ -22,6 +22,8 @@ const PREFIX: &str = "LOCKDOCTOR_";
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Options that say where the others come from, or ask for help.
 const NOT_IN_A_FILE: [&str; 3] = ["config", "help", "version"];
+/// Changes the machine: whoever wants that types it, each time.
+const TYPED_ALONE: &str = "setup";
 
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
@@ -107,6 +109,9 @@ fn variable(option: &str) -> String {
 }
 
 fn with_variables(command: clap::Command) -> clap::Command {
+    if command.get_name() == TYPED_ALONE {
+        return command;
+    }
     let command = command.mut_args(|arg| {
         let Some(name) = arg.get_long().filter(|name| !["help", "version"].contains(name)) else {
             return arg;
@@ -240,10 +245,13 @@ fn with_file(
 
 fn option_called<'a>(command: &'a clap::Command, name: &str) -> Option<&'a Arg> {
     let arg = command.get_arguments().find(|arg| arg.get_long() == Some(name))?;
-    (!NOT_IN_A_FILE.contains(&name)).then_some(arg)
+    (!NOT_IN_A_FILE.contains(&name) && command.get_name() != TYPED_ALONE).then_some(arg)
 }
 
 fn unknown(command: &clap::Command, name: &str) -> String {
+    if command.get_name() == TYPED_ALONE {
+        return "cannot stand in a file: what setup does is typed".to_owned();
+    }
     let spelled = name.replace('_', "-").to_lowercase();
     if option_called(command, &spelled).is_some() && spelled != name {
         return format!("unknown; did you mean {spelled}?");
@@ -361,11 +369,15 @@ mod tests {
             refused("format = 'xml'")
         );
         assert!(refused("[nonsense]\nx = 1").contains("nonsense: unknown"));
+        assert!(refused("[setup]\nyes = true").contains("setup.yes: cannot stand in a file"));
     }
 
     #[test]
     fn every_option_has_a_variable_and_may_stand_in_a_file() {
         fn visit(command: &clap::Command) {
+            if command.get_name() == TYPED_ALONE {
+                return assert!(command.get_arguments().all(|arg| arg.get_env().is_none()));
+            }
             for arg in command.get_arguments() {
                 let Some(name) = arg.get_long().filter(|name| !["help", "version"].contains(name)) else {
                     continue;

@@ -89,7 +89,8 @@ fn options(command: &clap::Command, above: &str, found: &mut BTreeMap<(String, S
         let default = if default.is_empty() { "–".to_owned() } else { default };
         found.insert((heading.clone(), name.to_owned()), default);
     }
-    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+    // What setup does is typed, each time.
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "setup") {
         let path =
             if above.is_empty() { sub.get_name().to_owned() } else { format!("{above}.{}", sub.get_name()) };
         options(sub, &path, found);
