@@ -10,7 +10,7 @@ use crate::install::Install;
 use crate::redact::Redactor;
 use crate::report::lock_words::owner;
 use crate::survey::SurveyedLock;
-use crate::verdict::self_heal;
+use crate::verdict::{Action, self_heal};
 use crate::watch::ids::RootId;
 use crate::watch::options::Mandate;
 use crate::words::{duration, shell_word};
@@ -45,18 +45,18 @@ pub(crate) fn finding(code: Code, lock: &SurveyedLock, context: &Context<'_>) ->
     let fact = lock_fact(lock, context.install);
     let severity = fact.effect.having_failed(context.heard.failed_on(&fact)).severity();
     let remedy = match code {
-        Code::StaleLock | Code::LeakedLock => Remedy::Reclaim,
+        _ if judgement.action == Action::Reclaim => Remedy::Reclaim,
         Code::OverdueLock if is_of_gateway(lock, context.install) => Remedy::GatewayRestart,
         _ => Remedy::Person,
     };
     let path = lock.path();
-    let word = shell_word(&path.to_string_lossy());
-    let advice = match code {
-        Code::StaleLock | Code::LeakedLock if context.mandate.settle().is_some() => {
+    let word = shell_word(&context.redaction.path(&path.to_string_lossy()));
+    let advice = match (remedy, code) {
+        (Remedy::Reclaim, _) if context.mandate.settle().is_some() => {
             vec!["lockdoctor reclaims it once it has settled.".to_owned()]
         }
-        Code::StaleLock | Code::LeakedLock => vec![format!("lockdoctor reclaim {word}")],
-        Code::OverdueLock => vec![
+        (Remedy::Reclaim, _) => vec![format!("lockdoctor reclaim {word}")],
+        (_, Code::OverdueLock) => vec![
             format!("lockdoctor diagnose {word}"),
             "A gateway restart releases it; removing the lock would fork the transcript.".to_owned(),
         ],

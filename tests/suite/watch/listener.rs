@@ -52,6 +52,39 @@ fn slow_clients_and_many_of_them_hold_nobody_up() {
     assert!(watch.get("/healthz").0.starts_with("HTTP/1.1 200"));
 }
 
+/// Whoever asks for much and reads nothing makes room for whoever asks next.
+#[test]
+fn those_who_do_not_read_their_answer_hold_nobody_up() {
+    use rustix::net::{AddressFamily, SocketType, connect, socket, sockopt};
+    let env = TestEnv::new("2026.4.15");
+    for lock in 0..300 {
+        std::fs::write(env.session(&format!("{lock}")), payload(dead_pid(), Some(1))).expect("lock");
+    }
+    let watch = Watch::start(&env, &[]);
+    let address: std::net::SocketAddr = watch.address.parse().expect("address");
+    let slow: Vec<TcpStream> = (0..40)
+        .map(|_| {
+            let client = socket(AddressFamily::INET, SocketType::STREAM, None).expect("socket");
+            sockopt::set_socket_recv_buffer_size(&client, 1024).expect("buffer");
+            connect(&client, &address).expect("connect");
+            let mut stream = TcpStream::from(client);
+            stream.write_all(b"GET /status.json HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("write");
+            stream
+        })
+        .collect();
+    let asked = Instant::now();
+    // While each of them is answered for the first time, the loop has much to do.
+    while !watch.get("/healthz").0.starts_with("HTTP/1.1 200") {
+        assert!(asked.elapsed() < Duration::from_secs(20), "shut out");
+    }
+    let asked = Instant::now();
+    for _ in 0..10 {
+        assert!(watch.get("/healthz").0.starts_with("HTTP/1.1 200"));
+    }
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    drop(slow);
+}
+
 #[test]
 fn the_status_tells_what_is_there_and_hides_who_it_is() {
     let env = TestEnv::new("2026.4.15");

@@ -172,3 +172,29 @@ fn a_receiver_that_is_down_does_not_keep_it_from_ending() {
     watch.child.wait().expect("ends");
     assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
 }
+
+/// Their addresses may hold a token, and the command is somebody's script.
+#[test]
+fn a_command_inherits_no_address_of_ours() {
+    let settings = lockdoctor::settings::command::<lockdoctor::cli::Cli>();
+    let watch = settings.find_subcommand("watch").expect("watch");
+    let urls = watch.get_arguments().filter(|option| {
+        option.get_value_names().unwrap_or_default().iter().any(|name| name.as_str() == "URL")
+    });
+    let variables: Vec<String> =
+        urls.filter_map(|option| Some(option.get_env()?.to_str()?.to_owned())).collect();
+    assert!(variables.len() >= 2, "{variables:?}");
+    let mut env = TestEnv::new("2026.4.15");
+    for variable in &variables {
+        env = env.variable(variable, "http://user:s3cret@127.0.0.1:1/s3cret");
+    }
+    let out = env.home().join("environment");
+    let dump =
+        format!("env > '{0}.new'; cat /proc/$$/cmdline >> '{0}.new'; mv '{0}.new' '{0}'", out.display());
+    let _watch = Watch::start(&env, &["--shell", "--on-finding", &dump]);
+    plant(&env, "a");
+    eventually("the command runs", || out.exists());
+    let seen = std::fs::read_to_string(&out).expect("environment");
+    assert!(!seen.contains("s3cret"), "{seen}");
+    assert!(seen.contains("HOME="), "{seen}");
+}

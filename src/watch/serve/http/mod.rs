@@ -10,7 +10,6 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use tracing::debug;
 
 use crate::watch::options::Listen;
 use crate::watch::wakeups::poller::{Interest, Poller, Source};
@@ -142,10 +141,6 @@ impl Server {
                 Err(_) => continue,
             };
             accepted.dropped.extend(self.make_room(peer.ip()));
-            if self.connections.len() >= MOST_CONNECTIONS {
-                debug!("every connection is being answered; one is turned away");
-                continue;
-            }
             let id = self.next_id;
             self.next_id = self.next_id.wrapping_add(1);
             if stream.set_nonblocking(true).is_ok()
@@ -165,14 +160,15 @@ impl Server {
         }
     }
 
-    /// Drops the eldest that has not asked for anything yet, if all places are taken, or too many by `address`.
+    /// Drops the eldest that has not asked for anything yet, if all places are taken, or too many by `address`. If all
+    /// are being answered, the one that takes longest to read makes room: a probe's answer goes out at once.
     fn make_room(&mut self, address: IpAddr) -> Option<u32> {
         let silent = || self.connections.iter().filter(|(_, connection)| connection.is_silent());
         let theirs = || silent().filter(|(_, connection)| connection.address == address);
         let eldest = if theirs().count() >= MOST_SILENT {
             theirs().next()
         } else if self.connections.len() >= MOST_CONNECTIONS {
-            silent().next()
+            silent().next().or_else(|| self.connections.iter().next())
         } else {
             None
         };
