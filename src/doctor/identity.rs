@@ -5,6 +5,7 @@ use crate::evidence::process::read_proc;
 
 /// Bits of `CapEff` (`linux/capability.h`).
 const CAP_DAC_OVERRIDE: u64 = 1 << 1;
+const CAP_SETUID: u64 = 1 << 7;
 const CAP_LEASE: u64 = 1 << 28;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,10 +22,15 @@ impl Identity {
         Self { uid: rustix::process::geteuid().as_raw(), effective }
     }
 
-    /// May do for another user what that user may do: open the locks, and ask the kernel who has them open.
+    /// May do for another user what that user may do: open the locks, and ask the kernel who has them open, by its own
+    /// right or as that user.
     pub fn acts_for_others(self) -> bool {
-        let needed = CAP_DAC_OVERRIDE | CAP_LEASE;
-        self.effective & needed == needed
+        self.effective & CAP_DAC_OVERRIDE != 0 && self.effective & (CAP_SETUID | CAP_LEASE) != 0
+    }
+
+    /// The kernel answers it about the files of others.
+    pub fn has_cap_lease(self) -> bool {
+        self.effective & CAP_LEASE != 0
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Finding, Surroundings};
 use crate::evidence::StartTicks;
+use crate::evidence::process::has_pidfds;
 use crate::install::gateway::GatewayState;
 
 pub(super) fn shared(around: &mut Surroundings) -> Vec<Finding> {
@@ -30,6 +31,14 @@ pub(super) fn shared(around: &mut Surroundings) -> Vec<Finding> {
         Finding::good("shared with the gateway")
     } else if namespaces.in_initial_pid_namespace {
         Finding::good("the machine's own; no gateway was seen in another one")
+    } else if around
+        .places
+        .iter()
+        .all(|place| place.home().is_some_and(|home| namespaces.is_this_machines(home)))
+    {
+        Finding::good(
+            "this container's or guest's own, and the state directory is no volume: a number counts here",
+        )
     } else {
         Finding::warning(
             "lockdoctor runs in a PID namespace of its own and sees no gateway in it: the pids in its locks \
@@ -38,6 +47,15 @@ pub(super) fn shared(around: &mut Surroundings) -> Vec<Finding> {
         .with_remedy(share, how())
     };
     let mut findings = vec![finding];
+    if !has_pidfds() {
+        let text = "the kernel offers no pidfds here (Linux before 5.3, or a filter)";
+        findings.push(if namespaces.proc_is_complete {
+            Finding::note(format!("{text}: /proc tells whether a process is gone"))
+        } else {
+            Finding::warning(format!("{text}, and /proc hides processes: a death cannot be proven"))
+                .with_remedy("let lockdoctor see every process (see hidepid)", [])
+        });
+    }
     if namespaces.start_ticks == StartTicks::Shifted {
         findings.push(Finding::note(
             "a time namespace of its own: start times in locks cannot be compared with those of processes",

@@ -42,7 +42,10 @@ fn uid_of(place: &Place, around: &Surroundings) -> Finding {
         return Finding::good(format!("{who}, who owns {}", place.path.display()));
     }
     if us.acts_for_others() && !denied {
-        return Finding::good(format!("{who}, with the rights to act for {}", uid_with_name(owner)));
+        let owner = uid_with_name(owner);
+        let by_itself = format!("{who}, with the rights to act for {owner}");
+        let how = if us.has_cap_lease() { "" } else { "; without CAP_LEASE it asks the kernel as that user" };
+        return Finding::good(by_itself + how);
     }
     // As Kubernetes mounts a volume (`fsGroup`): root's own, and its group is let in.
     let mut directories = place.home().into_iter().chain(place.open_sessions());

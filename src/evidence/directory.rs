@@ -114,6 +114,11 @@ impl Directory {
         }
     }
 
+    /// Where the kernel says that it lies.
+    pub(super) fn real_path(&self) -> Option<PathBuf> {
+        std::fs::read_link(format!("/proc/self/fd/{}", self.fd.as_raw_fd())).ok()
+    }
+
     fn from_fd(fd: OwnedFd, path: PathBuf, above: Option<&Self>) -> Result<Self, Errno> {
         let stat = rustix::fs::fstat(&fd)?;
         let known = above.filter(|above| above.dev == stat.st_dev);

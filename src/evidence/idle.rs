@@ -117,6 +117,10 @@ fn judge(pid: u32, threads: &[Thread], event_loops: &[u32]) -> Idle {
     if main.wait == Wait::Unreadable {
         return Idle::Unreadable;
     }
+    // Without an event loop and without another thread it runs no JavaScript, whatever it is called: nothing of a release.
+    if event_loops.is_empty() && threads.len() == 1 {
+        return Idle::Seen;
+    }
     if matches!(main.wait, Wait::Events(_)) && loops_wait(threads, event_loops) && pool_waits(main, threads) {
         Idle::Seen
     } else {
@@ -219,6 +223,15 @@ mod tests {
             Idle::Seen,
             "one has no work: none is queued"
         );
+    }
+
+    #[test]
+    fn a_process_that_can_run_no_javascript_has_no_release_to_finish() {
+        let sleep = [thread(7, "openclaw", Wait::Elsewhere)];
+        assert_eq!(judge(7, &sleep, &[]), Idle::Seen);
+        assert_eq!(judge(7, &sleep, &[9]), Idle::NotSeen, "it has an event loop");
+        let two = [thread(7, "openclaw", Wait::Elsewhere), thread(8, "openclaw", Wait::Busy)];
+        assert_eq!(judge(7, &two, &[]), Idle::NotSeen, "it has threads");
     }
 
     #[test]

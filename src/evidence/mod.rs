@@ -8,6 +8,7 @@ pub mod identity;
 mod idle;
 pub mod lease;
 pub mod lockfile;
+mod machine;
 pub mod owner_display;
 pub mod pid_domain;
 pub mod process;
@@ -43,6 +44,7 @@ pub struct Evidence {
     /// `None`: it was not opened.
     pub file: Option<FileId>,
     pub birth: Birth,
+    pub succession: Succession,
     pub content: Content,
     pub writer: Writer,
     pub owner: Owner,
@@ -113,6 +115,15 @@ impl Evidence {
     pub fn owner_process(&self) -> Option<&Process> {
         self.owner.process().filter(|_| !self.names_another())
     }
+}
+
+/// Whether something else than the process table shows that the owner is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Succession {
+    #[default]
+    NotSeen,
+    /// The gateway that runs now has the number that the lock names, in its own PID namespace, and started later.
+    Gateway,
 }
 
 /// Whether start ticks that OpenClaw recorded can be compared with those that `/proc` shows here.

@@ -1,8 +1,12 @@
 //! Whether the pids in a root's locks count in our PID namespace. A container's gateway is often pid 1 or 7:
 //! without a shared namespace such a number means somebody else here, or lockdoctor itself.
 
+use std::cell::OnceCell;
+
 use chrono::{DateTime, Utc};
 
+use super::directory::Directory;
+use super::machine::Machine;
 use super::process::{Owner, Process, look_up, may_run_openclaw, proc_is_complete, read_proc};
 use super::{START_SLACK, StartTicks};
 use crate::openclaw::payload::Payload;
@@ -27,7 +31,7 @@ pub enum PidDomain {
 }
 
 /// What a lock says of the process that took it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Named {
     pub pid: u32,
     pub start_ticks: Option<u64>,
@@ -43,6 +47,19 @@ impl Named {
     }
 }
 
+impl Named {
+    /// It has the number of the `other`, which was there before it started: the other has ended.
+    pub fn has_come_after(&self, other: &Self) -> bool {
+        let ticks = rustix::param::clock_ticks_per_second();
+        let started = self
+            .start_ticks
+            .map(|start| self.booted_at + chrono::TimeDelta::milliseconds((start * 1000 / ticks) as i64));
+        self.pid == other.pid
+            && self.start_ticks != other.start_ticks
+            && started.zip(other.created_at).is_some_and(|(started, made)| started > made + START_SLACK)
+    }
+}
+
 /// What this process can see of the kernel's PID namespaces.
 #[derive(Debug)]
 pub struct Namespaces {
@@ -50,6 +67,7 @@ pub struct Namespaces {
     pub start_ticks: StartTicks,
     /// `/proc` shows every process of this namespace (no hidepid).
     pub proc_is_complete: bool,
+    machine: OnceCell<Option<Machine>>,
 }
 
 impl Namespaces {
@@ -61,6 +79,7 @@ impl Namespaces {
                 _ => StartTicks::Comparable,
             },
             proc_is_complete: proc_is_complete(),
+            machine: OnceCell::new(),
         }
     }
 
@@ -76,7 +95,13 @@ impl Namespaces {
     }
 
     /// The full answer, where the pid has to carry the verdict: looks at every process of this kernel.
-    pub fn decide(&self, census: &Census, named: Named, gateway_visible: bool) -> PidDomain {
+    pub fn decide(
+        &self,
+        census: &Census,
+        named: Named,
+        gateway_visible: bool,
+        directory: &Directory,
+    ) -> PidDomain {
         if !self.proc_is_complete {
             return PidDomain::Unknown("/proc hides other users' processes (hidepid)");
         }
@@ -85,10 +110,25 @@ impl Namespaces {
             None if self.in_initial_pid_namespace => {
                 PidDomain::Shared("no process of another PID namespace on this kernel carries this pid")
             }
+            None if self.is_of_this_machine(census, named, directory) => PidDomain::Shared(THIS_MACHINE),
             // A nested namespace shows nothing of those beside it, and another container may use the volume too.
             None if gateway_visible => PidDomain::Presumed,
             None => PidDomain::Unknown(NOT_SHARED),
         }
+    }
+
+    /// Whether a directory lies on the file system of the machine whose PID namespace this is, if it is a nested one.
+    pub fn is_this_machines(&self, directory: &Directory) -> bool {
+        !self.in_initial_pid_namespace && self.machine().is_some_and(|machine| machine.contains(directory))
+    }
+
+    fn machine(&self) -> Option<&Machine> {
+        self.machine.get_or_init(Machine::look).as_ref()
+    }
+
+    fn is_of_this_machine(&self, census: &Census, named: Named, directory: &Directory) -> bool {
+        self.is_this_machines(directory)
+            && self.machine().is_some_and(|machine| machine.handed_out(named, census, self.start_ticks))
     }
 
     /// The processes of other PID namespaces that carry the number there and may be the one that is named.
@@ -123,6 +163,8 @@ impl Namespaces {
 }
 
 const GATEWAY_VISIBLE: &str = "the gateway of this state directory is visible here";
+const THIS_MACHINE: &str =
+    "the state directory lies on this machine's own root, and its numbers were handed out here";
 const NOT_SHARED: &str = "lockdoctor runs in a PID namespace of its own and does not see the gateway; share it \
                           (docker: --pid=container:GATEWAY, Kubernetes: shareProcessNamespace: true)";
 
@@ -169,7 +211,7 @@ impl Resident {
     }
 }
 
-fn all_pids() -> Vec<u32> {
+pub(super) fn all_pids() -> Vec<u32> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }

@@ -136,6 +136,11 @@ fn standing_of(process: Process) -> Owner {
     }
 }
 
+/// The kernel itself says whether a process is gone.
+pub fn has_pidfds() -> bool {
+    pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).is_ok()
+}
+
 /// The same without pidfds.
 fn in_proc(pid: u32, error: Errno) -> Owner {
     match leader_of(pid) {

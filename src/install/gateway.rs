@@ -15,7 +15,7 @@ use crate::clock::Now;
 use crate::evidence::directory::Directory;
 use crate::evidence::lease::Writer;
 use crate::evidence::lockfile::{Look, PinnedLock};
-use crate::evidence::pid_domain::Census;
+use crate::evidence::pid_domain::{Census, Named};
 use crate::evidence::process::{Owner, Process, look_up, read_proc};
 use crate::evidence::view::SystemView;
 use crate::evidence::{Content, Payload, StartTicks};
@@ -56,6 +56,8 @@ pub struct Gateway {
     pub port: Option<u16>,
     /// How it is known.
     pub how: &'static str,
+    /// By its own lock, which it has open: its number in its own PID namespace, and when it started.
+    pub number: Option<Named>,
     numbering: Numbering,
 }
 
@@ -69,7 +71,7 @@ enum Numbering {
 
 impl Gateway {
     fn without_process(state: GatewayState, how: &'static str) -> Self {
-        Self { state, pid: None, up: None, port: None, how, numbering: Numbering::Other }
+        Self { state, pid: None, up: None, port: None, how, number: None, numbering: Numbering::Other }
     }
 
     fn of_process(
@@ -80,7 +82,7 @@ impl Gateway {
         how: &'static str,
     ) -> Self {
         let up = now.since(process.started_at(now.booted_at()));
-        Self { state, pid: Some(process.pid), up, port: None, how, numbering }
+        Self { state, pid: Some(process.pid), up, port: None, how, number: None, numbering }
     }
 
     /// What is known of it once the era of its databases is: from 2026.8.1 on a gateway has its lock for as long as it
@@ -254,7 +256,9 @@ fn holder(payload: &Payload, view: &mut SystemView) -> Gateway {
         }
         None => Gateway::without_process(GatewayState::Running, how),
     };
-    Gateway { port, ..gateway }
+    // Its start tick is the kernel's own count, wherever it was read, but for another time namespace.
+    let number = Some(Named::by(payload, view.now.booted_at())).filter(|_| !shifted);
+    Gateway { port, number, ..gateway }
 }
 
 fn from_proc(root: &Directory, view: &mut SystemView, lock_left_behind: bool, cannot_ask: bool) -> Gateway {

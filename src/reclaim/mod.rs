@@ -99,7 +99,7 @@ impl Reclaimer {
         Ok(Self { store, elsewhere: HashMap::new(), breaker, patience })
     }
 
-    /// How often a lock was freed lately because its owner had died: three times is a crash loop.
+    /// How often a lock was freed in the last ten minutes because its owner had died.
     pub fn deaths_lately(&self, lock: &Path) -> usize {
         let lock = lock.strip_prefix(&self.store.home.path).unwrap_or(lock).to_string_lossy();
         self.store.freed().filter(|freed| freed.of_dead_owner && freed.is(&lock)).count()

@@ -312,7 +312,7 @@ fn owner_facts(owner: &LeaseOwner, process: &Owner, install: &Install, view: &Sy
     let booted_at = view.now.booted_at();
     let domain = owner.pid.map(|pid| {
         let named = Named { pid, start_ticks: owner.started_at, created_at: None, booted_at };
-        view.namespaces.decide(view.census(), named, install.gateway.is_visible())
+        view.namespaces.decide(view.census(), named, install.gateway.is_visible(), &install.root)
     });
     OwnerFacts {
         pid: match process {

@@ -18,7 +18,7 @@ use crate::evidence::process::may_run_openclaw;
 use crate::evidence::view::SystemView;
 use crate::evidence::{
     Birth, Content, Evidence, LeaseUnknown, Owner, Payload, PidDomain, Release, Relevance, RunTimedOut,
-    Writer,
+    Succession, Writer,
 };
 use crate::install::Install;
 use crate::install::gateway::names_install;
@@ -177,7 +177,7 @@ fn evidence(
     let owner = payload.map_or(Owner::None, |payload| owner(kind, payload, writer, view));
     let gateway_visible = context.gateway_visible();
     let domain = match payload {
-        Some(payload) => domain(gateway_visible, kind, payload, writer, &owner, view),
+        Some(payload) => domain(gateway_visible, kind, payload, writer, &owner, directory, view),
         None => view.namespaces.presume(gateway_visible),
     };
     Evidence {
@@ -185,6 +185,7 @@ fn evidence(
         shape,
         file: facts.map(FileFacts::id),
         birth: Birth::NotAsked,
+        succession: Succession::NotSeen,
         writer,
         owner,
         release: Release::NotLookedAt,
@@ -236,6 +237,7 @@ fn domain(
     payload: &Payload,
     writer: Writer,
     owner: &Owner,
+    directory: &Directory,
     view: &SystemView,
 ) -> PidDomain {
     let lease_decides = lease_decides(kind, payload);
@@ -246,11 +248,17 @@ fn domain(
     match writer {
         Writer::Open => presumed,
         Writer::NoneOpen if lease_decides && same => presumed,
-        // In a nested namespace without a visible gateway the full look would say no more.
-        Writer::NoneOpen if lease_decides && matches!(presumed, PidDomain::Unknown(_)) => presumed,
+        // Beside a container the full look would say no more.
+        Writer::NoneOpen
+            if lease_decides
+                && matches!(presumed, PidDomain::Unknown(_))
+                && !view.namespaces.is_this_machines(directory) =>
+        {
+            presumed
+        }
         _ => {
             let named = Named::by(payload, view.now.booted_at());
-            view.namespaces.decide(view.census(), named, gateway_visible)
+            view.namespaces.decide(view.census(), named, gateway_visible, directory)
         }
     }
 }
@@ -270,8 +278,14 @@ pub fn see_owner(
     let evidence = &mut lock.evidence;
     let Content::Parsed(payload) = &evidence.content else { return };
     evidence.owner = owner(lock.kind, payload, evidence.writer, view);
+    let visible = is_gateway_visible(install);
     evidence.domain =
-        domain(is_gateway_visible(install), lock.kind, payload, evidence.writer, &evidence.owner, view);
+        domain(visible, lock.kind, payload, evidence.writer, &evidence.owner, &lock.directory, view);
+    let named = Named::by(payload, view.now.booted_at());
+    evidence.succession = match install.and_then(|install| install.gateway.number) {
+        Some(gateway) if !visible && gateway.has_come_after(&named) => Succession::Gateway,
+        _ => Succession::NotSeen,
+    };
     evidence.release = release(evidence, pin, view);
     if matches!(evidence.release, Release::NotLookedAt | Release::Unseen) {
         evidence.birth = pin.birth();

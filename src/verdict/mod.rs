@@ -18,7 +18,7 @@ use crate::evidence::lockfile::Refusal;
 use crate::evidence::process::Process;
 use crate::evidence::{
     Birth, Content, Evidence, FileId, FsClass, LeaseUnknown, Owner, PidDomain, Release, Relevance,
-    RunTimedOut, Shape, StartTicks, Writer,
+    RunTimedOut, Shape, StartTicks, Succession, Writer,
 };
 use crate::openclaw::lock_kind::{HolderFd, LockKind, Management};
 use crate::openclaw::payload::{Layout, Origin};
@@ -295,6 +295,11 @@ fn without_writer(evidence: &Evidence, identity: Identity, sighting: Sighting, s
         Some((rule, settle)) => {
             candidate(evidence, Verdict::Stale, reasons, rule, Looks { sighting, settle })
         }
+        None if is_succeeded(evidence) => {
+            reasons.insert(0, Reason::RecycledPid);
+            let looks = Looks { sighting, settle: settle.stale };
+            candidate(evidence, Verdict::Stale, reasons, Rule::NoWriterDeadOwner, looks)
+        }
         None => closed_unseen(evidence, Verdict::Stale, Rule::NoWriterUnknownOwner, sighting, settle),
     }
 }
@@ -321,6 +326,13 @@ fn closed_by_live_owner(evidence: &Evidence, sighting: Sighting, settle: Settle)
         }
         Release::Unseen => closed_unseen(evidence, Verdict::Leaked, rule, sighting, settle),
     }
+}
+
+/// The gateway's next life has the owner's number, and the file is no copy of one that somebody else may have open.
+fn is_succeeded(evidence: &Evidence) -> bool {
+    evidence.succession == Succession::Gateway
+        && evidence.birth == Birth::WithTheLock
+        && evidence.filesystem != FsClass::Overlay
 }
 
 /// Nobody has the file open, and whoever took it cannot be looked at: it may have another file open, or may be in the

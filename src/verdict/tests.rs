@@ -39,6 +39,7 @@ fn healthy() -> Evidence {
         shape: Shape::Regular,
         file: Some(FileId::default()),
         birth: Birth::WithTheLock,
+        succession: Succession::NotSeen,
         content: Content::Parsed(payload()),
         writer: Writer::Open,
         owner: Owner::Alive(process(5_000)),
@@ -557,6 +558,25 @@ fn each_verdict_has_its_own_settle_time() {
     presumed.domain = PidDomain::Presumed;
     assert_eq!(judge(&presumed, apart(299), SETTLE).verdict, Verdict::Settling);
     assert_eq!(judge(&presumed, apart(300), SETTLE).verdict, Verdict::Stale);
+}
+
+/// A container's gateway that crashes and comes again has the same number: its new life shows that the old one is over.
+#[test]
+fn the_next_life_of_a_gateway_proves_the_death_of_the_one_before() {
+    let sidecar = |spoil: fn(&mut Evidence)| {
+        let mut evidence =
+            Evidence { domain: PidDomain::Unknown("nested"), succession: Succession::Gateway, ..crashed() };
+        spoil(&mut evidence);
+        judge(&evidence, Sighting::Again { apart: SETTLE.stale }, SETTLE)
+    };
+    let freed = sidecar(|_| {});
+    assert_eq!(
+        (freed.verdict, &freed.reasons[..]),
+        (Verdict::Stale, &[Reason::RecycledPid, Reason::NoWriter][..])
+    );
+    assert_eq!(sidecar(|e| e.birth = Birth::Later).verdict, Verdict::Indeterminate, "a copy");
+    assert_eq!(sidecar(|e| e.writer = Writer::Open).verdict, Verdict::Held);
+    assert_eq!(sidecar(|e| e.succession = Succession::NotSeen).verdict, Verdict::Settling);
 }
 
 /// However long it has looked closed: a blocked loop makes a release last for minutes.

@@ -1,8 +1,7 @@
 //! Owners that let go under waiters, three processes to a session, by OpenClaw's real lock code: between the close and
 //! the unlink their loop blocks, their pool hangs, or they are stopped, for up to 20 s; or copies of their locks are put
-//! under the name. None may lose its lock to lockdoctor, and what is leaked has to be freed. The control, the rule
-//! "nobody has had it open for five seconds", robs them. `LOCKDOCTOR_TORTURE_ROUNDS` makes it long. Needs node and,
-//! the first time, npm.
+//! under the name. lockdoctor has nothing to do there, and may do nothing. The control, the rule "nobody has had it open
+//! for five seconds", robs them. `LOCKDOCTOR_TORTURE_ROUNDS` makes it long. Needs node and, the first time, npm.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -17,43 +16,28 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::real::siege::{Besieger, Siege};
 use crate::real::{Node, StateDir, packages, setting};
 
-/// Release by path without a look (4.15, 5.7), and after a comparison (5.22, 7.1). The waiters of 1.24 to 3.13 rob each
-/// other by themselves.
+/// Release by path without a look (4.15, 5.7), and after a comparison (5.22, 7.1). The waiters of 1.24 rob each other by
+/// themselves.
 const PACKAGES: [&str; 4] =
     ["openclaw-2026.4.15", "openclaw-2026.5.7", "openclaw-2026.5.22", "openclaw-2026.7.1-2"];
-/// Sessions that the same processes share.
-const SHARED: usize = 2;
+/// To one session. None of them has another: a process that stands still while it makes a lock would be robbed by
+/// OpenClaw's own waiters.
 const PROCESSES: usize = 3;
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Release,
     Copies,
-    /// The first without leaks, which nobody but lockdoctor frees.
-    Alone,
-}
-
-/// Left to themselves these owners do each other no harm.
-#[test]
-fn owners_alone_do_no_harm() {
-    let Some(_) = packages() else { return };
-    for kind in [Kind::Alone, Kind::Copies] {
-        for key in PACKAGES.into_iter().step_by(crate::thinned(4)) {
-            let count = rounds(key, kind, setting("LOCKDOCTOR_TORTURE_ROUNDS", 60).min(600), |_, _| {});
-            eprintln!("alone {kind:?} {key}: {count:?}");
-            assert_eq!(count.harm(), 0, "{kind:?} {key}: {count:?}");
-        }
-    }
 }
 
 #[test]
 fn no_owner_loses_its_lock_around_its_release() {
-    besiege(Kind::Release, 160);
+    besiege(Kind::Release, 90);
 }
 
 #[test]
 fn no_owner_loses_its_lock_behind_a_copy() {
-    besiege(Kind::Copies, 120);
+    besiege(Kind::Copies, 60);
 }
 
 /// The torture can fail: freeing what nobody has had open for five seconds robs live owners, in both kinds.
@@ -63,7 +47,12 @@ fn control_closed_for_five_seconds_is_not_let_go() {
     for kind in [Kind::Release, Kind::Copies] {
         let mut all = Count::default();
         for _ in 0..5 {
-            all += rounds(PACKAGES[0], kind, setting("LOCKDOCTOR_TORTURE_ROUNDS", 600).min(2000), old_rule);
+            all += rounds(
+                PACKAGES[0],
+                kind,
+                setting("LOCKDOCTOR_TORTURE_ROUNDS", 120).clamp(120, 2000),
+                old_rule,
+            );
             if all.harm() > 0 {
                 break;
             }
@@ -87,7 +76,7 @@ fn besiege(kind: Kind, default: u64) {
         });
         eprintln!("{kind:?} {key}: {count:?}");
         assert_eq!(count.harm(), 0, "{kind:?} {key}: {count:?}");
-        assert_eq!(count.blocked, 0, "{kind:?} {key}: owners were shut out: {count:?}");
+        assert_eq!(count.acts, 0, "{kind:?} {key}: a lock that had an owner was freed: {count:?}");
         all += count;
     }
     eprintln!("{kind:?} in all: {all:?}");
@@ -95,7 +84,7 @@ fn besiege(kind: Kind, default: u64) {
 
 /// So many rounds by groups of processes, while `beside` does its work until it is told that they are over.
 fn rounds(key: &str, kind: Kind, rounds: u64, beside: impl FnOnce(&Path, &dyn Fn() -> bool) + Send) -> Count {
-    let groups = (rounds / 60).clamp(2, 20) as usize;
+    let groups = (rounds / 9).clamp(2, 10) as usize;
     let share = rounds.div_ceil((groups * PROCESSES) as u64).to_string();
     let state = StateDir::for_torture(key);
     let over = std::sync::atomic::AtomicBool::new(false);
@@ -108,12 +97,10 @@ fn rounds(key: &str, kind: Kind, rounds: u64, beside: impl FnOnce(&Path, &dyn Fn
         let besieger = scope.spawn(move || beside(path, &|| ended.load(order)));
         let mut owners = Vec::new();
         for group in 0..groups {
-            let sessions: Vec<PathBuf> =
-                (0..SHARED).map(|n| state.session(group * SHARED + n).transcript).collect();
+            let session = state.session(group).transcript;
             for _ in 0..PROCESSES {
-                let mut args = vec![key, &share, &word];
-                args.extend(sessions.iter().map(|session| session.to_str().expect("UTF-8")));
-                let owner = Node::spawn("releaser.mjs", &args);
+                let owner =
+                    Node::spawn("releaser.mjs", &[key, &share, &word, session.to_str().expect("UTF-8")]);
                 owners.push(scope.spawn(move || Count::of(owner)));
             }
         }
@@ -123,6 +110,8 @@ fn rounds(key: &str, kind: Kind, rounds: u64, beside: impl FnOnce(&Path, &dyn Fn
         over.store(true, order);
         besieger.join().expect("the besieger");
     });
+    let journal = std::fs::read_to_string(state.path().join("lockdoctor/journal.jsonl")).unwrap_or_default();
+    all.acts += journal.lines().filter(|line| line.contains(r#""event":"intent""#)).count() as u64;
     all
 }
 
@@ -168,7 +157,8 @@ struct Count {
     stalls: u64,
     long_stalls: u64,
     copies: u64,
-    leaks: u64,
+    /// Of lockdoctor, by its journal.
+    acts: u64,
 }
 
 impl Count {
@@ -192,7 +182,7 @@ impl Count {
                 stalls: n("stalls"),
                 long_stalls: n("long_stalls"),
                 copies: n("copies"),
-                leaks: n("leaks"),
+                acts: 0,
             };
         }
     }
@@ -212,6 +202,6 @@ impl std::ops::AddAssign for Count {
         self.stalls += other.stalls;
         self.long_stalls += other.long_stalls;
         self.copies += other.copies;
-        self.leaks += other.leaks;
+        self.acts += other.acts;
     }
 }

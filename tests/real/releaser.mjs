@@ -1,15 +1,16 @@
-// releaser.mjs KEY ROUNDS KIND SESSION.jsonl…: one of several processes that take turns at the same sessions, by the real
+// releaser.mjs KEY ROUNDS KIND SESSION.jsonl: one of several processes that take turns at the same session, by the real
 // lock code. Each round takes a lock, holds it, and lets go with a disturbance around the release:
 //   release   between the close and the unlink the loop blocks (spinning, Atomics.wait, spawnSync), the pool hangs in
-//             four calls, or the process is stopped, for 0.1 to 20 s; now and then the unlink fails: a leak
-//   alone     the same without leaks, which nobody but lockdoctor frees
-//   copies    while it holds, a copy of the lock is put under the name
+//             four calls, or the process is stopped, for 0.1 to 20 s
+//   copies    while it holds, a copy of the lock is put under the name: over its own file, which is put back before it lets
+//             go, or (to 2026.5.7, which then removes the copy) in its place
+// None of it leaves a lock behind: over one of those, waiters of OpenClaw rob each other by themselves.
 // It asks its parent to be continued with {"event":"stop","ms":…}. Ends with the count:
 //   lost      while it held, the name was gone or another owner's for 200 ms
 //   doubled   two were inside at once
 //   blocked   it could not get in within five minutes
 //   refused   it was turned away before: 2026.5.12 to 5.20 let their own race with a vanishing lock show
-//   stalls, long_stalls (over 5 s), copies, leaks: what it did
+//   stalls, long_stalls (over 5 s), copies: what it did
 import fs from "node:fs";
 import fsp from "node:fs/promises";
 import path from "node:path";
@@ -17,11 +18,12 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { syncBuiltinESMExports } from "node:module";
 import { sleep } from "./gateway.mjs";
 import { load } from "./lockcode.mjs";
+import { since } from "./planted.mjs";
 
 const GRACE_MS = 200;
 const PATIENCE_MS = 300_000;
 const LONG_MS = 5000;
-const [key, rounds, kind, ...sessions] = process.argv.slice(2);
+const [key, rounds, kind, session] = process.argv.slice(2);
 // Under another name the waiters of 2026.5.22 would take the owner for a stranger, and rob it themselves.
 process.title = "openclaw";
 const say = (event, more) => fs.writeSync(1, `${JSON.stringify({ event, ...more })}\n`);
@@ -35,7 +37,7 @@ const bytesOf = (file) => {
   }
 };
 
-const fifo = path.join(path.dirname(sessions[0]), `pipe-${process.pid}`);
+const fifo = path.join(path.dirname(session), `pipe-${process.pid}`);
 execFileSync("mkfifo", [fifo]);
 
 /** Each returns once the time is over, or lets it pass beside the loop (the pool). */
@@ -58,7 +60,7 @@ const stalls = {
   },
 };
 const kinds = Object.keys(stalls);
-const count = { rounds: 0, lost: 0, doubled: 0, blocked: 0, refused: 0, stalls: 0, long_stalls: 0, copies: 0, leaks: 0 };
+const count = { rounds: 0, lost: 0, doubled: 0, blocked: 0, refused: 0, stalls: 0, long_stalls: 0, copies: 0 };
 
 function stall() {
   const ms = Math.round(between(100, 20_000));
@@ -80,18 +82,12 @@ fsp.rm = async (file, options) => {
 syncBuiltinESMExports();
 const code = await load(key);
 
-let left = Number(rounds);
-await Promise.all(sessions.map(async (session) => {
-  const lock = `${fs.realpathSync(session)}.lock`;
-  while (left-- > 0) {
-    await round(session, lock);
-    count.rounds += 1;
-  }
-}));
+const lock = `${fs.realpathSync(session)}.lock`;
+for (; count.rounds < Number(rounds); count.rounds += 1) await round();
 say("done", count);
 process.exit();
 
-async function round(session, lock) {
+async function round() {
   const start = Date.now();
   let held;
   try {
@@ -108,36 +104,36 @@ async function round(session, lock) {
   }
   const own = bytesOf(lock);
   const copied = kind === "copies" && own !== null && chance(0.5);
-  if (copied) copy(lock, own);
-  await watch(lock, own, copied ? between(100, 12_000) : between(2, 50));
+  const putBack = copied ? copy(own) : () => {};
+  await watch(own, copied ? between(100, 12_000) : between(2, 50));
+  putBack();
   fs.rmSync(inside, { force: true });
 
-  const stalled = kind !== "copies";
-  const leaks = kind === "release" && chance(0.02);
-  if (leaks) {
-    count.leaks += 1;
-    disturbed.set(lock, () => {
-      throw Object.assign(new Error("EIO: i/o error, unlink"), { code: "EIO" });
-    });
-  } else if (stalled && chance(0.5)) {
-    disturbed.set(lock, stall);
-  }
-  const early = stalled && !leaks && chance(0.1);
+  if (kind === "release" && chance(0.5)) disturbed.set(lock, stall);
+  const early = kind === "release" && chance(0.1);
   const released = held.release().catch(() => {});
-  if (early) setTimeout(stall, Math.random() * 2);
+  const timer = early && setTimeout(stall, Math.random() * 2);
   await released;
+  clearTimeout(timer);
   disturbed.delete(lock);
 }
 
-function copy(lock, own) {
-  const aside = `${lock}.copy`;
+function copy(own) {
+  const [aside, away] = [`${lock}.copy`, `${lock}~`];
   fs.writeFileSync(aside, own);
-  fs.renameSync(aside, lock);
   count.copies += 1;
+  if (!since(code.version, "2026.5.12") && chance(0.5)) {
+    fs.renameSync(aside, lock);
+    return () => {};
+  }
+  // The name is never free: a waiter would take it.
+  fs.linkSync(lock, away);
+  fs.renameSync(aside, lock);
+  return () => fs.renameSync(away, lock);
 }
 
 /** Sees to it that the name leads to this owner's lock, or a copy of it, for as long as it holds. */
-async function watch(lock, own, ms) {
+async function watch(own, ms) {
   let away = null;
   for (const end = Date.now() + ms; Date.now() < end || away !== null; ) {
     if (own !== null && bytesOf(lock)?.equals(own)) {

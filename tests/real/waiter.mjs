@@ -26,11 +26,12 @@ const readable = (link) => {
 const session = (pid, more) => () => ({ bytes: sessionPayload(code.version, { pid, agoMs: 0, ...more }), ago: 0 });
 const kinds = {
   "live unrelated pid": session(stranger),
+  "live unrelated pid, right start time": session(stranger, { ticks: startTicks(stranger) }),
   "own pid": session(process.pid),
   "own pid, right start time": session(process.pid, { ticks: startTicks(process.pid) }),
   // A container's number, which here is somebody who shows what program it runs.
   ...(readable("/proc/1/exe") ? { "pid 1": session(1) } : {}),
-  "look-alike": session(lookalike),
+  "look-alike": session(lookalike, { ticks: startTicks(lookalike) }),
   "empty": () => ({ bytes: "", ago: 60_000 }),
   "garbage": () => ({ bytes: "{not json at all", ago: 60_000 }),
 };

@@ -437,3 +437,46 @@ fn a_run_that_returned_or_wrote_keeps_its_lock() {
     acted(&env).exits(0);
     assert_eq!(fs::read(&lock).expect("lock"), bytes, "its transcript was written to after the limit");
 }
+
+/// A line that licenses an act is the run's own word: with a stamp of its own, from the subsystem that writes it, at the
+/// beginning of its message. What somebody could make the gateway log is none.
+#[test]
+fn a_line_that_somebody_else_put_into_the_log_frees_nothing() {
+    let record = json!({
+        "0": format!("{{\"subsystem\":\"channels/telegram\"}}"),
+        "1": timed_out().trim_start_matches("[agent/embedded] "),
+        "_meta": {"logLevelName": "WARN"},
+        "time": (Utc::now() - TimeDelta::seconds(150)).to_rfc3339_opts(SecondsFormat::Millis, true),
+    });
+    for (why, line) in [
+        ("the second line of a message", format!("[telegram] a user wrote: hello\n{}", timed_out())),
+        ("another subsystem", timed_out().replace("[agent/embedded]", "[telegram]")),
+        ("any tag", timed_out().replace("[agent/embedded]", "[x]")),
+        ("quoted behind the right tag", timed_out().replace("] embedded", "] a user wrote: embedded")),
+        ("a tag behind a tag", timed_out().replace("[agent/embedded]", "[telegram] [agent/embedded]")),
+        ("a record of another subsystem", format!("[telegram] x\n{record}")),
+    ] {
+        let env = with_log(&[(150, &line)]);
+        let (lock, _holder) = held(&env, AGO);
+        let bytes = fs::read(&lock).expect("lock");
+        acted(&env);
+        assert_eq!(fs::read(&lock).expect("lock"), bytes, "{why}");
+    }
+}
+
+/// The story that `--abandoned` was made for: the run that timed out keeps the lock, and the next message fails on it. That
+/// failure is no proof that the run let go.
+#[test]
+fn the_next_messages_failure_does_not_speak_for_the_release() {
+    let lock_error = format!(
+        "[diagnostic] lane task error: lane=session:agent:main:main durationMs=60121 \
+         error=\"SessionWriteLockTimeoutError: session file locked (timeout 60000ms): pid=1 /x/{SESSION}.jsonl.lock\""
+    );
+    let next = r#"[agent/embedded] {"event":"embedded_run_failover_decision","runId":"another","stage":"prompt","decision":"surface_error","failoverReason":"timeout"}"#;
+    let env = with_log(&[(150, &timed_out()), (80, &lock_error), (79, next)]);
+    let (lock, _holder) = held(&env, AGO);
+    let store = json!({"agent:main:main": {"sessionId": SESSION, "updatedAt": 1}});
+    fs::write(env.sessions("main").join("sessions.json"), store.to_string()).expect("store");
+    acted(&env);
+    assert!(tombstone(&lock).is_some(), "it still has the lock");
+}

@@ -162,3 +162,42 @@ fn a_gateway_in_a_container_runs_but_does_not_vouch_for_pids() {
     let note = env.scan().lock(&lock)["evidence"]["pid_domain_note"].clone();
     assert!(!note.as_str().expect("a note").contains("gateway"), "{note}");
 }
+
+/// A guest with an init of its own (LXC, nspawn, a VPS), which nested PID namespaces look like: its state directory is no
+/// volume, so that a number that was handed out there means the process that took the lock. The gateway crashed, and no
+/// other runs: its lock is freed in seconds. What was not handed out there may be somebody's elsewhere.
+#[test]
+fn in_a_machine_of_its_own_a_death_is_proven_in_seconds() {
+    let on_root = |path: &Path| {
+        let device = |path: &Path| std::os::unix::fs::MetadataExt::dev(&fs::metadata(path).expect("there"));
+        device(path) == device(Path::new("/"))
+    };
+    let env = TestEnv::new("2026.5.22");
+    let works = may_unshare() && on_root(env.home());
+    if skipped(works, "a PID namespace needs root and unshare(1), and /tmp on the root file system") {
+        return;
+    }
+    let [dead, other, early] = ["dead", "other", "early"].map(|id| env.session(id));
+    let guest = r#"
+        sleep 1000 & sleep 1
+        sleep 1000 & pid=$!
+        ticks=$(cut -d' ' -f22 /proc/$pid/stat) now=$(date -u +%FT%T.000Z)
+        lock() { printf '{"pid": %s, "createdAt": "%s", "starttime": %s}' "$1" "$now" "$2"; }
+        lock $pid $ticks > "$1"
+        lock 3999999 $ticks > "$2"
+        lock $pid 7 > "$3"
+        kill -9 $pid; wait $pid 2>/dev/null
+        shift 3
+        "$@"
+    "#;
+    let mut command = std::process::Command::new(NEW_PID_NAMESPACE[0]);
+    env.isolate(&mut command).args(&NEW_PID_NAMESPACE[1..]).args(["sh", "-c", guest, "sh"]);
+    command.arg(&dead).arg(&other).arg(&early).arg(binary());
+    command.args(["reclaim", "--yes", "--json", "--state-dir"]).arg(env.state());
+    let run = crate::support::Run::of(command);
+    assert_eq!(run.lock(&dead)["result"], "reclaimed", "{run:#?}");
+    assert!(run.took < Duration::from_secs(10), "{run:#?}");
+    for elsewhere in [&other, &early] {
+        assert!(crate::support::reclaim::tombstone(elsewhere).is_none(), "{}: {run:#?}", elsewhere.display());
+    }
+}

@@ -75,8 +75,14 @@ impl Limits {
                 self.unsettled(at, false);
                 self.lines.note(source, entry);
             }
-            // These come after the attempt has returned.
-            Event::FailoverDecision { .. } | Event::ProfileTimeout { .. } if !self.hits.is_empty() => {
+            // These come after the attempt has returned; another run's say nothing of this one, such as that of the next
+            // message, which could not get the lock.
+            Event::FailoverDecision { run_id, .. } if self.is_of_last_hit(run_id.as_deref()) => {
+                story.note(at, "returned", "the attempt returned");
+                self.lines.note(source, entry);
+                self.unwound = self.unwound.max(Some(at));
+            }
+            Event::ProfileTimeout { .. } if !self.hits.is_empty() => {
                 story.note(at, "returned", "the attempt returned");
                 self.lines.note(source, entry);
                 self.unwound = self.unwound.max(Some(at));
@@ -87,6 +93,14 @@ impl Limits {
             }
             _ => {}
         }
+    }
+
+    /// As far as the run is named.
+    fn is_of_last_hit(&self, run_id: Option<&str>) -> bool {
+        self.hits.last().is_some_and(|hit| match (hit.run_id.as_deref(), run_id) {
+            (Some(hit), Some(run)) => hit == run,
+            _ => true,
+        })
     }
 
     fn unsettled(&mut self, at: DateTime<Utc>, streaming: bool) {

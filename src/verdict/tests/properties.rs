@@ -122,11 +122,12 @@ prop_compose! {
         birth in proptest::sample::select(
             [Birth::NotAsked, Birth::WithTheLock, Birth::Later, Birth::Unknown].to_vec(),
         ),
+        succession in proptest::sample::select([Succession::NotSeen, Succession::Gateway].to_vec()),
     ) -> Evidence {
         let limit = limit.map(|after| Limit { after, source: "drawn".into() });
         Evidence {
             kind, shape, content, writer, owner, domain, filesystem, untouched_for, age, booted_at,
-            start_ticks, limit, run_timed_out, release, birth,
+            start_ticks, limit, run_timed_out, release, birth, succession,
             file: Some(FileId::default()),
             relevance: Relevance::Current,
         }
@@ -192,8 +193,9 @@ proptest! {
         let unseen = cannot_look
             && evidence.birth == Birth::WithTheLock
             && matches!(seen, Sighting::Again { apart } if apart >= settle.unseen);
+        let succeeded = cannot_look && evidence.succession == Succession::Gateway;
         let decided_by_time = judgement.reasons.contains(&Reason::PreviousBoot);
-        prop_assert!(judgement.proof().is_none() || unseen || decided_by_time);
+        prop_assert!(judgement.proof().is_none() || unseen || succeeded || decided_by_time);
         prop_assert!(judgement.verdict != Verdict::Leaked || unseen);
     }
 

@@ -246,7 +246,7 @@ impl Daemon {
         for root in self.directories.root_ids() {
             self.tend_root(root, root::Trigger::SafetyScan);
         }
-        self.board.forget_deletions(self.view.now.boot);
+        self.board.forget_the_past(self.view.now.boot);
         // Where inotify does not see every write, this is how it is noticed.
         self.log_names_changed();
         self.plan_diagnosis();

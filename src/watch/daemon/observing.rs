@@ -10,8 +10,9 @@ use tracing::{debug, info, trace, warn};
 use super::Daemon;
 use super::reclaiming::Licence;
 use crate::evidence::lockfile::Presence;
+use crate::evidence::process::may_run_openclaw;
 use crate::evidence::view::SystemView;
-use crate::evidence::{Evidence, Owner, PidDomain, RunTimedOut, Writer};
+use crate::evidence::{Evidence, Owner, PidDomain, RunTimedOut, StartTicks, Writer};
 use crate::examination::facts::transcript_changed_since;
 use crate::examination::run_timed_out;
 use crate::install::gateway::GatewayState;
@@ -121,6 +122,7 @@ impl Daemon {
             || before.is_some_and(|before| before.judgement.rule == Rule::Replaced);
         // What a log that has been forgotten said of it still holds.
         let told = before.map(|before| before.evidence.run_timed_out);
+        let was_seen_here = before.is_some_and(|before| showed_its_owner(&before.evidence));
         let to_be_named = worth_a_name(lock, &look, now);
         lock.session_named |= to_be_named;
         let guard = guard_name(&lock.name);
@@ -138,6 +140,9 @@ impl Daemon {
         }
         if ask_the_owner {
             self.look_at_owner(root, &mut look);
+        }
+        if was_seen_here && matches!(look.evidence.domain, PidDomain::Unknown(_)) {
+            look.evidence.domain = PidDomain::Shared(OWNER_WAS_SEEN);
         }
         self.conclude(id, look);
     }
@@ -292,6 +297,20 @@ fn change_since(before: Option<&SurveyedLock>, now: &SurveyedLock) -> Since {
         Some((before, now)) if before.same_file(&now) => Since::Unchanged,
         _ => Since::Changed,
     }
+}
+
+const OWNER_WAS_SEEN: &str = "its owner was seen here while it held the lock";
+
+/// A process of OpenClaw had the lock's number here and its start tick: its numbers count here, also once it is gone.
+fn showed_its_owner(evidence: &Evidence) -> bool {
+    if evidence.domain == PidDomain::Shared(OWNER_WAS_SEEN) {
+        return true;
+    }
+    let recorded = evidence.payload().and_then(|payload| payload.start_ticks);
+    matches!(evidence.domain, PidDomain::Unknown(_))
+        && evidence.start_ticks == StartTicks::Comparable
+        && matches!(&evidence.owner, Owner::Alive(process)
+            if recorded == Some(process.start_ticks) && may_run_openclaw(process.pid, &process.comm))
 }
 
 /// Whether its run ended at its time limit, by the logs now and by what they told before.

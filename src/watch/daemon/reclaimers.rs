@@ -34,6 +34,13 @@ impl Reclaimers {
         }
     }
 
+    /// How often this lock was freed lately because its owner had died.
+    pub(super) fn deaths_lately(&self, lock: &SurveyedLock, install: Option<&Install>) -> usize {
+        let home = home_of(install, &lock.directory);
+        let reclaimer = self.0.get(&(home.dev, home.ino)).and_then(|reclaimer| reclaimer.as_ref().ok());
+        reclaimer.map_or(0, |reclaimer| reclaimer.deaths_lately(&lock.path()))
+    }
+
     /// What could not be opened is tried again at the next act.
     pub(super) fn forget_failures(&mut self) {
         self.0.retain(|_, reclaimer| reclaimer.is_ok());

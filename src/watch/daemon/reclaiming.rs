@@ -20,6 +20,8 @@ use crate::watch::options::Mandate;
 use crate::watch::wakeups::Due;
 use crate::words::millis;
 
+/// So many deaths within ten minutes.
+const CRASH_LOOP: usize = 3;
 /// Another lockdoctor is at work: its turn takes milliseconds.
 const BUSY: Duration = Duration::from_millis(100);
 /// So many attempts later it is not at work but in the way.
@@ -80,6 +82,7 @@ impl Daemon {
                 let reasons = act.reasons.join(",");
                 info!(%path, verdict = act.verdict, reasons, quarantine_id, after_ms = act.after_ms, "reclaimed");
                 self.tell_of_act(id, act);
+                self.tell_of_crash_loop(id);
                 let Some(lock) = self.locks.table.get(id) else { return };
                 let (directory, name, kind) = (lock.directory, lock.name.clone(), lock.kind);
                 self.released(id, Release::Reclaimed);
@@ -133,6 +136,16 @@ impl Daemon {
         self.notify.tell(what, &finding, Some(act), self.view.now, &mut self.wakeups);
         if act.why.is_some() {
             self.board.raise(finding);
+        }
+    }
+
+    fn tell_of_crash_loop(&mut self, id: LockId) {
+        let Some(look) = self.locks.table.get(id).and_then(known::KnownLock::look) else { return };
+        let context = self.context(Some(RootId::of(look)));
+        let deaths = self.reclaimers.deaths_lately(look, context.install);
+        if look.judgement.verdict == Verdict::Stale && deaths >= CRASH_LOOP {
+            let finding = of_locks::crash_loop(look, deaths, &context);
+            self.raise(finding, None);
         }
     }
 

@@ -28,6 +28,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How many past acts the status shows.
 const REMEMBERED: usize = 50;
 /// A person who looks once a day is to see it.
+const CRASH_LOOP_STANDS: Duration = Duration::from_secs(10 * 60);
 const DELETIONS_STAND: Duration = Duration::from_secs(24 * 3600);
 
 /// What a verdict on a lock of `kind` is called as a finding.
@@ -187,19 +188,23 @@ impl Board {
         Raised::Known
     }
 
-    /// A lock that was deleted while it was held: nothing that is seen later ends that, so time does.
-    pub(crate) fn forget_deletions(&mut self, now: Duration) {
+    /// A lock that was deleted while it was held, owners that died one after the other: nothing that is seen later ends
+    /// that, so time does.
+    pub(crate) fn forget_the_past(&mut self, now: Duration) {
         self.open.extract(|finding| {
-            finding.code == Code::LockDeletedWhileHeld
-                && finding.origin == Origin::Lock
-                && now >= finding.since + DELETIONS_STAND
+            let stands = match finding.code {
+                Code::LockDeletedWhileHeld => DELETIONS_STAND,
+                Code::GatewayDown => CRASH_LOOP_STANDS,
+                _ => return false,
+            };
+            finding.origin == Origin::Lock && now >= finding.since + stands
         });
     }
 
     /// Everything that was open about the lock at `path`, but for `except`.
     pub(crate) fn resolve_lock(&mut self, path: &Path, except: Option<Code>) -> Vec<Finding> {
         let about = path.to_string_lossy();
-        // A deletion cannot be undone; see `forget_deletions`.
+        // A deletion cannot be undone; see `forget_the_past`.
         let ends = OF_A_LOOK.into_iter().filter(|code| Some(*code) != except);
         let keys = ends.map(|code| (code, about.clone().into_owned()));
         keys.filter_map(|key| self.open.remove_if(&key, |finding| finding.origin == Origin::Lock)).collect()

@@ -10,6 +10,7 @@ use crate::install::Install;
 use crate::redact::Redactor;
 use crate::report::lock_words::owner;
 use crate::survey::SurveyedLock;
+use crate::verdict::severity::Effect;
 use crate::verdict::{Action, self_heal};
 use crate::watch::ids::RootId;
 use crate::watch::options::Mandate;
@@ -98,6 +99,26 @@ pub(crate) fn deleted_while_held(
         ],
     };
     about(statement, lock, root, path, context)
+}
+
+/// Its owners die one after the other: the gateway is started again and again, and does not live.
+pub(crate) fn crash_loop(lock: &SurveyedLock, deaths: usize, context: &Context<'_>) -> Finding {
+    let root = context.install.map(|install| install.root.path.clone());
+    let path = root.unwrap_or_else(|| lock.directory.path.clone());
+    let word = shell_word(&path.to_string_lossy());
+    let statement = Statement {
+        code: Code::GatewayDown,
+        severity: Effect::MessagesFailed.severity(),
+        remedy: Remedy::Person,
+        explanation: format!(
+            "The owner of one session's lock died {deaths} times within 10 minutes: the gateway crashes and is started \
+             again. Each lock is freed, but the message that was being answered is lost each time."
+        ),
+        evidence: vec![format!("{} was freed {deaths} times", lock.name.to_string_lossy())],
+        advice: vec![format!("lockdoctor diagnose --state-dir {word}")],
+    };
+    let finding = about(statement, lock, RootId::of(lock), path, context);
+    Finding { lock: None, session_id: None, session_key: None, agent: None, ..finding }
 }
 
 /// The gateway of its install has the lock, so that a restart releases it.

@@ -41,9 +41,9 @@ fn a_deletion_stands_for_a_day_whatever_becomes_of_the_name() {
     board.raise(finding(Code::StaleLock, "/stale"));
     assert_eq!(board.resolve_lock(Path::new("/early"), None).len(), 0);
 
-    board.forget_deletions(DELETIONS_STAND.saturating_sub(Duration::from_secs(1)));
+    board.forget_the_past(DELETIONS_STAND.saturating_sub(Duration::from_secs(1)));
     assert_eq!(board.open().count(), 3);
-    board.forget_deletions(DELETIONS_STAND);
+    board.forget_the_past(DELETIONS_STAND);
     let left: Vec<&str> = board.open().map(|finding| finding.about.as_str()).collect();
     assert_eq!(left, ["/late", "/stale"]);
 }

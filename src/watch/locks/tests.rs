@@ -11,7 +11,7 @@ use super::known::{Birth, KnownLock, Reason, Stage};
 use super::patience::{Suspicion, weigh, weigh_abandoned};
 use super::table::Table;
 use crate::evidence::directory::Directory;
-use crate::evidence::{Birth as FileBirth, Release};
+use crate::evidence::{Birth as FileBirth, Release, Succession};
 use crate::evidence::{
     Content, Evidence, FileId, FsClass, Owner, Payload, PidDomain, Process, Relevance, RunTimedOut, Shape,
     StartTicks, Writer,
@@ -40,6 +40,7 @@ fn held() -> Evidence {
         shape: Shape::Regular,
         file: Some(FileId::default()),
         birth: FileBirth::WithTheLock,
+        succession: Succession::NotSeen,
         release: Release::NotBegun,
         content: Content::Parsed(payload),
         writer: Writer::Open,

@@ -228,3 +228,26 @@ fn a_lock_that_one_process_keeps_leaking_is_slowed_down() {
     assert_eq!(status["locks"][0]["verdict"], "leaked");
     assert!(status["locks"][0]["setback"].as_str().is_some_and(|why| why.contains("2 minutes")), "{status}");
 }
+
+/// A gateway that crashes and is started again and again: each dead lock is freed, and somebody is told.
+#[test]
+fn a_crash_loop_is_a_finding() {
+    let env = TestEnv::new("2026.3.13");
+    let watch = Watch::start(&env, &["--reclaim", "--settle", "0s"]);
+    let crash_loop = |watch: &Watch| {
+        let status = watch.status();
+        let findings = status["findings"].as_array().cloned().unwrap_or_default();
+        findings.into_iter().find(|finding| {
+            finding["explanation"].as_str().is_some_and(|text| text.contains("crashes and is started again"))
+        })
+    };
+    for death in 1..=3 {
+        assert!(crash_loop(&watch).is_none(), "after {} deaths", death - 1);
+        let (lock, _) = crate::support::reclaim::dead_lock(&env, "a");
+        eventually("the lock is freed", || crate::support::reclaim::tombstone(&lock).is_some());
+        std::fs::remove_file(&lock).expect("the next gateway removes the tombstone");
+    }
+    eventually("it is told", || crash_loop(&watch).is_some());
+    let finding = crash_loop(&watch).expect("told");
+    assert_eq!((&finding["code"], &finding["severity"]), (&"gateway-down".into(), &"warning".into()));
+}
