@@ -208,14 +208,15 @@ fn advice(claim: &Claim, verdict: &LeaseVerdict, facts: OwnerFacts) -> Vec<Strin
     };
     let mut advice = Vec::new();
     match (verdict.verdict, verdict.clears, scope) {
-        (Verdict::Stale, Clears::At(at), Some(scope))
-            if matches!(
-                scope,
+        (
+            Verdict::Stale,
+            Clears::At(at),
+            Some(
                 LeaseScope::GatewayOwner
-                    | LeaseScope::StartupMigrations
-                    | LeaseScope::AgentDatabaseMaintenance
-            ) =>
-        {
+                | LeaseScope::StartupMigrations
+                | LeaseScope::AgentDatabaseMaintenance,
+            ),
+        ) => {
             advice.push(format!(
                 "Wait until {}, then start the gateway: earlier starts are refused again. Whatever restarts it by itself \
                  needs nothing, unless it gave up (exit status 78, a start limit)",

@@ -66,7 +66,7 @@ pub(super) fn join(findings: &mut Vec<Finding>, mut today: Vec<Finding>) {
     // A refusal that came after the gateway's end is the news.
     let refused =
         |logged: &Finding| logged.code == Code::StartRefused && logged.severity == Severity::Critical;
-    if findings.iter().any(|logged| refused(logged)) {
+    if findings.iter().any(refused) {
         for ended in today.extract_if(.., |own| own.code == Code::GatewayDown) {
             if let Some(logged) = findings.iter_mut().find(|logged| refused(logged)) {
                 logged.evidence.extend(ended.evidence);
@@ -80,7 +80,7 @@ pub(super) fn join(findings: &mut Vec<Finding>, mut today: Vec<Finding>) {
             own.evidence.extend(logged.evidence);
             own.story.splice(0..0, logged.story);
         }
-    } else if findings.iter().any(|logged| refused(logged)) {
+    } else if findings.iter().any(refused) {
         findings.retain(|logged| logged.code != Code::GatewayDown);
     }
     let blocked = |finding: &Finding| finding.code == Code::EventLoopBlocked;
