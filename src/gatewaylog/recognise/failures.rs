@@ -218,6 +218,8 @@ fn is_harmless(text: &str) -> bool {
     const WORDS: &[&str] = &[
         "leanup",
         "clean up",
+        // A browser that went away.
+        "broadcast send",
         "reaction",
         "typing",
         "hook",

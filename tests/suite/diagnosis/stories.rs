@@ -181,6 +181,7 @@ fn stories() -> Vec<Story> {
                 ("09:02:00", "[fetch-timeout] fetch timeout after 10000ms (elapsed 10004ms) operation=telegram.getMe url=https://x"),
                 ("09:03:00", "[plugins] plugin hook failed: before_agent_start: Error: x"), ("09:04:00", "[whatsapp] Web connection closed (status 428). Retry 1/12 in 2.1s"),
                 ("09:05:00", "discord typing failed target=channel:1: Error: discord typing start timed out after 5000ms"),
+                ("09:06:00", "[gateway/broadcast] broadcast send failed conn=a271aefd: write EPIPE"),
                 ("09:06:00", "[ws] ⇄ res ✗ config.patch 12ms errorCode=INVALID_REQUEST errorMessage=failed to parse")]), "", Info) },
         Story { first: None,
             ..story("an idle hour", log(&[("09:00:00", "[cron] cron: started"), ("09:10:00", "[tools] exec failed: Command exited with code 1"),
