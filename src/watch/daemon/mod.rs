@@ -159,6 +159,7 @@ impl Daemon {
             info!(%address, url = format!("http://{address}/"), "listening");
         }
         self.serving.watching = true;
+        crate::sys::return_code();
         self.wakeups.service.ready();
         self.say_status();
     }
@@ -246,6 +247,7 @@ impl Daemon {
         for root in self.directories.root_ids() {
             self.tend_root(root, root::Trigger::SafetyScan);
         }
+        crate::sys::return_code();
         self.board.forget_the_past(self.view.now.boot);
         // Where inotify does not see every write, this is how it is noticed.
         self.log_names_changed();
