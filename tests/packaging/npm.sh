@@ -84,6 +84,7 @@ for version in $(node --version | sed 's/^v\([0-9]*\).*/\1/') 22 24; do
     as_user sh -c 'lockdoctor man | head -n 1 >/dev/null' || fail "a closed pipe"
     for signal in TERM INT HUP; do
         eventually 10 gone || fail "an earlier process of the user's is still there"
+        : >"$work/watch.log" # Or the lines of the round before count.
         become_user lockdoctor watch --log-format json >"$work/watch.log" 2>&1 &
         launcher=$!
         eventually 20 grep -q '"watching"' "$work/watch.log" || fail "watch does not start"
