@@ -100,6 +100,9 @@ fn between_looks_at_owner(apart: Duration) -> Duration {
 /// How often the owner of a replaced lock is looked at: when it lets go of its own file, this one is not touched.
 const REPLACED_LOOK: Duration = Duration::from_secs(5);
 
+/// How often a refused lock is looked at: whoever mends its owner or its rights makes no sound.
+const REFUSED_LOOK: Duration = Duration::from_secs(10);
+
 /// When time alone changes the verdict on a lock that nothing speaks against.
 fn quiet_deadline(evidence: &Evidence, shown: &Judgement, now: Duration) -> Option<Duration> {
     // One millisecond past the limit, so that the comparison has turned.
@@ -107,6 +110,7 @@ fn quiet_deadline(evidence: &Evidence, shown: &Judgement, now: Duration) -> Opti
         |limit: Duration, elapsed: Duration| now + limit.saturating_sub(elapsed) + Duration::from_millis(1);
     match shown.verdict {
         _ if shown.rule == Rule::Replaced => Some(now + REPLACED_LOOK),
+        Verdict::Refused => Some(now + REFUSED_LOOK),
         Verdict::Initialising if evidence.kind == LockKind::Guard => {
             Some(past(GUARD_GRACE, evidence.untouched_for))
         }

@@ -11,6 +11,7 @@ use super::known::{Birth, KnownLock, Reason, Stage};
 use super::patience::{Suspicion, weigh, weigh_abandoned};
 use super::table::Table;
 use crate::evidence::directory::Directory;
+use crate::evidence::lockfile::Refusal;
 use crate::evidence::{Birth as FileBirth, Release, Succession};
 use crate::evidence::{
     Content, Evidence, FileId, FsClass, Owner, Payload, PidDomain, Process, Relevance, RunTimedOut, Shape,
@@ -145,6 +146,14 @@ fn a_held_lock_is_looked_at_again_when_it_passes_its_limit() {
     let weighed = weigh(&later, None, at, Some(POLICY));
     assert_eq!(weighed.shown.verdict, Verdict::Overdue);
     assert!(weighed.look_again.is_none() && weighed.licence.is_none(), "age is no proof");
+}
+
+#[test]
+fn a_refused_lock_is_looked_at_again_though_nothing_happens_to_its_name() {
+    let refused = Evidence { shape: Shape::Refused(Refusal::UnexpectedUid), ..held() };
+    let weighed = weigh(&refused, None, START, Some(POLICY));
+    assert_eq!((weighed.shown.verdict, weighed.licence.is_none()), (Verdict::Refused, true));
+    assert!(weighed.look_again.is_some_and(|at| at <= START + second(10)), "somebody may mend its owner");
 }
 
 #[test]
