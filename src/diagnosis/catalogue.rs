@@ -60,7 +60,7 @@ pub const TABLE: &[About] = &[
         severity: "`info` for a left-over that the next start takes over; `warning` for a refused second start; `critical` where nothing can start.",
         helps: NO, remedy: "`openclaw gateway status`; look for two services for one gateway." },
     About { code: Code::LeaseStuck, group: Group::Gateway,
-        means: "A lease in the databases of 2026.6 and later keeps others out although its owner is gone, or migrations refuse the start.",
+        means: "A lease in the databases of 2026.6 and later keeps others out although its owner is gone, or migrations refuse the start, or the memory search waits for its lock in vain.",
         rests_on: "the rows, read-only, and their owners' processes; refusals in the log.",
         severity: "`critical` where no gateway can start, else `warning`; `info` once one runs.",
         helps: NO, remedy: "what the finding says: wait until it expires, start under the old host name, `openclaw doctor --fix`. lockdoctor never writes to OpenClaw's databases." },

@@ -409,12 +409,13 @@ pub(super) fn agent_of_path(path: &str) -> Option<&str> {
     parts.nth(1).filter(|agent| !agent.is_empty())
 }
 
-/// `<sid>.jsonl.lock`, `<sid>-topic-<id>.jsonl.lock`, `<time>_<sid>.jsonl.lock` → `<sid>`.
+/// `<sid>.jsonl.lock`, `<sid>-topic-<id>.jsonl.lock`, `<time>_<sid>.jsonl.lock` → `<sid>`; `boot-<time>_<time>` is one.
 pub(super) fn id_of_lock(lock: &str) -> Option<String> {
     let name = lock.rsplit(['/', '\\']).next()?;
     let stem = name.strip_suffix(".lock").unwrap_or(name).strip_suffix(".jsonl")?;
     let stem = stem.split("-topic-").next().unwrap_or(stem);
-    Some(stem.rsplit_once('_').map_or(stem, |(_, id)| id).to_owned())
+    let dated = stem.starts_with(|c: char| c.is_ascii_digit());
+    Some(stem.rsplit_once('_').filter(|_| dated).map_or(stem, |(_, id)| id).to_owned())
 }
 
 #[cfg(test)]
@@ -427,6 +428,10 @@ mod tests {
             ("/s/agents/work/sessions/3f0d.jsonl.lock", "3f0d"),
             ("/s/agents/work/sessions/3f0d-topic-99.jsonl.lock", "3f0d"),
             ("/s/agents/work/2026-11-22T10-00-00_3f0d.jsonl", "3f0d"),
+            (
+                "/s/agents/work/sessions/boot-2026-02-14_16-22-48-951-a9b4.jsonl.lock",
+                "boot-2026-02-14_16-22-48-951-a9b4",
+            ),
             ("C:\\Users\\Ann\\.openclaw\\agents\\work\\sessions\\3f0d.jsonl.lock", "3f0d"),
         ] {
             assert_eq!((id_of_lock(lock).as_deref(), agent_of_path(lock)), (Some(id), Some("work")));

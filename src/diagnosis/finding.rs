@@ -139,12 +139,6 @@ impl Finding {
         }
     }
 
-    pub(crate) fn advise(self, advice: impl Into<String>) -> Self {
-        let text = advice.into();
-        let command = is_command(&text).then(|| text.clone());
-        self.act(Remedy { command, text, effect: None })
-    }
-
     /// A command to type, what it is for, and what it does or costs.
     pub(crate) fn act(mut self, action: Remedy) -> Self {
         self.advice.push(action.text.clone());
@@ -166,14 +160,6 @@ impl Finding {
         self.evidence = evidence.lines();
         self.seen(evidence.first(), evidence.last(), evidence.count())
     }
-}
-
-/// Whether advice is a command line as a whole.
-fn is_command(text: &str) -> bool {
-    ["lockdoctor ", "openclaw ", "clawdbot ", "moltbot ", "systemctl ", "kill "]
-        .iter()
-        .any(|start| text.starts_with(start))
-        && !text.ends_with('.')
 }
 
 /// Most serious first; among equals the code nearest to a cause, then the one that was seen most.

@@ -121,6 +121,7 @@ impl Model {
         counters.gateway_down.push(at, source, entry);
         counters.draining.push(at, source, entry);
         counters.polling.push(at, source, entry);
+        counters.memory_waits.push(at, source, entry);
     }
 
     /// Whether the run that took this lock ended at its time limit, and nothing of that session began since.

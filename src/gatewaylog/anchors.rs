@@ -82,6 +82,8 @@ const ANCHORS: &[&str] = &[
     "\"MESSAGE\" : [",
 ];
 
+const _: () = assert!(ANCHORS.len() <= 64);
+
 /// How messages begin that nothing but OpenClaw writes: what to look for in a line with an unknown front.
 const BEGINNINGS: &[&str] = &[
     "lane wait exceeded: lane=",

@@ -135,6 +135,8 @@ pub enum Cause {
     /// The run was aborted, by a person or by OpenClaw's own recovery.
     Aborted,
     DatabaseBusy,
+    /// The memory search waits for the row that guards its workspace.
+    MemoryLocked,
     DiskFull,
     /// `sqlite_wal_sidecar_identity_mismatch` (9.x): the `-wal` beside the database is not its own.
     WalMismatch,

@@ -254,6 +254,9 @@ fn read_from(examination: &Examination, view: View<'_>) -> Option<String> {
     if read.is_empty() {
         return None;
     }
+    let unread: u64 = read.iter().map(|source| source.counters.skipped).sum();
+    let unread =
+        if unread == 0 { String::new() } else { format!(", {} could not be read", count_of(unread, "line")) };
     let (logs, lines) = (count(read.len(), "log"), count_of(lines, "line"));
     let diagnosis = &examination.diagnosis;
     let period = match diagnosis.from.zip(diagnosis.to) {
@@ -261,7 +264,7 @@ fn read_from(examination: &Examination, view: View<'_>) -> Option<String> {
         None if parsed > 0 => ", without times: taken in the order in which they stand".to_owned(),
         None => String::new(),
     };
-    Some(format!("read: {logs}, {lines}, {parsed} relevant{period}"))
+    Some(format!("read: {logs}, {lines}, {parsed} relevant{unread}{period}"))
 }
 
 fn count_of(number: u64, noun: &str) -> String {

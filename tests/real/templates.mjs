@@ -2,8 +2,9 @@
 // templates.mjs [NAME@VERSION…] [--list]: holds every message template of OpenClaw's diagnostic, lane, session, lock,
 // recovery, gateway-lock, lease and channel-ingress code, as published on npm, against the recogniser. Each template is
 // rendered with plausible values and put through `lockdoctor diagnose`; it has to be counted as recognised, or stand in
-// LEFT_ALONE with the reason. `--list` prints what is neither; `--cached` takes what the cache has. Needs npm, or a package
-// directory in $LOCKDOCTOR_PACKAGES
+// LEFT_ALONE with the reason. `--list` prints what is neither; `--cached` takes what the cache has; `--save FILE` writes
+// the rendered lines with the versions that have them, for a test that needs no npm
+// (tests/fixtures/logs/templates.txt). Needs npm, or a package directory in $LOCKDOCTOR_PACKAGES
 // (NAME-VERSION/package/dist), and the binary in $LOCKDOCTOR_BIN.
 import fs from "node:fs";
 import os from "node:os";
@@ -51,7 +52,7 @@ const LEFT_ALONE = [
   [/^stuck session recovery (skipped|outcome|no-op|reclaiming[^:]*): \$\{\w+(\([^)]*\))?\}$/, "its fields are composed elsewhere, sessionId= first of all"],
   [/^stuck session recovery (skipped|no-op): reason=\w+ action=\w+ ?\$\{/, "its fields are composed elsewhere, sessionId= first of all"],
   [/^stuck session recovery unavailable/, "names no chat"],
-  [/^liveness warning: reasons=\S+ interval=\$\{[^}]*\}s$/, "its fields are composed elsewhere"],
+  [/^liveness warning: reasons=.* interval=.*s$/, "its fields are composed elsewhere"],
   [/callback failed: |abortCompaction failed/, "a hook of the gateway's own, of no message"],
 ];
 
@@ -141,7 +142,9 @@ function recognised(line) {
 }
 
 const list = args.includes("--list");
-const specs = args.filter((arg) => !arg.startsWith("--"));
+const save = args.includes("--save") ? args[args.indexOf("--save") + 1] : undefined;
+const specs = args.filter((arg) => !arg.startsWith("--") && arg !== save);
+const versions = new Map();
 const known = new Map();
 let worst = 0, all = 0, unknown = 0;
 for (const spec of specs.length > 0 ? specs : PACKAGES) {
@@ -155,6 +158,11 @@ for (const spec of specs.length > 0 ? specs : PACKAGES) {
   for (const template of found) {
     if (LEFT_ALONE.some(([pattern]) => pattern.test(template))) continue;
     const line = render(template);
+    if (save) {
+      versions.set(line, [...(versions.get(line) ?? []), spec.split("@2026.")[1]]);
+      here++;
+      continue;
+    }
     if (!known.has(line)) known.set(line, recognised(line));
     here++;
     if (!known.get(line)) {
@@ -166,5 +174,9 @@ for (const spec of specs.length > 0 ? specs : PACKAGES) {
   console.error(`${spec}: ${here} templates`);
   if (here < 20) throw new Error(`${spec}: only ${here} templates were found: the patterns no longer fit`);
 }
-console.error(`${all} templates, ${unknown} not recognised`);
+if (save) {
+  const rows = [...versions].map(([line, of]) => `${[...new Set(of)].join(" ")}\t${line.replaceAll("\n", " ")}`);
+  fs.writeFileSync(save, rows.sort().join("\n") + "\n");
+}
+console.error(save ? `${versions.size} lines` : `${all} templates, ${unknown} not recognised`);
 process.exit(unknown > 0 ? 1 : worst);

@@ -182,6 +182,73 @@ fn a_log_that_was_named_and_cannot_be_read_is_an_error() {
         .exits(2);
 }
 
+#[test]
+fn lines_that_could_not_be_read_are_said() {
+    let env = TestEnv::empty();
+    let whole =
+        "2026-07-10T10:00:00Z [diagnostic] lane wait exceeded: lane=main waitedMs=2100 queueAhead=0\n";
+    let broken = "{\"0\":\"{}\",\"1\":\"lane wait exceeded: lane=main wai\n";
+    let run = piped(&env, &["diagnose", "--since", "3650d", "--log", "-"], &[broken, whole].concat());
+    assert!(run.stdout.contains("2 lines, 1 relevant, 1 line could not be read"), "{run:#?}");
+    let run = piped(&env, &["diagnose", "--since", "3650d", "--log", "-"], whole);
+    assert!(!run.stdout.contains("could not be read"), "{run:#?}");
+}
+
+/// The six stories of the report that started the project, in other words: the log alone, and what its readers need.
+#[test]
+fn the_founding_reports_stories_are_answered() {
+    let told = |log: &str| {
+        let env = TestEnv::empty();
+        let json = diagnosis(&piped(&env, &["diagnose", "--json", "--since", "3650d", "--log", "-"], log));
+        let first = json["findings"][0].clone();
+        (first["code"].as_str().unwrap_or("none").to_owned(), first["removing_lock_helps"].clone(), first)
+    };
+    let store =
+        "timeout acquiring session store lock: /srv/.clawdbot/agents/desk/sessions/sessions.json.lock";
+    // 1: a message that the store's lock cost.
+    let (code, helps, first) =
+        told(&format!("error gateway/channels/telegram handler failed: Error: {store}\n"));
+    assert_eq!((code.as_str(), helps), ("store-lock-contention", json!(false)), "{first:#}");
+    // 2: a request of the cron tool beside a long turn.
+    let (code, helps, first) = told(
+        "lane task done: lane=main durationMs=182011 active=1 queued=0\n\
+         lane task done: lane=session:agent:desk:main durationMs=182020 active=0 queued=0\n\
+         [tools] cron failed: gateway timeout after 10000ms\n",
+    );
+    assert_eq!((code.as_str(), helps), ("rpc-timeout", json!(false)), "{first:#}");
+    // 3: the model side, and its consequences on Discord.
+    let (code, _, first) = told(
+        "[diagnostic] stuck session: sessionId=<cut> state=processing age=480s queueDepth=0\n\
+         [discord] Slow listener detected: DiscordMessageListener took 301 seconds for event MESSAGE_CREATE\n\
+         [agent/embedded] embedded run timeout: runId=<cut> timeoutMs=600000\n\
+         [agent/embedded] Profile anthropic:work timed out (possible rate limit). Trying next account...\n",
+    );
+    assert_eq!(code, "run-timeout", "{first:#}");
+    // 4: a run at its limit. Whether its lock stayed, the log cannot tell; what can is the first thing to type.
+    let (code, helps, first) = told(&format!(
+        "07:12:40 [agent/embedded] embedded run timeout: runId=r sessionId={SESSION} timeoutMs=600000\n"
+    ));
+    assert_eq!((code.as_str(), helps), ("run-timeout", Value::Null), "{first:#}");
+    assert_eq!(first["actions"][0]["command"], "lockdoctor status");
+    assert_eq!(first["session_id"], SESSION);
+    // 5: a tool that failed, a run at its limit, and a wait that ended an hour later.
+    let (code, helps, first) = told(&format!(
+        "2026-02-03T10:00:18Z [tools] browser failed: Error: locator.click: Timeout 8000ms exceeded.\n\
+         2026-02-03T10:08:59Z [agent/embedded] embedded run timeout: runId=r sessionId={SESSION} timeoutMs=600000\n\
+         2026-02-03T11:20:40Z [diagnostic] lane wait exceeded: lane=session:agent:desk:main waitedMs=99000 queueAhead=0\n",
+    ));
+    assert_eq!(code, "run-timeout", "{first:#}");
+    assert_ne!(helps, json!(true), "{first:#}");
+    // 6: the store's lock, where nobody catches the error.
+    let (code, helps, first) = told(&format!(
+        "2026-02-01T09:00:00Z [gateway] listening on ws://127.0.0.1:18789 (PID 41)\n\
+         2026-02-01T09:10:00Z [telegram] handler failed: Error: {store}\n\
+         2026-02-01T09:10:00Z [openclaw] Unhandled promise rejection: Error: {store}\n\
+         2026-02-01T09:10:09Z [gateway] listening on ws://127.0.0.1:18789 (PID 43)\n",
+    ));
+    assert_eq!((code.as_str(), helps), ("store-lock-contention", json!(false)), "{first:#}");
+}
+
 /// The two time-outs are 22 s apart.
 #[test]
 fn since_leaves_out_what_was_before() {

@@ -1,7 +1,10 @@
 //! One judgement: every outlet says the same of one directory at one moment.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -27,7 +30,7 @@ fn blocked() -> TestEnv {
 fn a_thread() -> u32 {
     static THREAD: OnceLock<u32> = OnceLock::new();
     *THREAD.get_or_init(|| {
-        let (tell, told) = std::sync::mpsc::channel();
+        let (tell, told) = channel();
         std::thread::spawn(move || {
             tell.send(rustix::thread::gettid().as_raw_nonzero().get()).expect("somebody listens");
             loop {
@@ -50,6 +53,46 @@ fn log_failures(env: &TestEnv) {
     fs::create_dir_all(env.state().join("logs")).expect("logs");
     let lines: String = [200, 130, 60].map(failure).concat();
     fs::write(env.state().join("logs/gateway.log"), lines).expect("log");
+}
+
+/// Where a web hook leads: its address, and what comes in there.
+fn receiver() -> (String, Receiver<Value>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let url = format!("http://{}/", listener.local_addr().expect("address"));
+    let (sender, events) = channel();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut request = Vec::new();
+            let mut buffer = [0; 4096];
+            while !request.ends_with(b"}\n") {
+                match stream.read(&mut buffer) {
+                    Ok(0) | Err(_) => break,
+                    Ok(read) => request.extend_from_slice(&buffer[..read]),
+                }
+            }
+            let _ = stream
+                .write_all(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let request = String::from_utf8_lossy(&request);
+            let event = request.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok());
+            if event.is_some_and(|event| sender.send(event).is_err()) {
+                return;
+            }
+        }
+    });
+    (url, events)
+}
+
+/// The severity of the lock in the last of these events.
+fn heard(events: &Receiver<Value>, expected: &str) -> String {
+    let mut last = String::new();
+    while last != expected {
+        let Ok(event) = events.recv_timeout(Duration::from_secs(10)) else { break };
+        let finding = &event["finding"];
+        if finding["lock"].as_str().is_some_and(|lock| lock.contains(&ID[..8])) {
+            finding["severity"].as_str().expect("severity").clone_into(&mut last);
+        }
+    }
+    last
 }
 
 /// The severity of the lock in a document with findings.
@@ -84,7 +127,8 @@ fn everywhere(env: &TestEnv, expected: &str) -> Vec<(&'static str, String)> {
         0 => "info",
         _ => "unknown",
     };
-    let watch = Watch::start_with_all_logs(env, &[]);
+    let (url, events) = receiver();
+    let watch = Watch::start_with_all_logs(env, &["--webhook", &url]);
     let mut watched = String::new();
     for _ in 0..100 {
         let status = watch.status();
@@ -97,14 +141,19 @@ fn everywhere(env: &TestEnv, expected: &str) -> Vec<(&'static str, String)> {
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    vec![
+    let mut said = vec![
         ("status", told(&status)),
         ("the headline", status["severity"].as_str().expect("severity").to_owned()),
         ("diagnose", told(&document(&run(&["diagnose", "--json"])))),
         ("report", of_class.to_owned()),
         ("check", of_check.to_owned()),
         ("watch", watched),
-    ]
+    ];
+    // It speaks before the logs are read, and not again when they make it worse.
+    if expected == "warning" {
+        said.push(("the web hook", heard(&events, expected)));
+    }
+    said
 }
 
 #[test]

@@ -71,8 +71,7 @@ pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
         let since =
             refusals.first.and_then(dated).map_or_else(String::new, |at| format!(" since {}", clock(at)));
         let text = format!(
-            "The gateway runs and refuses each message{since} ({} refused): it counts itself as draining for a restart that is over or never came.",
-            n
+            "The gateway runs and refuses each message{since} ({n} refused): it counts itself as draining for a restart that is over or never came."
         );
         (Effect::NobodyIsAnswered, text)
     } else {

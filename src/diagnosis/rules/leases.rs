@@ -1,13 +1,68 @@
-//! Leases of the SQLite era, as the databases have them.
+//! Leases of the SQLite era, as the databases have them; and the one that only the log tells of, the memory search's.
 
-use super::super::evidence::Line;
-use super::super::finding::{Certainty, Code, Finding};
+use super::super::evidence::{Evidence, Line};
+use super::super::finding::{Certainty, Code, Finding, Remedy};
 use super::super::input::{LeaseEffect, LeaseFact};
-use super::{View, remedy};
+use super::super::story::Incidents;
+use super::{View, count, remedy};
+use crate::gatewaylog::{Cause, Entry};
 use crate::verdict::severity::Effect;
+use chrono::{DateTime, Utc};
+
+/// So many waits in vain are no busy moment.
+const IN_VAIN: u64 = 3;
+
+/// Waits for the lock of the memory search.
+#[derive(Debug, Default)]
+pub(in super::super) struct MemoryWaits {
+    lines: Evidence,
+    incidents: Incidents,
+}
+
+impl MemoryWaits {
+    pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry) {
+        if entry.event.cause() == Some(&Cause::MemoryLocked) {
+            self.lines.add(source, entry);
+            self.incidents.note(at, "");
+        }
+    }
+}
 
 pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
-    view.facts.leases.iter().map(|lease| stuck(view, lease)).collect()
+    let leases = &view.facts.leases;
+    // A row that was looked at tells it better.
+    let memory = memory(view).filter(|_| leases.is_empty());
+    leases.iter().map(|lease| stuck(view, lease)).chain(memory).collect()
+}
+
+/// openclaw#134999.
+fn memory(view: &View<'_>) -> Option<Finding> {
+    let waits = &view.model.counters.memory_waits;
+    let n = waits.incidents.count;
+    if n == 0 {
+        return None;
+    }
+    let text = format!(
+        "The memory search waited in vain for its workspace's lock, {}: before 2026.9 a row whose owner is gone is not taken back in a container. Chats are answered; what is remembered is not brought up to date.",
+        count(n, "time")
+    );
+    let effect = if n >= IN_VAIN { Effect::Threatens } else { Effect::HealsItself };
+    let mut finding = Finding::new(Code::LeaseStuck, effect, text).backed_by(&waits.lines).helps(Some(false));
+    finding.count = n;
+    Some(
+        finding
+            .act(remedy::look())
+            .act(remedy::say("Update OpenClaw to 2026.9 or later, and restart the gateway.")),
+    )
+}
+
+/// What `leases` says to do: a command of OpenClaw's, or a sentence.
+fn remedy_of(said: &str) -> Remedy {
+    Remedy {
+        command: said.starts_with("openclaw ").then(|| said.to_owned()),
+        text: said.to_owned(),
+        effect: None,
+    }
 }
 
 fn stuck(view: &View<'_>, lease: &LeaseFact) -> Finding {
@@ -32,7 +87,7 @@ fn stuck(view: &View<'_>, lease: &LeaseFact) -> Finding {
         finding.count = refused.count().max(1);
     }
     if !lease.advice.is_empty() {
-        return lease.advice.iter().fold(finding, |finding, advice| finding.advise(advice.clone()));
+        return lease.advice.iter().fold(finding, |finding, said| finding.act(remedy_of(said)));
     }
     finding
         .act(remedy::start(view))

@@ -57,6 +57,7 @@ pub(super) struct Counters {
     pub(super) gateway_down: gateway_down::Traffic,
     pub(super) draining: draining::Refusals,
     pub(super) polling: polling::Polling,
+    pub(super) memory_waits: leases::MemoryWaits,
 }
 
 pub(super) fn all(view: &View<'_>) -> Vec<Finding> {

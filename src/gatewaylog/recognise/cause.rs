@@ -87,6 +87,9 @@ fn other_known(text: &str) -> Option<Cause> {
     if text.contains("SQLITE_BUSY") || text.contains("database is locked") {
         return Some(Cause::DatabaseBusy);
     }
+    if text.contains("waiting for memory workspace lock") {
+        return Some(Cause::MemoryLocked);
+    }
     if text.contains("sqlite_wal_sidecar_identity_mismatch") {
         return Some(Cause::WalMismatch);
     }

@@ -210,7 +210,8 @@ fn is_of_a_job(line: &Line<'_>) -> bool {
 
 /// A tool that fails is the agent's business, and a request to the gateway is answered with its error.
 fn is_of_a_tool(tag: &str) -> bool {
-    matches!(tag, "tools" | "ws" | "model-fetch" | "memory" | "browser" | "exec") || tag.starts_with("plugin")
+    matches!(tag, "tools" | "ws" | "model-fetch" | "memory" | "browser" | "exec" | "media" | "tts")
+        || tag.starts_with("plugin")
 }
 
 /// Housekeeping: nobody waits for it.
@@ -235,6 +236,7 @@ fn is_harmless(text: &str) -> bool {
         "ompaction",
         "metadata",
         "thumbnail",
+        "ttachment",
         "preview",
         "draft",
         "plugin",

@@ -67,7 +67,10 @@ pub(super) fn bare_error(line: &Line<'_>) -> Option<Event> {
         .filter(|_| !quiet)
         .filter(|cause| {
             cause.is_lock()
-                || matches!(cause, Cause::Takeover { .. } | Cause::WalMismatch | Cause::DatabaseBusy)
+                || matches!(
+                    cause,
+                    Cause::Takeover { .. } | Cause::WalMismatch | Cause::DatabaseBusy | Cause::MemoryLocked
+                )
         })
         .map(|cause| Event::Failed { cause })
 }

@@ -162,6 +162,11 @@ fn stories() -> Vec<Story> {
                 ("09:00:00", "[telegram] Polling stall detected (no completed getUpdates for 101s); forcing restart."),
                 ("09:04:00", "[telegram] Polling stall detected (no completed getUpdates for 102s); forcing restart."),
                 ("09:08:00", "[telegram] Polling stall detected (active getUpdates stuck for 99s); forcing restart.")]), "ingress-stalled", Warning) },
+        Story { says: &["memory search", "2026.9"], helps: Some(false),
+            ..story("a memory search that waits for a row that nobody holds", log(&[
+                ("09:00:00", "[memory] sync failed (watch): Error: Timed out waiting for memory workspace lock"),
+                ("09:01:30", "[memory] sync failed (watch): Error: Timed out waiting for memory workspace lock"),
+                ("09:03:00", "[memory] sync failed (watch): Error: Timed out waiting for memory workspace lock")]), "lease-stuck", Warning) },
         Story { says: &["1 message of whatsapp failed"], helps: Some(false),
             ..story("a message that the database did not take", log(&[
                 ("09:00:00", "[whatsapp] failed to admit inbound message; message dropped: database is locked")]), "database-busy", Warning) },

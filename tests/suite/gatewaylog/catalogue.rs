@@ -325,3 +325,20 @@ fn what_is_not_known_is_no_event() {
         assert_eq!(event, None, "{text}");
     }
 }
+
+/// Every message template of OpenClaw's own diagnostic, lane, session, lock and ingress code, of nine releases, as
+/// `tests/real/templates.mjs --save` renders them. What is left alone on purpose is named there.
+#[test]
+fn every_template_of_the_source_is_recognised() {
+    let rendered = include_str!("../../fixtures/logs/templates.txt");
+    let unknown: Vec<&str> = rendered
+        .lines()
+        .filter(|row| {
+            let line = row.split_once('\t').expect("versions, then the line").1;
+            let record = read_line(format!("2026-11-22T14:07:28.000Z [gateway] {line}").as_bytes(), None);
+            record.ok().and_then(|record| recognise(&record)).is_none()
+        })
+        .collect();
+    assert!(rendered.lines().count() > 150);
+    assert!(unknown.is_empty(), "{unknown:#?}");
+}

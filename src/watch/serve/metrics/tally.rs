@@ -57,6 +57,7 @@ fn cause_word(cause: &Cause) -> &'static str {
         | Cause::TurnClaimed { .. }
         | Cause::StateOwned
         | Cause::Aborted
+        | Cause::MemoryLocked
         | Cause::Other { .. } => "other",
     }
 }
