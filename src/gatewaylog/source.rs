@@ -189,7 +189,7 @@ impl<R: Read> Read for Bounded<R> {
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(into.len());
         let got = self.inner.read(&mut into[..most])?;
         self.left -= got as u64;
-        if got == 0 && most < into.len() || got == 0 && self.is_part {
+        if got == 0 && (most < into.len() || self.is_part) {
             return Err(io::Error::other("it is longer than 1 GiB, of which the rest was not read"));
         }
         Ok(got)
