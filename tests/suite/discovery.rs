@@ -177,6 +177,8 @@ fn the_environment_of_a_gateway_that_runs() {
     let env = TestEnv::empty();
     let state = env.home().join("service/state");
     let (lock, _open) = held_in(&state, "a");
+    let version = r#"{ "meta": { "lastTouchedVersion": "2026.3.13" } }"#;
+    fs::write(state.join("openclaw.json"), version).expect("configuration");
     let mut command = Command::new(env.named_like("openclaw-gateway"));
     env.isolate(&mut command).arg("1000").env("OPENCLAW_STATE_DIR", &state);
     let gateway = Running::start(&mut command);
