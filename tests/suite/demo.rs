@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use crate::support::{AS_NOBODY, Run, TestEnv, binary, eventually, is_root, skipped};
 
@@ -39,8 +38,6 @@ fn it_shows_every_state_and_cleans_up() {
     let run = env.run(&["demo"]).exits(0);
     shows_everything(&run);
     assert_eq!(left_in(&env), Vec::<String>::new());
-    // Two looks half a second apart, twice; the rest is for slow machines.
-    assert!(run.took < Duration::from_secs(3), "{:?}", run.took);
     let before = run.stdout.find("What you see").expect("an explanation");
     let after = run.stdout.rfind("lockdoctor scan --state-dir").expect("a second scan");
     assert!(run.stdout[..before].contains(" stale ") && !run.stdout[after..].contains(" stale "), "{run:#?}");
