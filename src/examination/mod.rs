@@ -15,10 +15,11 @@ use crate::diagnosis::input::{Facts, LockFact};
 use crate::diagnosis::{Diagnosis, Model};
 use crate::evidence::RunTimedOut;
 use crate::gatewaylog::{Merged, Reading, Source, SourceSummary, Stream};
+use crate::install::gateway::GatewayState;
 use crate::redact::Redactor;
 use crate::survey::{ProblemSeverity, Survey, SurveyedLock};
 use crate::verdict::severity::Effect;
-use crate::words::{path, shell_word};
+use crate::words::{count, path, shell_word};
 
 /// What was read, and what it says.
 #[derive(Debug)]
@@ -139,6 +140,7 @@ fn blind_spots(survey: Option<&Survey>, logs: &LogModel, asked: Asked, redactor:
     }
     let unjudged = survey.iter().flat_map(|survey| &survey.locks).filter(|lock| lock.is_unjudged());
     spots.extend(BlindSpot::unjudged(unjudged.count()));
+    spots.extend(survey.iter().flat_map(|survey| unseen_gateways(survey, redactor)));
     for source in &logs.sources {
         let Some(error) = &source.error else { continue };
         let text =
@@ -152,6 +154,24 @@ fn blind_spots(survey: Option<&Survey>, logs: &LogModel, asked: Asked, redactor:
         spots.push(BlindSpot::no_log());
     }
     spots
+}
+
+/// Gateways that left locks when they ended, and of which nothing here tells whether they run again: if they do not,
+/// nobody is answered.
+fn unseen_gateways(survey: &Survey, redactor: Redactor) -> impl Iterator<Item = BlindSpot> {
+    survey.roots.iter().enumerate().filter_map(move |(at, root)| {
+        let gateway = &root.install.as_ref()?.gateway;
+        let left = survey.locks.iter().filter(|lock| lock.root == at && lock.is_left_by_the_dead()).count();
+        (gateway.state == GatewayState::Unknown && left > 0).then(|| {
+            let (path, left) = (path(&root.path), count(left, "lock"));
+            let path = redactor.path(&path);
+            let text = format!(
+                "A process that is gone left {left} in {path}, and whether the gateway runs cannot be seen: {}.",
+                gateway.how
+            );
+            BlindSpot::essential(text).see("lockdoctor doctor")
+        })
+    })
 }
 
 /// Which logs were to be read.

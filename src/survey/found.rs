@@ -113,6 +113,14 @@ impl SurveyedLock {
             && matches!(self.judgement.verdict, Verdict::Foreign | Verdict::Indeterminate)
     }
 
+    /// Its process is gone, and nothing says that it was let go as it should be.
+    pub fn is_left_by_the_dead(&self) -> bool {
+        self.judgement.verdict == Verdict::Stale
+            && self.evidence.owner_alive() == Some(false)
+            && self.evidence.relevance != Relevance::Fossil
+            && matches!(self.kind, LockKind::Session | LockKind::Store | LockKind::Gateway)
+    }
+
     /// Judges a held lock again after something about its limit became known.
     pub fn judge_held_again(&mut self) {
         if matches!(self.judgement.verdict, Verdict::Held | Verdict::Overdue) {
