@@ -61,10 +61,10 @@ const STATES: [State; 10] = [
 fn plant(env: &TestEnv, place: &str, state: State) -> (PathBuf, Option<fs::File>) {
     let path = env.state().join(place.replace("NAME", "3f0d8c1e-9d0b-4b61-9a6e-0f5c2a7d1e42"));
     fs::create_dir_all(path.parent().expect("below")).expect("directory");
-    if let Some(transcript) = path.to_string_lossy().strip_suffix(".lock") {
-        if transcript.ends_with(".jsonl") {
-            fs::write(transcript, "{}\n").expect("transcript");
-        }
+    if let Some(transcript) = path.to_string_lossy().strip_suffix(".lock")
+        && transcript.ends_with(".jsonl")
+    {
+        fs::write(transcript, "{}\n").expect("transcript");
     }
     let own = payload(own_pid(), Some(start_ticks(own_pid())));
     let elsewhere = env.home().join("elsewhere.lock");
