@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::name::shortened;
-use super::{Name, Seen};
+use super::{Name, Seen, called};
 use crate::diagnosis::input::{LockKind, Verdict};
 use crate::diagnosis::{Code, Finding};
 use crate::redact::Redactor;
@@ -43,6 +42,8 @@ pub struct Chat {
     pub since: Option<DateTime<Utc>>,
     pub failed: u64,
     pub waiting: u64,
+    /// What the first of its findings is about.
+    pub cause: Option<Code>,
     /// What was found about it, the most serious first, by its place among the findings.
     pub findings: Vec<usize>,
 }
@@ -145,13 +146,9 @@ impl Chat {
     fn of(identity: Identity, at: usize, finding: &Finding) -> Self {
         let name = identity.key.as_deref().map(Name::of_key);
         let agent = finding.agent.clone().or_else(|| name.as_ref()?.agent.clone());
-        let text = match (&name, &identity.id) {
-            (Some(name), _) => name.text.clone(),
-            (None, Some(id)) => format!("session {}", shortened(id)),
-            (None, None) => "a chat".to_owned(),
-        };
+        let called = called(identity.key.as_deref(), identity.id.as_deref(), agent.as_deref());
         Self {
-            name: agent.as_ref().map_or_else(|| text.clone(), |agent| format!("{text} ({agent})")),
+            name: called.unwrap_or_else(|| "a chat".to_owned()),
             agent,
             channel: name.and_then(|name| name.channel),
             session_key: identity.key,
@@ -161,6 +158,7 @@ impl Chat {
             since: finding.first_seen,
             failed: finding.messages_failed,
             waiting: finding.messages_waiting,
+            cause: Some(finding.code),
             findings: vec![at],
         }
     }
@@ -209,12 +207,9 @@ fn unjudged(seen: &Seen<'_>, known: &Chats) -> Vec<Chat> {
             return None;
         }
         let name = identity.key.as_deref().map(Name::of_key);
-        let text = name.as_ref().map_or_else(
-            || format!("session {}", shortened(lock.session_id.as_deref().unwrap_or("of an unknown id"))),
-            |name| name.text.clone(),
-        );
+        let called = called(identity.key.as_deref(), identity.id.as_deref(), lock.agent.as_deref());
         Some(Chat {
-            name: lock.agent.as_ref().map_or_else(|| text.clone(), |agent| format!("{text} ({agent})")),
+            name: called.unwrap_or_else(|| "a session of an unknown id".to_owned()),
             agent: lock.agent.clone(),
             channel: name.and_then(|name| name.channel),
             session_key: identity.key,
@@ -224,6 +219,7 @@ fn unjudged(seen: &Seen<'_>, known: &Chats) -> Vec<Chat> {
             since: lock.created_at,
             failed: 0,
             waiting: 0,
+            cause: None,
             findings: Vec::new(),
         })
     });

@@ -12,7 +12,7 @@ mod title;
 
 pub use blind::{BlindSpot, Weight};
 pub use chat::{Chat, ChatState};
-pub use name::Name;
+pub use name::{Name, called};
 pub use seen::Seen;
 pub use title::title;
 

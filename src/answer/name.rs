@@ -48,6 +48,18 @@ impl Name {
     }
 }
 
+/// A chat from whatever is known of it; `None`: nothing is.
+pub fn called(key: Option<&str>, id: Option<&str>, agent: Option<&str>) -> Option<String> {
+    let name = key.map(Name::of_key);
+    let text = match (&name, id) {
+        (Some(name), _) => name.text.clone(),
+        (None, Some(id)) => format!("session {}", shortened(id)),
+        (None, None) => return None,
+    };
+    let agent = agent.or_else(|| name.as_ref()?.agent.as_deref());
+    Some(agent.map_or_else(|| text.clone(), |agent| format!("{text} ({agent})")))
+}
+
 fn details_of(parts: &[&str]) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = parts.iter();
@@ -73,7 +85,7 @@ fn details_of(parts: &[&str]) -> Vec<String> {
 }
 
 /// An id as people compare it: a UUID's beginning, a long one's end.
-pub(super) fn shortened(id: &str) -> String {
+fn shortened(id: &str) -> String {
     let is_uuid = id.len() == 36 && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
     if is_uuid {
         return format!("{}…", &id[..8]);

@@ -22,6 +22,11 @@ use assess::{Report, Status};
 use range::Threshold;
 
 const METRICS: &str = "\
+Examples:
+  lockdoctor check                           OK, WARNING, CRITICAL or UNKNOWN, in one line
+  lockdoctor check --warning stale=0         any lock without an owner is a WARNING
+  lockdoctor check --critical overtime=1800  half an hour past its limit is CRITICAL
+
 Metrics, with the ranges that they have by default:
   critical      messages fail or are lost now, or nothing can answer        critical 0
   warning       the next message will fail, or somebody waits past a limit  warning 0
@@ -51,7 +56,7 @@ pub struct CheckArgs {
     /// State directories, agent or sessions directories, or single locks. Default: see --state-dir.
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// WARNING if METRIC is outside RANGE (repeatable); `~:` takes a default away.
+    /// WARNING if METRIC is outside RANGE (repeatable); `~:` disables a default threshold.
     #[arg(long, short, value_name = "METRIC=RANGE")]
     pub warning: Vec<Threshold>,
     /// CRITICAL if METRIC is outside RANGE (repeatable).

@@ -6,14 +6,26 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{CliError, Common, Format, output};
-use crate::doctor::{self, CHECKS, Check, Examined, Surroundings, report};
+use crate::doctor::report::{self, Ran};
+use crate::doctor::{self, CHECKS, Check, Examined, Surroundings};
+use crate::evidence::view::SystemView;
+use crate::examination::consult;
 use crate::exit::Exit;
+use crate::survey::{Scope, survey};
 use crate::words;
+
+const EXAMPLES: &str = "\
+Examples:
+  lockdoctor doctor                          every check
+  lockdoctor doctor cron                     only: does anything else delete locks?
+  lockdoctor doctor --list                   what there is to check
+  sudo -u node lockdoctor doctor             as the user who runs the gateway";
 
 /// Checks whether lockdoctor can see and act here, and says what to do where it cannot.
 ///
-/// [✓] in order, [-] nothing to say, [!] works but knows less than it could, [✗] does not work.
+/// [✓] in order, [-] nothing to say, [!] works, with limits, [✗] does not work.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct DoctorArgs {
     /// Checks to run (default: all; see --list), and state directories to run them for.
     #[arg(value_name = "CHECK|PATH")]
@@ -29,6 +41,7 @@ pub fn run(common: &Common, args: &DoctorArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Clean);
     }
     let (checks, paths) = told_apart(&args.what)?;
+    let ran = if checks.len() == CHECKS.len() { Ran::All } else { Ran::Some };
     let mut surroundings = Surroundings::gather(&paths, &common.state_dir, common.redaction())?;
     let examined: Vec<Examined> = checks
         .into_iter()
@@ -40,7 +53,10 @@ pub fn run(common: &Common, args: &DoctorArgs) -> anyhow::Result<Exit> {
             output::print_document(format, &report::to_json(&examined, surroundings.view.now.wall))?;
         }
         Format::Table | Format::Plain => {
-            write!(output::stdout(), "{}", report::for_people(&examined, output::width()))?;
+            write!(output::stdout(), "{}", report::for_people(&examined, ran, output::width()))?;
+            if ran == Ran::All && !surroundings.places.is_empty() {
+                say_answer(common, &paths)?;
+            }
         }
     }
     Ok(if surroundings.places.is_empty() {
@@ -50,6 +66,17 @@ pub fn run(common: &Common, args: &DoctorArgs) -> anyhow::Result<Exit> {
     } else {
         Exit::Clean
     })
+}
+
+/// The environment may be in order and a chat blocked all the same.
+fn say_answer(common: &Common, paths: &[PathBuf]) -> anyhow::Result<()> {
+    let mut view = SystemView::open();
+    let scope = Scope::resolve(paths, &common.state_dir, &view)?;
+    let mut survey = survey(&scope, &mut view);
+    let typed = common.scope_as_typed(paths);
+    let answer = consult::locks(&mut survey, common.redaction(), &typed).answer;
+    writeln!(output::stdout(), "\nThe locks now: {}.\n    lockdoctor status{typed}", answer.headline)?;
+    Ok(())
 }
 
 /// Names of checks are words; whatever holds a slash, or is there, is a path.

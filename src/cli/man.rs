@@ -4,20 +4,48 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::{Args, Command};
+use clap::{Arg, ArgAction, Args, Command};
 use clap_mangen::Man;
 
 use super::{CliError, output};
 use crate::exit::Exit;
 use crate::words;
 
+const FILE: &str = "lockdoctor.toml.5";
+
+const FILE_IN_SHORT: &str = "\
+Description:
+lockdoctor needs no configuration. What is typed often can stand in a TOML file: each key is the long flag of a \
+command, without the dashes, in the table of its command.
+A flag wins over a variable (LOCKDOCTOR_SAFETY_SCAN), a variable over the file, the file over the default.
+An unknown key, or a value that cannot be used, is an error, whichever command is running.
+The file must belong to root or to the user who runs lockdoctor, and nobody else may be able to write it.
+Files:
+  /etc/lockdoctor/config.toml
+  $XDG_CONFIG_HOME/lockdoctor/config.toml    (~/.config), wins over the first
+  --config FILE                              in place of both
+Examples:
+  state-dir = [\"/home/node/.openclaw\"]
+
+  [watch]
+  reclaim = true
+  listen = \"127.0.0.1:9418\"
+  on-finding = \"/usr/local/bin/tell-me --channel ops\"
+
+  [check]
+  warning = [\"stale=0\"]";
+
 /// Stands in the pages; set at a release, so that the same source gives the same bytes.
 const DATE: &str = "2026-11-22";
 
+const EXAMPLES: &str = "\
+Examples:
+  lockdoctor man scan | man -l -             read the page of scan
+  lockdoctor man --out man                   write every page into ./man";
+
 /// Prints a manual page, or writes them all into a directory.
-///
-/// To read one where it is not installed: `lockdoctor man scan | man -l -`.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ManArgs {
     /// The command whose page is printed, as it is typed: `quarantine list`. Default: the page of lockdoctor
     /// itself.
@@ -34,7 +62,8 @@ pub fn run(args: &ManArgs, command: &Command) -> anyhow::Result<Exit> {
         return write_all(&pages, directory);
     }
     let names = std::iter::once("lockdoctor").chain(args.command.iter().map(String::as_str));
-    let wanted = names.collect::<Vec<_>>().join("-") + ".1";
+    let wanted = names.collect::<Vec<_>>().join("-");
+    let wanted = if wanted == "lockdoctor-lockdoctor.toml" { FILE.to_owned() } else { wanted + ".1" };
     let page = pages.iter().find(|page| page.file == wanted);
     let Some(page) = page else {
         let error = CliError::usage(format!("there is no page {wanted}"));
@@ -67,7 +96,53 @@ pub fn pages(program: &Command) -> Vec<Page> {
     program.build();
     let mut pages = Vec::new();
     collect(&program, &mut pages);
+    pages.push(Page { file: FILE.to_owned(), roff: tidied(file(&program).as_bytes()) });
     pages
+}
+
+/// The page of the configuration file: every key, made from the same options.
+fn file(program: &Command) -> String {
+    let source = concat!("lockdoctor ", env!("CARGO_PKG_VERSION"));
+    let mut roff = format!(
+        ".TH LOCKDOCTOR.TOML 5 \"{DATE}\" \"{source}\" \"lockdoctor manual\"\n.SH NAME\nlockdoctor.toml \\- \
+         configuration file of lockdoctor(1)\n"
+    );
+    roff.push_str(&sections(FILE_IN_SHORT));
+    roff.push_str(".SH \"COMMON KEYS\"\nThey stand at the top of the file, above the first table.\n");
+    keys(program, &mut roff);
+    for command in program.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+        let own = |arg: &&Arg| !arg.is_global_set();
+        if settable(command).any(|arg| own(&arg)) {
+            roff.push_str(&format!(".SH \"[{}]\"\n", escaped(command.get_name())));
+            keys(command, &mut roff);
+        }
+    }
+    roff + ".SH \"SEE ALSO\"\n.BR lockdoctor (1)\n"
+}
+
+/// Options that may stand in a file.
+fn settable(command: &Command) -> impl Iterator<Item = &Arg> {
+    let is_about_files = |arg: &&Arg| matches!(arg.get_id().as_str(), "config" | "help" | "version");
+    command.get_arguments().filter(move |arg| arg.get_long().is_some() && !is_about_files(arg))
+}
+
+fn keys(command: &Command, roff: &mut String) {
+    let is_program = command.get_name() == "lockdoctor";
+    for arg in settable(command).filter(|arg| is_program || !arg.is_global_set()) {
+        let name = arg.get_long().unwrap_or_default();
+        let value = match arg.get_action() {
+            ArgAction::SetTrue => "true or false".to_owned(),
+            ArgAction::Append => "list".to_owned(),
+            _ => arg.get_value_names().map_or_else(String::new, |names| names.join(" ")),
+        };
+        let help = arg.get_help().map_or_else(String::new, ToString::to_string);
+        roff.push_str(&format!(".TP\n\\fB{}\\fR = \\fI{}\\fR\n", escaped(name), escaped(&value)));
+        roff.push_str(&format!("{}\n", escaped(&help)));
+        let defaults: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+        if !defaults.is_empty() && arg.get_action().takes_values() {
+            roff.push_str(&format!("[default: {}]\n", escaped(&defaults.join(", "))));
+        }
+    }
 }
 
 fn collect(command: &Command, pages: &mut Vec<Page>) {

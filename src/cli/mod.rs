@@ -118,7 +118,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Check(args) => check::run(&cli.common, args),
         Command::Doctor(args) => doctor::run(&cli.common, args),
         Command::Setup(args) => setup::run(&cli.common, args),
-        Command::Completions(args) => completions::run(args, Cli::command()),
+        Command::Completions(args) => completions::run(args, &Cli::command()),
         Command::Man(args) => man::run(args, &Cli::command()),
         Command::Demo(args) => demo::run(&cli.common, args),
         Command::DemoActor(args) => demo::play(args),

@@ -38,10 +38,12 @@ pub fn say_over(text: &str) {
     let _ = err.control("\r\u{1b}[K").and_then(|()| write!(err, "{text}")).and_then(|()| err.flush());
 }
 
-/// The width for people: the terminal's, within reason; 120 when there is none.
+/// The width for people: the terminal's, within reason; where there is none what COLUMNS says, else 120.
 pub fn width() -> usize {
     let terminal = door::stdout_is_terminal().then(terminal_size::terminal_size).flatten();
-    terminal.map_or(120, |(width, _)| usize::from(width.0).clamp(60, 200))
+    let terminal = terminal.map(|(width, _)| usize::from(width.0));
+    let named = || std::env::var("COLUMNS").ok()?.parse().ok();
+    terminal.or_else(named).map_or(120, |width: usize| width.clamp(60, 200))
 }
 
 fn json() -> Door<BufWriter<StdoutLock<'static>>> {

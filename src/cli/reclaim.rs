@@ -18,7 +18,7 @@ use crate::gatewaylog::{Source, SourceSummary};
 use crate::reclaim::breaker::Breaker;
 use crate::reclaim::policy::{self, Permission, Policy};
 use crate::reclaim::run::{Attempt, AttemptResult, Run, Step};
-use crate::report::reclaimed;
+use crate::report::reclaimed::{self, Page};
 use crate::settings::bounds::duration;
 use crate::survey::{ProblemSeverity, Scope, Survey, SurveyedLock, first_look};
 use crate::verdict::severity::Severity;
@@ -111,20 +111,34 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
         run.take_up_abandoned(args.id.as_deref());
     }
     say_what_takes_time(common, run.pending(), &policy.settle)?;
-    run.carry_out(step, &mut view);
+    let (as_typed, options) = (common.scope_as_typed(&args.paths), options_as_typed(args));
+    let page = Page {
+        redaction: common.redaction(),
+        scope: &as_typed,
+        options: &options,
+        open: None,
+        width: output::width(),
+    };
+    // A lock that is free is one that somebody waits for.
+    let tells = step == Step::Act && common.format() == Format::Table && !args.quiet;
+    let mut unsaid = Ok(());
+    run.carry_out(step, &mut view, &mut |run, attempt| {
+        if tells && unsaid.is_ok() {
+            unsaid = write!(output::stdout(), "{}", reclaimed::attempt(run, attempt, page));
+        }
+    });
+    unsaid?;
     // A timer's mail is read for what was missed.
     if args.quiet {
         run.survey.problems.retain(|problem| problem.severity == ProblemSeverity::Incomplete);
     }
     scan::print_problems(&run.survey)?;
-    let typed = common.scope_as_typed(&args.paths);
-    let left = consult::locks(&mut run.survey, Logs::IfTheyDecide, common.redaction(), &typed);
+    let left = consult::locks(&mut run.survey, Logs::IfTheyDecide, common.redaction(), &as_typed);
     outcome::say_unjudged(common, &left.answer)?;
     let open = still_open(&left);
-    print(common, args, &run, open.as_deref())?;
+    print(common, args, &run, Page { open: open.as_deref(), ..page })?;
     if let Some(id) = args.id.as_deref().filter(|_| run.attempts.is_empty()) {
-        let scope = common.scope_as_typed(&args.paths);
-        writeln!(output::stderr(), "lockdoctor: {}", reclaimed::not_found(&run, id, &scope))?;
+        writeln!(output::stderr(), "lockdoctor: {}", reclaimed::not_found(&run, id, &as_typed))?;
     }
     Ok(exit(&run, args, open.is_some(), left.answer.is_blind()))
 }
@@ -209,20 +223,23 @@ fn print_risk(run: &Run) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print(common: &Common, args: &ReclaimArgs, run: &Run, open: Option<&str>) -> anyhow::Result<()> {
+fn print(common: &Common, args: &ReclaimArgs, run: &Run, page: Page<'_>) -> anyhow::Result<()> {
     let redaction = common.redaction();
     match common.format() {
         Format::Json => output::print_json(&reclaimed::document(run, redaction))?,
         Format::Ndjson => output::print_ndjson(reclaimed::locks(run, redaction))?,
         Format::Plain => write!(output::columns(), "{}", reclaimed::plain(run))?,
         Format::Table if args.id.is_some() && run.attempts.is_empty() => {}
-        Format::Table if args.quiet => write!(output::stdout(), "{}", reclaimed::one_line(run, open))?,
+        Format::Table if args.quiet => write!(output::stdout(), "{}", reclaimed::one_line(run, page.open))?,
         Format::Table => {
             print_risk(run)?;
-            let (scope, options) = (common.scope_as_typed(&args.paths), options_as_typed(args));
-            let page =
-                reclaimed::Page { redaction, scope: &scope, options: &options, open, width: output::width() };
-            write!(output::stdout(), "{}", reclaimed::for_people(run, page))?;
+            let mut out = output::stdout();
+            if !args.yes {
+                for attempt in &run.attempts {
+                    write!(out, "{}", reclaimed::attempt(run, attempt, page))?;
+                }
+            }
+            write!(out, "{}", reclaimed::in_the_end(run, page))?;
         }
     }
     Ok(())

@@ -10,11 +10,13 @@ use super::logs::{LogArgs, look};
 use super::outcome::{exit_of, say_unseen};
 use super::{Common, Format, output};
 use crate::answer::ChatState;
+use crate::diagnosis::Code;
 use crate::examination::Examination;
 use crate::exit::Exit;
 use crate::report::blocks::View;
 use crate::report::json;
-use crate::report::status::{document, text};
+use crate::report::status::document::{self, Nothing, Parts};
+use crate::report::status::text;
 use crate::survey::Survey;
 use crate::words::rfc3339;
 
@@ -66,7 +68,7 @@ fn status<'a>(
     common: &Common,
     survey: Option<&'a Survey>,
     examination: &'a Examination,
-) -> document::Document<'a, Vec<json::Lock>, ()> {
+) -> document::Document<'a, Vec<json::Lock>, Nothing> {
     let redaction = common.redaction();
     let gateways = &examination.facts.gateways;
     let roots = survey.iter().flat_map(|survey| &survey.roots);
@@ -74,15 +76,19 @@ fn status<'a>(
     let gateways =
         installs.zip(gateways).map(|((path, install), fact)| document::gateway(path, install, Some(fact)));
     let locks = survey.map_or_else(Vec::new, |survey| json::locks(survey, redaction).collect());
-    document::document(
-        &examination.answer,
-        &examination.diagnosis.findings,
-        examination.now,
-        gateways.collect(),
+    let (answer, diagnosis) = (&examination.answer, &examination.diagnosis);
+    document::document(Parts {
+        now: examination.now,
+        headline: &answer.headline,
+        severity: answer.severity,
+        gateways: gateways.collect(),
+        chats: &answer.chats,
+        findings: diagnosis.findings.iter().collect(),
         locks,
-        &examination.diagnosis.lanes,
-        (),
-    )
+        lanes: diagnosis.lanes.iter().collect(),
+        blind_spots: &answer.blind_spots,
+        more: Nothing {},
+    })
 }
 
 /// State, severity, since, failed, waiting, finding, key: tab-separated, a line a chat.
@@ -98,7 +104,6 @@ fn plain(examination: &Examination) -> anyhow::Result<()> {
             ChatState::Failing => "failing",
         };
         let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
-        let finding = chat.findings.first().map(|at| examination.diagnosis.findings[*at].code.as_str());
         writeln!(
             out,
             "{state}\t{}\t{}\t{}\t{}\t{}\t{}",
@@ -106,7 +111,7 @@ fn plain(examination: &Examination) -> anyhow::Result<()> {
             or_dash(chat.since.map(rfc3339).as_deref()),
             chat.failed,
             chat.waiting,
-            or_dash(finding),
+            or_dash(chat.cause.map(Code::as_str)),
             or_dash(chat.session_key.as_deref().or(chat.session_id.as_deref())),
         )?;
     }

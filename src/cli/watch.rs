@@ -1,5 +1,6 @@
 //! `lockdoctor watch`: the daemon.
 
+use std::io::IsTerminal;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,23 +11,34 @@ use super::reclaim::PolicyArgs;
 use super::{CliError, Common};
 use crate::exit::Exit;
 use crate::settings::bounds::duration;
-use crate::watch::log::{self, LogFormat, LogLevel};
+use crate::watch::live::{Commands, Live};
+use crate::watch::log::{self, LogFormat, LogLevel, Recent};
 use crate::watch::notify::command::CommandLine;
 use crate::watch::notify::restart::RestartPolicy;
 use crate::watch::options::{Listen, LogSources, Logs, Mandate, Options, Ready, Run, Telling, What};
 use crate::watch::{Daemon, Ended, Reread};
 
-/// Learns at once what happens to locks; shows it, tells it, and with --reclaim acts.
+const EXAMPLES: &str = "\
+Examples:
+  lockdoctor watch                           a live view; log lines where there is no terminal
+  lockdoctor watch --reclaim                 frees what nobody is using, as it happens
+  lockdoctor watch --listen :9418            status page and metrics at http://127.0.0.1:9418/
+  lockdoctor watch --reclaim --once          one full pass, then exit: for an init container
+  lockdoctor watch --on-finding ./tell-me    run a command for each finding, JSON on its standard input";
+
+/// Watch locks live: status page, metrics, alerts; with --reclaim, free stale ones.
 ///
-/// It sleeps until the kernel reports something: nothing is polled on local file systems. SIGTERM ends it,
-/// SIGHUP reads the configuration again, SIGUSR1 logs a line of status.
+/// On a terminal it is a live view (? lists its keys); elsewhere, or with --log-format, it prints log lines. It sleeps
+/// until the kernel reports something: nothing is polled on local file systems. SIGTERM ends it, SIGHUP reads the
+/// configuration again, SIGUSR1 logs a line of status.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct WatchArgs {
     /// State directories, agent or sessions directories, or single locks; what does not exist yet is waited
     /// for. Default: see --state-dir.
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Free locks that are proven to have no holder, as `reclaim --yes` does.
+    /// Free locks that are proven to have no owner, as `reclaim --yes` does.
     #[arg(long)]
     pub reclaim: bool,
     #[command(flatten)]
@@ -35,46 +47,45 @@ pub struct WatchArgs {
     /// `localhost:9418`. `:9418` is the loopback too; `0.0.0.0:9418` is every address of this machine.
     #[arg(long, value_name = "ADDR", value_parser = listen_address)]
     pub listen: Option<SocketAddr>,
-    /// Host name under which the listener may be asked (repeatable). The loopback names and the bound address
-    /// always may.
+    /// Extra Host header to accept (repeatable). The loopback names and the bound address always are.
     #[arg(long, value_name = "HOST", value_delimiter = ',')]
     pub allow_host: Vec<String>,
     /// /readyz answers 503 while a session is stuck, or its lock could not be freed.
     #[arg(long)]
     pub ready_fails_on_stuck: bool,
-    /// List everything once in this time, whatever the kernel reports.
+    /// Full rescan at least this often.
     #[arg(long, value_name = "DUR", default_value = "5m", value_parser = duration)]
     pub safety_scan: Duration,
     /// How often directories are listed on network and FUSE file systems, where the kernel does not report
     /// every change.
     #[arg(long, value_name = "DUR", default_value = "10s", value_parser = duration)]
     pub poll_interval: Duration,
-    /// End once everything that is there has been judged, and reclaimed if it may be.
+    /// Do one full pass, then exit.
     ///
     /// Exits 1 if something still needs attention, 2 if there is nothing to watch: either fails an init
     /// container, where a sidecar would go on.
     #[arg(long)]
     pub once: bool,
     /// Run CMD for each finding, with the finding as JSON on its standard input.
-    #[arg(long, value_name = "CMD", help_heading = "Telling somebody")]
+    #[arg(long, value_name = "CMD", help_heading = "Alerts")]
     pub on_finding: Option<String>,
     /// POST each finding as JSON to this address.
-    #[arg(long, value_name = "URL", help_heading = "Telling somebody")]
+    #[arg(long, value_name = "URL", help_heading = "Alerts")]
     pub webhook: Option<String>,
     /// GET this address every minute while the daemon works (healthchecks.io, Uptime Kuma), so that its own end is
     /// noticed.
-    #[arg(long, value_name = "URL", help_heading = "Telling somebody")]
+    #[arg(long, value_name = "URL", help_heading = "Alerts")]
     pub ping: Option<String>,
     /// Run commands through `sh -c`; without it they are split into words and nothing in them is special.
-    #[arg(long, help_heading = "Telling somebody")]
+    #[arg(long, help_heading = "Alerts")]
     pub shell: bool,
-    /// Do not tell the same finding again sooner than this.
+    /// Minimum time between repeated alerts.
     #[arg(long, value_name = "DUR", default_value = "15m", value_parser = duration,
-          help_heading = "Telling somebody")]
+          help_heading = "Alerts")]
     pub cool_down: Duration,
     /// End a command that runs longer than this.
     #[arg(long, value_name = "DUR", default_value = "30s", value_parser = duration,
-          help_heading = "Telling somebody")]
+          help_heading = "Alerts")]
     pub command_timeout: Duration,
     #[command(flatten)]
     pub logs: LogArgs,
@@ -98,7 +109,7 @@ pub struct LogArgs {
     /// Follow no logs: no lanes, no findings from them.
     #[arg(long, conflicts_with = "log")]
     pub no_logs: bool,
-    /// How long what the logs tell counts for findings and lanes.
+    /// How far back log lines count.
     #[arg(long, value_name = "DUR", default_value = "1h", value_parser = duration)]
     pub log_window: Duration,
 }
@@ -132,18 +143,35 @@ pub struct RestartArgs {
     /// At most this many restarts in 24 hours.
     #[arg(long, value_name = "N", default_value = "3")]
     pub restarts_per_day: usize,
-    /// Leave a gateway alone that has run for less than this.
+    /// Never restart a gateway younger than this.
     #[arg(long, value_name = "DUR", default_value = "10m", value_parser = duration)]
     pub restart_min_uptime: Duration,
 }
 
 pub fn run(common: &Common, args: &WatchArgs, reread: Reread) -> anyhow::Result<Exit> {
     let options = options(common, args)?;
-    let _logging = log::start(args.log_format, args.log_level)?;
-    match Daemon::new(options, reread)?.run()? {
+    let shows = options.run == Run::UntilStopped && args.log_format == LogFormat::Auto && is_watched();
+    // What goes elsewhere than to this terminal still goes there.
+    let log = Recent::default();
+    let kept = (shows && std::io::stderr().is_terminal()).then(|| log.clone());
+    let _logging = log::start(args.log_format, args.log_level, kept)?;
+    let mut daemon = Daemon::new(options, reread)?;
+    if shows {
+        daemon = daemon.shown_by(Live::start(Commands::new(common.config.clone())?, log)?)?;
+    }
+    match daemon.run()? {
         Ended::Stopped => Ok(Exit::Clean),
         Ended::Settled(exit) => Ok(exit),
     }
+}
+
+/// Whether somebody sits at a terminal that a view can be drawn on; one without a size has nobody at it.
+fn is_watched() -> bool {
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    terminal
+        && !dumb
+        && terminal_size::terminal_size().is_some_and(|(width, height)| width.0 > 0 && height.0 > 0)
 }
 
 /// What was typed, as the daemon understands it.
@@ -175,6 +203,7 @@ pub fn options(common: &Common, args: &WatchArgs) -> anyhow::Result<Options> {
     });
     Ok(Options {
         what,
+        scope: common.scope_as_typed(&args.paths),
         mandate,
         safety_scan: args.safety_scan,
         poll: args.poll_interval,

@@ -24,7 +24,7 @@ pub struct Line {
 
 impl Line {
     /// Something that was seen, not logged.
-    pub(super) fn seen(text: impl Into<String>) -> Self {
+    pub(crate) fn seen(text: impl Into<String>) -> Self {
         Self { at: None, source: None, line: None, text: text.into() }
     }
 }

@@ -97,10 +97,14 @@ impl Model {
         let mut findings = rules::all(&rules::View { model: self, facts, now });
         today::join(&mut findings, today::all(facts, now));
         finding::sort(&mut findings);
-        let here: HashSet<&str> = facts.locks.iter().map(|lock| lock.path.as_str()).collect();
-        for finding in &mut findings {
-            redact(finding, &here, redactor);
-        }
+        show(&mut findings, facts, redactor);
+        findings
+    }
+
+    /// What is said of the locks of the facts and of nothing else.
+    pub fn findings_of_locks(&self, facts: &Facts, now: DateTime<Utc>, redactor: Redactor) -> Vec<Finding> {
+        let mut findings = rules::of_locks(&rules::View { model: self, facts, now });
+        show(&mut findings, facts, redactor);
         findings
     }
 
@@ -150,6 +154,16 @@ impl Model {
 
 /// Advice of a rule; the lock's name takes the place of `LOCK` where it may be shown.
 const EXPLAIN_LOCK: &str = "lockdoctor explain LOCK";
+
+/// Makes findings ready to be shown.
+fn show(findings: &mut [Finding], facts: &Facts, redactor: Redactor) {
+    let locks = facts.locks.iter().map(|lock| lock.path.as_str());
+    let deleted = facts.deleted.iter().map(|lock| lock.path.as_str());
+    let here: HashSet<&str> = locks.chain(deleted).collect();
+    for finding in findings {
+        redact(finding, &here, redactor);
+    }
+}
 
 /// `here`: the locks that were looked at.
 fn redact(finding: &mut Finding, here: &HashSet<&str>, redactor: Redactor) {

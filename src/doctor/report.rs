@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use super::{CHECKS, Examined, Finding, Level};
-use crate::report::style::DIM;
+use crate::report::style::{BOLD, DIM};
 use crate::words::{count, printable, rfc3339, wrapped};
 
 const NAME_WIDTH: usize = 14;
@@ -21,26 +21,45 @@ fn mark(level: Level) -> (Style, &'static str) {
     (colour.on_default(), mark)
 }
 
-/// One line a finding, its remedy below it, and a sentence at the end.
+/// Whether lockdoctor sees and acts here; then one line a finding, its remedy below it.
 ///
 /// Writing to a String cannot fail, so the results of `write!` are dropped in this module.
-pub fn for_people(examined: &[Examined], width: usize) -> String {
+pub fn for_people(examined: &[Examined], ran: Ran, width: usize) -> String {
     let mut out = String::new();
+    for line in wrapped(&verdict(examined, ran), width) {
+        let _ = writeln!(out, "{BOLD}{line}{BOLD:#}");
+    }
+    out.push('\n');
     for each in examined {
         for finding in &each.findings {
             let _ = write!(out, "{}", lines(each.check.name, finding, width));
         }
     }
+    out
+}
+
+/// Which checks were run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ran {
+    All,
+    Some,
+}
+
+/// Does it see and act here? A few checks cannot tell.
+fn verdict(examined: &[Examined], ran: Ran) -> String {
     let number = |level| examined.iter().filter(|each| each.level() == level).count();
     let (failures, warnings) = (number(Level::Failure), number(Level::Warning));
-    let summary = match (failures, warnings) {
-        (0, 0) => "Everything is in order.".to_owned(),
-        (0, _) => format!("{} to know of.", count(warnings, "thing")),
-        (_, 0) => format!("{} to repair.", count(failures, "thing")),
-        _ => format!("{} to repair, {warnings} more to know of.", count(failures, "thing")),
-    };
-    let _ = writeln!(out, "\n{summary}");
-    out
+    match (failures, warnings) {
+        (0, 0) if ran == Ran::Some => "What was checked is in order.".to_owned(),
+        (0, 0) => "lockdoctor sees every lock and can act here.".to_owned(),
+        (0, _) => format!("lockdoctor works here, with limits: {}.", count(warnings, "warning")),
+        (_, 0) => format!("lockdoctor cannot do its work here yet: {}.", count(failures, "problem")),
+        _ => format!(
+            "lockdoctor cannot do its work here yet: {}, {}.",
+            count(failures, "problem"),
+            count(warnings, "warning")
+        ),
+    }
 }
 
 fn lines(name: &str, finding: &Finding, width: usize) -> String {

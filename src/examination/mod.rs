@@ -12,7 +12,7 @@ use chrono::{DateTime, Local, TimeDelta, Utc};
 
 use crate::answer::{Answer, BlindSpot, Seen};
 use crate::diagnosis::input::{Facts, LockFact};
-use crate::diagnosis::{Diagnosis, Model};
+use crate::diagnosis::{Diagnosis, Finding, Model};
 use crate::evidence::RunTimedOut;
 use crate::gatewaylog::{Merged, Reading, Source, SourceSummary, Stream};
 use crate::install::gateway::GatewayState;
@@ -80,7 +80,20 @@ pub fn examine(
     let effect = |lock: &LockFact| lock.effect.having_failed(log.model.failed_on(lock));
     let effects: Vec<Effect> = facts.locks.iter().map(effect).collect();
     let mut diagnosis = log.model.diagnose(&facts, now, redactor);
-    for finding in &mut diagnosis.findings {
+    type_commands(&mut diagnosis.findings, scope);
+    let findings = &diagnosis.findings;
+    let log_read = log.sources.iter().any(|source| source.counters.lines > 0);
+    let seen = Seen { findings, facts: &facts, effects: &effects, redactor, log_read };
+    let mut answer = Answer::of(seen, blind_spots);
+    for spot in &mut answer.blind_spots {
+        spot.command = spot.command.take().map(|command| with_scope(&command, scope));
+    }
+    Examination { answer, diagnosis, now, sources: log.sources, facts, effects }
+}
+
+/// Makes each command one that can be typed here. `scope`: the options with which it means the same installs.
+pub fn type_commands(findings: &mut [Finding], scope: &str) {
+    for finding in findings {
         let lock = finding.lock.as_deref();
         for action in &mut finding.actions {
             let Some(command) = action.command.take() else { continue };
@@ -92,14 +105,6 @@ pub fn examine(
         }
         finding.advice = finding.actions.iter().map(|action| action.text.clone()).collect();
     }
-    let findings = &diagnosis.findings;
-    let log_read = log.sources.iter().any(|source| source.counters.lines > 0);
-    let seen = Seen { findings, facts: &facts, effects: &effects, redactor, log_read };
-    let mut answer = Answer::of(seen, blind_spots);
-    for spot in &mut answer.blind_spots {
-        spot.command = spot.command.take().map(|command| with_scope(&command, scope));
-    }
-    Examination { answer, diagnosis, now, sources: log.sources, facts, effects }
 }
 
 /// A command as it is typed here: about this lock, and for the installs that were looked at.

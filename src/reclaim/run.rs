@@ -66,6 +66,8 @@ pub struct Run {
     pending: Vec<SurveyedLock>,
     /// Locks of runs that ended at their time limit, pinned at the instant beside them.
     abandoned: Option<(Vec<SurveyedLock>, Instant)>,
+    /// How many of the attempts somebody has heard of.
+    told: usize,
     started: Instant,
     policy: Policy,
     max: usize,
@@ -88,6 +90,7 @@ impl Run {
             attempts,
             pending,
             abandoned: None,
+            told: 0,
             started,
             policy,
             max: usize::MAX,
@@ -137,15 +140,15 @@ impl Run {
     }
 
     /// Judges each lock again once it has settled, and acts on what is proven. A live owner that was not seen idle yet
-    /// is looked at again for as long as the policy's patience lasts.
-    pub fn carry_out(&mut self, step: Step, view: &mut SystemView) {
+    /// is looked at again for as long as the policy's patience lasts. `told`: hears of each attempt as it ends.
+    pub fn carry_out(&mut self, step: Step, view: &mut SystemView, told: &mut dyn FnMut(&Self, &Attempt)) {
         if step == Step::Act {
             self.recover(view);
         }
         let mut reclaimers: HashMap<PathBuf, Result<Reclaimer, Failure>> = HashMap::new();
         let mut waiting = std::mem::take(&mut self.pending);
         while !waiting.is_empty() {
-            waiting = self.judge_again(step, waiting, &mut reclaimers, view);
+            waiting = self.judge_again(step, waiting, &mut reclaimers, view, told);
             if !waiting.is_empty() {
                 std::thread::sleep(BETWEEN_LOOKS);
                 view.refresh();
@@ -162,6 +165,7 @@ impl Run {
             let apart = pinned.elapsed().max(settle.leaked);
             let confirmed = confirm_abandoned(&mut lock, install, view, apart, settle);
             self.conclude(step, lock, confirmed, &mut reclaimers, view);
+            self.tell(told);
         }
     }
 
@@ -172,6 +176,7 @@ impl Run {
         mut waiting: Vec<SurveyedLock>,
         reclaimers: &mut HashMap<PathBuf, Result<Reclaimer, Failure>>,
         view: &mut SystemView,
+        told: &mut dyn FnMut(&Self, &Attempt),
     ) -> Vec<SurveyedLock> {
         let (settle, patience) = (self.policy.settle, self.policy.patience());
         waiting.sort_by_key(|lock| settle_of(lock, settle));
@@ -195,9 +200,19 @@ impl Run {
                 undecided.push(lock);
             } else {
                 self.conclude(step, lock, confirmed, reclaimers, view);
+                self.tell(told);
             }
         }
         undecided
+    }
+
+    /// Of the attempts that have not been told of.
+    fn tell(&mut self, told: &mut dyn FnMut(&Self, &Attempt)) {
+        let news = self.told..self.attempts.len();
+        self.told = news.end;
+        for attempt in &self.attempts[news] {
+            told(self, attempt);
+        }
     }
 
     /// Acts on what the second judgement proved.

@@ -147,11 +147,16 @@ pub struct Page<'a> {
     pub width: usize,
 }
 
-pub fn for_people(run: &Run, page: Page<'_>) -> String {
+/// What came of one attempt, said when it ends.
+pub fn attempt(run: &Run, attempt: &Attempt, page: Page<'_>) -> String {
     let mut out = String::new();
-    for attempt in &run.attempts {
-        one(&mut out, run, attempt, page);
-    }
+    one(&mut out, run, attempt, page);
+    out
+}
+
+/// What it all comes to, below the attempts.
+pub fn in_the_end(run: &Run, page: Page<'_>) -> String {
+    let mut out = String::new();
     if !run.attempts.is_empty() {
         out.push('\n');
     }

@@ -12,6 +12,7 @@ mod daemon;
 mod directories;
 mod findings;
 mod ids;
+pub mod live;
 mod locks;
 pub mod log;
 pub mod notify;

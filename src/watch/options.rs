@@ -17,6 +17,8 @@ use crate::verdict::{Settle, Verdict};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     pub what: What,
+    /// What was typed to select it, ready to stand behind another command.
+    pub scope: String,
     pub mandate: Mandate,
     pub safety_scan: Duration,
     /// How often directories are listed that inotify cannot see.

@@ -71,7 +71,11 @@ fn a_good_place_is_in_order() {
     let output = lockdoctor(&[&["doctor", "--state-dir", &directory], &checks[..]].concat());
     says(
         &output,
-        &["[✓] install", "OpenClaw 2026.3.13: sessions and their locks are files", "Everything is in order."],
+        &[
+            "[✓] install",
+            "OpenClaw 2026.3.13: sessions and their locks are files",
+            "What was checked is in order.",
+        ],
     );
     assert_eq!(code(&output), 0, "{}", stdout(&output));
     let left: Vec<_> =

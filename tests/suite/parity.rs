@@ -169,6 +169,47 @@ fn every_outlet_says_the_same() {
     expect("critical");
 }
 
+/// Not only its severity: the same words, the same story, the same command.
+#[test]
+fn the_daemon_says_what_status_says() {
+    let env = blocked();
+    log_failures(&env);
+    let state = env.state();
+    let state = state.to_str().expect("UTF-8");
+    let status = document(&env.run(&["status", "--json", "--no-redact", "--state-dir", state]).exits(1));
+    let watch = Watch::start_with_all_logs(&env, &["--no-redact"]);
+    let mut served = Value::Null;
+    for _ in 0..100 {
+        served = watch.status();
+        if served["findings"][0]["messages_failed"] == 3 && served["chats"][0]["messages_failed"] == 3 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let schema = serde_json::from_str(include_str!("../../schemas/status.schema.json")).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let errors: Vec<String> = validator.iter_errors(&served).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?} in {served:#}");
+    for pointer in ["/headline", "/severity", "/gateways", "/chats", "/schema", "/version", "/host"] {
+        assert_eq!(served.pointer(pointer), status.pointer(pointer), "{pointer}");
+    }
+    let told = |document: &Value| {
+        let findings = document["findings"].as_array().expect("findings").clone();
+        findings.into_iter().find(|finding| finding["code"] == "stale-lock").expect("the lock's finding")
+    };
+    for key in [
+        "certainty",
+        "explanation",
+        "story",
+        "actions",
+        "removing_lock_helps",
+        "messages_failed",
+        "first_seen",
+    ] {
+        assert_eq!(told(&served)[key], told(&status)[key], "{key}");
+    }
+}
+
 #[test]
 fn exit_statuses_follow_the_severity() {
     let env = blocked();

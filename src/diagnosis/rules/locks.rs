@@ -79,12 +79,12 @@ fn stale(view: &View<'_>, lock: &LockFact) -> Finding {
     let effect = effect(view, lock);
     let told = match (failed, effect) {
         (_, Effect::HealsItself) => {
-            "OpenClaw frees it by itself at the next message: untidy, not a blockage.".to_owned()
+            "OpenClaw frees it by itself at the next message: harmless.".to_owned()
         }
-        (0, _) => format!("Every message to this {} will fail until it is gone.", what(lock)),
+        (0, _) => format!("Every message to this {} will fail until it is gone.", whose(lock)),
         (n, _) => format!("It has already failed {}.", count(n, "message")),
     };
-    let text = format!("The lock has no owner ({}). {told}", reasons(lock));
+    let text = format!("Nobody is using this lock{}. {told}", why_free(lock));
     let finding = Finding::new(Code::StaleLock, effect, text).helps(Some(true));
     // 4.24 to 7.35 find interrupted runs through the dead locks they meet at start.
     let resumes = view.at_least(4, 24) != Some(false) && lock.kind == LockKind::Session;
@@ -103,12 +103,20 @@ fn stale(view: &View<'_>, lock: &LockFact) -> Finding {
 fn leaked(view: &View<'_>, lock: &LockFact) -> Finding {
     let failed = view.model.failed_on(lock);
     let mut text = match timed_out(view, lock) {
-        Some(text) => format!("{text}; its lock is still there, its owner lives and no longer has the file open: the lock was leaked."),
+        Some(text) => format!(
+            "{text}, and {} has forgotten its lock; messages to this {} fail until it is freed.",
+            holder(view, lock),
+            whose(lock)
+        ),
         // A container's gateway has the same pid in every life, and a lock of the first releases tells no more.
         None if lock.owner_pid == Some(1) && precedes_the_gateway(view, lock) => {
             "The lock is older than the gateway that runs: an earlier life of it, pid 1 as well, left it behind, and nobody has it open.".to_owned()
         }
-        None => "Its owner lives and no longer has the file open: the lock was leaked.".to_owned(),
+        None => format!(
+            "{} still runs but has forgotten this lock; messages to this {} fail until it is freed.",
+            capitalised(&holder(view, lock)),
+            whose(lock)
+        ),
     };
     if failed > 0 {
         let _ = write!(text, " It has already failed {}.", count(failed, "message"));
@@ -135,9 +143,9 @@ fn overdue(view: &View<'_>, lock: &LockFact) -> Finding {
     let age = lock
         .age_ms
         .map_or_else(|| "for longer than its limit".to_owned(), |age| format!("for {}", lasting(age)));
-    let limit = lock.limit_ms.map(|limit| format!(", its limit is {}", lasting(limit))).unwrap_or_default();
+    let limit = lock.limit_ms.map(|limit| format!(" (limit {})", lasting(limit))).unwrap_or_default();
     let text = format!(
-        "The lock is held {age}{limit}; its owner{} lives and has it open. Age is no evidence that it is free.",
+        "A live run{} has held this lock {age}{limit}. Being old does not make it safe to delete.",
         owner(lock)
     );
     Finding::new(Code::OverdueLock, effect(view, lock), text)
@@ -202,13 +210,13 @@ fn gateway_lock(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
         Verdict::Stale | Verdict::Leaked if refused => (
             Effect::NobodyIsAnswered,
             format!(
-                "The gateway's own lock has no owner ({}), and a gateway has refused to start because of it.",
-                reasons(lock)
+                "Nobody is using the gateway's own lock{}, and a gateway has refused to start because of it.",
+                why_free(lock)
             ),
         ),
         Verdict::Stale | Verdict::Leaked => (
             Effect::HealsItself,
-            format!("The gateway's own lock has no owner ({}); the next start takes it over.", reasons(lock)),
+            format!("Nobody is using the gateway's own lock{}; the next start takes it over.", why_free(lock)),
         ),
         Verdict::StuckGuard => {
             (Effect::NobodyIsAnswered, "A left-over guard blocks the gateway's own lock.".to_owned())
@@ -286,12 +294,40 @@ fn trouble<'a>(view: &View<'a>, path: &str) -> Option<(&'a Evidence, u64, u64)> 
     view.model.counters.stores.failures(path).map(|(lines, n)| (lines, n, 10_000))
 }
 
-fn what(lock: &LockFact) -> &'static str {
-    if lock.kind == LockKind::Store { "agent" } else { "session" }
-}
-
 fn reasons(lock: &LockFact) -> String {
     if lock.reasons.is_empty() { "no evidence of one".to_owned() } else { lock.reasons.join(", ") }
+}
+
+/// `: its owner is gone`
+fn why_free(lock: &LockFact) -> &'static str {
+    let is = |reason: &str| lock.reasons.iter().any(|each| each == reason);
+    let whys = [
+        ("malformed", ": it was left half-written"),
+        ("thread-id", ": its pid is a thread of another process"),
+        ("recycled-pid", ": its pid belongs to another program now"),
+        ("zombie-pid", ": its owner has ended"),
+        ("previous-boot", ": it is from before the last boot"),
+        ("dead-pid", ": its owner is gone"),
+    ];
+    whys.into_iter().find(|(reason, _)| is(reason)).map_or("", |(_, why)| why)
+}
+
+/// Who has forgotten it: `the gateway (pid 24031)`.
+fn holder(view: &View<'_>, lock: &LockFact) -> String {
+    let is_gateway = |pid: u32| view.facts.gateways.iter().any(|gateway| gateway.pid == Some(pid));
+    match lock.owner_pid {
+        Some(pid) if is_gateway(pid) => format!("the gateway (pid {pid})"),
+        _ => format!("its owner{}", owner(lock)),
+    }
+}
+
+fn whose(lock: &LockFact) -> &'static str {
+    if lock.kind == LockKind::Store { "agent" } else { "chat" }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn owner(lock: &LockFact) -> String {

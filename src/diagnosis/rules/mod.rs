@@ -91,6 +91,19 @@ pub(super) fn all(view: &View<'_>) -> Vec<Finding> {
     findings
 }
 
+/// What is told of the locks of the facts, with what the log knows of their chats.
+pub(super) fn of_locks(view: &View<'_>) -> Vec<Finding> {
+    let mut findings = locks::judged(view);
+    findings.extend(deletions::judge(view));
+    let ids: Vec<String> = findings.iter().filter_map(|finding| finding.session_id.clone()).collect();
+    for chat in ids.iter().filter_map(|id| view.model.chats.by_id(id)) {
+        if let Some(finding) = of_chat(view, chat) {
+            fold(&mut findings, chat, &finding);
+        }
+    }
+    findings
+}
+
 /// What is told of one chat: the most serious of what the rules find, with what the others know.
 fn of_chat(view: &View<'_>, chat: &Chat) -> Option<Finding> {
     let rules = [

@@ -5,9 +5,9 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::answer::{Answer, BlindSpot, ChatState};
+use crate::answer::{self, BlindSpot, ChatState};
 use crate::diagnosis::input::GatewayFact;
-use crate::diagnosis::{Finding, LaneReport};
+use crate::diagnosis::{Code, Finding, LaneReport, Spread};
 use crate::install::Install;
 use crate::leases::Workings;
 use crate::report::holders::{self, Holder};
@@ -19,20 +19,39 @@ pub const SCHEMA: &str = "lockdoctor/status/v1";
 /// `L`: the locks; `M`: what else whoever answers knows, its keys beside the others.
 #[derive(Debug, Serialize)]
 pub struct Document<'a, L, M> {
-    pub schema: &'static str,
-    pub generated_at: String,
-    pub version: &'static str,
-    pub host: Option<String>,
-    pub headline: &'a str,
+    schema: &'static str,
+    generated_at: String,
+    version: &'static str,
+    host: Option<String>,
+    headline: &'a str,
     /// Of the worst that is known; null: nothing at all.
+    severity: Option<Severity>,
+    gateways: Vec<Gateway>,
+    chats: Vec<Chat<'a>>,
+    findings: Vec<&'a Finding>,
+    locks: L,
+    lanes: Vec<Lane<'a>>,
+    blind_spots: &'a [BlindSpot],
+    #[serde(flatten)]
+    more: M,
+}
+
+/// Nothing besides the answer.
+#[derive(Debug, Serialize)]
+pub struct Nothing {}
+
+/// What a document is made of.
+#[derive(Debug)]
+pub struct Parts<'a, L, M> {
+    pub now: DateTime<Utc>,
+    pub headline: &'a str,
     pub severity: Option<Severity>,
     pub gateways: Vec<Gateway>,
-    pub chats: Vec<Chat<'a>>,
-    pub findings: &'a [Finding],
+    pub chats: &'a [answer::Chat],
+    pub findings: Vec<&'a Finding>,
     pub locks: L,
-    pub lanes: &'a [LaneReport],
+    pub lanes: Vec<&'a LaneReport>,
     pub blind_spots: &'a [BlindSpot],
-    #[serde(flatten)]
     pub more: M,
 }
 
@@ -70,34 +89,39 @@ pub struct Chat<'a> {
     pub finding: Option<&'static str>,
 }
 
+/// A lane as `lockdoctor/diagnosis/v1` has it, without its hours.
+#[derive(Debug, Serialize)]
+pub struct Lane<'a> {
+    #[serde(rename = "lane")]
+    name: &'a str,
+    tasks: u64,
+    errors: u64,
+    run_ms: Option<Spread>,
+    waits: u64,
+    wait_ms: Option<Spread>,
+    queue_max: u64,
+}
+
 /// What is the same whoever answers.
-pub fn document<'a, L, M>(
-    answer: &'a Answer,
-    findings: &'a [Finding],
-    now: DateTime<Utc>,
-    gateways: Vec<Gateway>,
-    locks: L,
-    lanes: &'a [LaneReport],
-    more: M,
-) -> Document<'a, L, M> {
+pub fn document<'a, L, M>(parts: Parts<'a, L, M>) -> Document<'a, L, M> {
     Document {
         schema: SCHEMA,
-        generated_at: rfc3339(now),
+        generated_at: rfc3339(parts.now),
         version: env!("CARGO_PKG_VERSION"),
         host: host(),
-        headline: &answer.headline,
-        severity: answer.severity,
-        gateways,
-        chats: answer.chats.iter().map(|chat| shown(chat, findings)).collect(),
-        findings,
-        locks,
-        lanes,
-        blind_spots: &answer.blind_spots,
-        more,
+        headline: parts.headline,
+        severity: parts.severity,
+        gateways: parts.gateways,
+        chats: parts.chats.iter().map(chat).collect(),
+        findings: parts.findings,
+        locks: parts.locks,
+        lanes: parts.lanes.into_iter().map(lane).collect(),
+        blind_spots: parts.blind_spots,
+        more: parts.more,
     }
 }
 
-fn shown<'a>(chat: &'a crate::answer::Chat, findings: &[Finding]) -> Chat<'a> {
+fn chat(chat: &answer::Chat) -> Chat<'_> {
     Chat {
         session_key: chat.session_key.as_deref(),
         session_id: chat.session_id.as_deref(),
@@ -109,7 +133,19 @@ fn shown<'a>(chat: &'a crate::answer::Chat, findings: &[Finding]) -> Chat<'a> {
         since: chat.since.map(rfc3339),
         messages_failed: chat.failed,
         messages_waiting: chat.waiting,
-        finding: chat.findings.first().map(|at| findings[*at].code.as_str()),
+        finding: chat.cause.map(Code::as_str),
+    }
+}
+
+fn lane(lane: &LaneReport) -> Lane<'_> {
+    Lane {
+        name: &lane.lane,
+        tasks: lane.tasks,
+        errors: lane.errors,
+        run_ms: lane.run_ms,
+        waits: lane.waits,
+        wait_ms: lane.wait_ms,
+        queue_max: lane.queue_max,
     }
 }
 

@@ -185,7 +185,8 @@ impl Daemon {
         self.directories.inotify.forget(wd);
         let Some(look) = lock.look() else { return };
         warn!(path = %path.display(), pid = lock.owner_pid(), "a lock was deleted while its owner held it");
-        let finding = deleted_while_held(look, root, path, &self.context(Some(root)));
-        self.raise(finding, None);
+        if let Some(finding) = deleted_while_held(look, root, &path, &self.context(Some(root))) {
+            self.raise(finding);
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::answer::{Answer, Seen};
 use crate::diagnosis::input::{Facts, LockFact};
 use crate::diagnosis::{self, Model};
 use crate::examination::facts::{Sample, era, leases, lock_fact, version};
-use crate::examination::gateway;
+use crate::examination::{gateway, type_commands};
 use crate::install::Install;
 use crate::install::gateway::GatewayState;
 use crate::survey::SurveyedLock;
@@ -47,15 +47,20 @@ impl Daemon {
         self.board.made_up.done(now.boot);
         self.sources.logs.memory.forget(now.boot);
         let model = self.sources.logs.memory.model();
-        let found = model.findings(&self.facts(is_mentioned), now.wall, redaction);
-        let answer = self.answer_for_few();
+        let few = self.are_few_in_trouble();
+        let facts = self.facts(|model, lock| few && is_told_of(lock) || is_mentioned(model, lock));
+        let mut found = model.findings(&facts, now.wall, redaction);
+        type_commands(&mut found, &self.options.scope);
+        let answer = few.then(|| self.answer(&found, &facts));
         self.sources.logs.lanes = model.lane_reports(redaction);
         let window = TimeDelta::from_std(self.sources.logs.memory.window()).unwrap_or(TimeDelta::MAX);
         let recent =
             |finding: &diagnosis::Finding| finding.last_seen.is_none_or(|at| now.wall - at <= window);
-        let findings: Vec<Finding> = found
+        let (of_locks, heard): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|finding| OF_LOCKS.contains(&finding.code));
+        let findings: Vec<Finding> = heard
             .into_iter()
-            .filter(|finding| !OF_LOCKS.contains(&finding.code) && recent(finding))
+            .filter(recent)
             .map(|finding| {
                 let lock = finding.session_id.as_deref().and_then(|id| self.lock_of(id));
                 heard::finding(
@@ -66,6 +71,7 @@ impl Daemon {
                 )
             })
             .collect();
+        self.board.tell_more(of_locks);
         self.board.answer = answer;
         let change = self.board.heard(findings);
         for finding in change.gone {
@@ -100,23 +106,20 @@ impl Daemon {
         }
     }
 
-    /// What `lockdoctor status` would say. Of thousands of locks in trouble a count says as much, and costs less: the
-    /// loop does not wait for it.
-    fn answer_for_few(&self) -> Option<Answer> {
+    /// Of thousands of locks in trouble a count says as much as an answer, and costs less: the loop does not wait
+    /// for it.
+    fn are_few_in_trouble(&self) -> bool {
         let looks = self.locks.table.iter().filter_map(|(_, lock)| lock.look());
-        let few = looks.filter(|lock| is_told_of(lock)).nth(MOST_TOLD_OF).is_none();
-        few.then(|| self.answer())
+        looks.filter(|lock| is_told_of(lock)).nth(MOST_TOLD_OF).is_none()
     }
 
-    fn answer(&self) -> Answer {
+    /// What `lockdoctor status` would say.
+    fn answer(&self, findings: &[diagnosis::Finding], facts: &Facts) -> Answer {
         let (redactor, model) = (self.options.redaction, self.sources.logs.memory.model());
-        let facts = self.facts(|model, lock| is_told_of(lock) || is_mentioned(model, lock));
-        let findings = model.findings(&facts, self.view.now.wall, redactor);
         let effect = |lock: &LockFact| lock.effect.having_failed(model.failed_on(lock));
         let effects: Vec<Effect> = facts.locks.iter().map(effect).collect();
         let log_read = self.sources.logs.reach().files > 0;
-        let seen = Seen { findings: &findings, facts: &facts, effects: &effects, redactor, log_read };
-        Answer::of(seen, Vec::new())
+        Answer::of(Seen { findings, facts, effects: &effects, redactor, log_read }, Vec::new())
     }
 
     fn newly_heard(&mut self, finding: &Finding) {
@@ -126,7 +129,7 @@ impl Daemon {
         }
         warn!(code = finding.code.as_str(), about = finding.about, "{}", finding.explanation);
         // What happened before the start was told, or missed, then.
-        if finding.last_seen >= self.sources.logs.started {
+        if finding.last_seen.is_none_or(|at| at >= self.sources.logs.started) {
             self.notify.tell(What::Finding, finding, None, self.view.now, &mut self.wakeups);
         }
         if finding.remedy == Remedy::GatewayRestart {

@@ -21,6 +21,7 @@ use tracing::info;
 use super::directories::{Change, Directories, root};
 use super::findings::Board;
 use super::ids::RootId;
+use super::live::Live;
 use super::locks::Locks;
 use super::locks::known::Stage;
 use super::notify::Notify;
@@ -65,6 +66,7 @@ pub struct Daemon {
     reclaimers: Reclaimers,
     notify: Notify,
     serving: Serving,
+    live: Option<Live>,
 }
 
 impl std::fmt::Debug for Daemon {
@@ -101,7 +103,16 @@ impl Daemon {
             reclaimers: Reclaimers::default(),
             notify,
             serving,
+            live: None,
         })
+    }
+
+    /// Shows what it knows there, and stops when the view ends.
+    pub fn shown_by(mut self, live: Live) -> anyhow::Result<Self> {
+        self.wakeups.poller.add(&live, Source::Live, Interest::Read)?;
+        self.wakeups.deadlines.set(Due::Live, self.view.now.boot);
+        self.live = Some(live);
+        Ok(self)
     }
 
     /// Runs until it is stopped; with `--once`, until everything has settled.
@@ -136,7 +147,7 @@ impl Daemon {
                 self.read_logs_on();
             }
             for source in woken_by {
-                if source == Source::Signals && self.signalled() {
+                if source == Source::Live || source == Source::Signals && self.signalled() {
                     self.wakeups.service.stopping();
                     info!("stopped");
                     return Ok(Ended::Stopped);
@@ -193,7 +204,7 @@ impl Daemon {
             }
             Source::Listener => self.serving.accept(self.view.now.boot, &mut self.wakeups),
             Source::Connection(id) => self.serve(id),
-            Source::Signals => {}
+            Source::Signals | Source::Live => {}
         }
         Ok(())
     }
@@ -204,11 +215,13 @@ impl Daemon {
         for each in &asked {
             match each {
                 Asked::Stop => {}
+                // The terminal is gone.
+                Asked::Reload if self.live.is_some() => {}
                 Asked::Reload => self.reload(),
                 Asked::SayStatus => info!("{}", self.status_line()),
             }
         }
-        asked.contains(&Asked::Stop)
+        asked.contains(&Asked::Stop) || self.live.is_some() && asked.contains(&Asked::Reload)
     }
 
     /// `true`: its turn is over, and more is due.
@@ -226,6 +239,7 @@ impl Daemon {
                 Due::CommandLimit => self.notify.enforce_limits(self.view.now.boot, &mut self.wakeups),
                 Due::Ping => self.notify.ping(self.view.now.boot, &mut self.wakeups),
                 Due::Restart => self.consider_restart(),
+                Due::Live => self.show_live(),
                 Due::Logs => self.read_written_logs(),
                 Due::LogNames => self.look_for_logs(),
                 Due::Databases(root) => self.look_at_databases(root),

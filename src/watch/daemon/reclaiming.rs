@@ -6,11 +6,12 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::Daemon;
+use crate::diagnosis::Line;
 use crate::reclaim::{Failure, Outcome};
 use crate::survey::SurveyedLock;
 use crate::verdict::{Reason, StaleProof, Verdict};
 use crate::watch::findings::of_locks::{self, Context, shown_key};
-use crate::watch::findings::{Act, Finding, Raised, Remedy, code_of};
+use crate::watch::findings::{Act, Code, Finding, Raised, Remedy, is_told};
 use crate::watch::ids::{LockId, RootId};
 use crate::watch::locks::known::{self, Birth};
 use crate::watch::locks::patience::Suspicion;
@@ -129,9 +130,11 @@ impl Daemon {
     /// The finding that led to the act is told with what came of it.
     fn tell_of_act(&mut self, id: LockId, act: &Act) {
         let Some(look) = self.locks.table.get(id).and_then(known::KnownLock::look) else { return };
-        let Some(code) = code_of(look.kind, look.judgement.verdict) else { return };
-        let mut finding = of_locks::finding(code, look, &self.context(Some(RootId::of(look))));
-        finding.evidence.extend(act.why.as_ref().map(|why| format!("could not be reclaimed: {why}")));
+        let Some(mut finding) = of_locks::finding(look, &self.context(Some(RootId::of(look)))) else {
+            return;
+        };
+        let failure = act.why.as_ref().map(|why| Line::seen(format!("could not be freed: {why}")));
+        finding.found.evidence.extend(failure);
         let what = if act.why.is_some() { What::Finding } else { What::Reclaimed };
         self.notify.tell(what, &finding, Some(act), self.view.now, &mut self.wakeups);
         if act.why.is_some() {
@@ -153,28 +156,30 @@ impl Daemon {
     pub(super) fn update_findings(&mut self, look: &SurveyedLock, changed: bool) {
         let path = look.path();
         let judgement = &look.judgement;
-        let code = judgement.needs_attention().then(|| code_of(look.kind, judgement.verdict)).flatten();
-        if changed {
+        let finding = (judgement.needs_attention() && is_told(judgement.verdict))
+            .then(|| of_locks::finding(look, &self.context(Some(RootId::of(look)))))
+            .flatten();
+        let code = finding.as_ref().map(|finding| finding.code);
+        // A run that hit its limit makes a stuck run of what was overdue, and the verdict stays.
+        if changed || code == Some(Code::StuckRun) {
             for finding in self.board.resolve_lock(&path, code) {
                 info!(path = %path.display(), code = finding.code.as_str(), "resolved");
                 self.notify.resolved(&finding, self.view.now, &mut self.wakeups);
             }
         }
-        if let Some(code) = code {
-            let finding = of_locks::finding(code, look, &self.context(Some(RootId::of(look))));
-            self.raise(finding, Some(look));
+        if let Some(finding) = finding {
+            self.raise(finding);
         }
     }
 
     /// A finding stands. It is told when it is new, unless the daemon is about to deal with it.
-    pub(super) fn raise(&mut self, finding: Finding, lock: Option<&SurveyedLock>) {
-        let in_hand = lock.is_some_and(|lock| self.mandate_in(RootId::of(lock)).covers(lock));
+    pub(super) fn raise(&mut self, finding: Finding) {
         let (code, remedy) = (finding.code, finding.remedy);
         if self.board.raise(finding.clone()) == Raised::Known {
             return;
         }
         self.serving.metrics.raised(code);
-        if !in_hand {
+        if !finding.in_hand {
             self.notify.tell(What::Finding, &finding, None, self.view.now, &mut self.wakeups);
         }
         if remedy == Remedy::GatewayRestart {
@@ -194,7 +199,8 @@ impl Daemon {
         Context {
             install: root.and_then(|root| self.directories.install(root)),
             heard: self.sources.logs.memory.model(),
-            mandate: self.options.mandate,
+            mandate: root.map_or(self.options.mandate, |root| self.mandate_in(root)),
+            scope: &self.options.scope,
             redaction: self.options.redaction,
             now: self.view.now,
         }

@@ -1,11 +1,9 @@
 //! What the logs and the databases tell, as findings beside those of the locks.
 
-use std::path::PathBuf;
-
 use super::of_locks::is_of_gateway;
 use super::{Code, Finding, Origin, Remedy};
 use crate::clock::Now;
-use crate::diagnosis::{self, Line};
+use crate::diagnosis;
 use crate::install::Install;
 use crate::redact::Redactor;
 use crate::survey::SurveyedLock;
@@ -30,7 +28,7 @@ pub(crate) fn finding(
     now: Now,
 ) -> Finding {
     let key = lock.and_then(|(lock, _)| lock.session_key.as_deref());
-    let session_key = found.session_key.or_else(|| key.map(|key| redaction.key(key).into_owned()));
+    let session_key = found.session_key.clone().or_else(|| key.map(|key| redaction.key(key).into_owned()));
     let remedy = match found.code {
         Code::StuckRun if lock.is_some_and(|(lock, install)| is_of_gateway(lock, install)) => {
             Remedy::GatewayRestart
@@ -41,36 +39,22 @@ pub(crate) fn finding(
     let named = [found.lock.clone(), session_key.clone(), found.session_id.clone(), found.lane.clone()];
     // Leases of one agent differ in when they were taken.
     let unnamed = || format!("{} since {}", found.agent.as_deref().unwrap_or("-"), rfc3339(since));
-    let about = match found.code {
-        Code::LeaseStuck => unnamed(),
+    let about = match (found.code, lock) {
+        (Code::LeaseStuck, _) => unnamed(),
+        // As a look at that lock names it.
+        (Code::StuckRun, Some((lock, _))) if found.lock.is_some() => {
+            lock.path().to_string_lossy().into_owned()
+        }
         _ => named.into_iter().flatten().next().unwrap_or_default(),
     };
+    let found = diagnosis::Finding { session_key, first_seen: Some(since), ..found };
     Finding {
-        code: found.code,
-        severity: found.severity,
-        agent: found.agent,
-        session_id: found.session_id,
-        session_key,
-        lane: found.lane,
-        lock: found.lock.map(PathBuf::from),
-        first_seen: since,
-        last_seen: found.last_seen.unwrap_or(now.wall),
-        count: found.count,
-        explanation: found.explanation,
-        evidence: found.evidence.into_iter().map(evidence).collect(),
-        advice: found.advice,
-        removing_lock_helps: found.removing_lock_helps,
+        found,
         about,
         since: now.boot,
         origin: Origin::Heard,
         remedy,
+        in_hand: false,
         root: lock.map(|(lock, _)| RootId::of(lock)),
-    }
-}
-
-fn evidence(line: Line) -> String {
-    match line.at {
-        Some(at) => format!("{} {}", rfc3339(at), line.text),
-        None => line.text,
     }
 }

@@ -6,7 +6,8 @@ pub(crate) mod of_locks;
 #[cfg(test)]
 pub(in crate::watch) mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::answer::Answer;
+use crate::diagnosis;
 pub(crate) use crate::diagnosis::{Code, Severity};
-use crate::openclaw::lock_kind::LockKind;
 use crate::verdict::Verdict;
 use crate::watch::ids::RootId;
 use crate::watch::wakeups::deadlines::Pace;
@@ -31,21 +32,21 @@ const REMEMBERED: usize = 50;
 const CRASH_LOOP_STANDS: Duration = Duration::from_secs(10 * 60);
 const DELETIONS_STAND: Duration = Duration::from_secs(24 * 3600);
 
-/// What a verdict on a lock of `kind` is called as a finding.
-pub(crate) fn code_of(kind: LockKind, verdict: Verdict) -> Option<Code> {
-    Some(match verdict {
-        Verdict::Stale | Verdict::Leaked if kind == LockKind::Gateway => Code::GatewayLock,
-        Verdict::Stale => Code::StaleLock,
-        Verdict::Leaked => Code::LeakedLock,
-        Verdict::Overdue => Code::OverdueLock,
-        Verdict::StuckGuard => Code::StuckGuard,
-        _ => return None,
-    })
+/// Whether a lock with this verdict is a finding by itself.
+pub(crate) fn is_told(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Stale | Verdict::Leaked | Verdict::Overdue | Verdict::StuckGuard)
 }
 
 /// What a look at a lock can find, and the next look end.
-const OF_A_LOOK: [Code; 5] =
-    [Code::GatewayLock, Code::StaleLock, Code::LeakedLock, Code::OverdueLock, Code::StuckGuard];
+const OF_A_LOOK: [Code; 7] = [
+    Code::GatewayLock,
+    Code::StaleLock,
+    Code::LeakedLock,
+    Code::OverdueLock,
+    Code::StuckRun,
+    Code::StuckGuard,
+    Code::OrphanLock,
+];
 
 /// Where a finding comes from, and so what ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,39 +68,34 @@ pub(crate) enum Remedy {
     Person,
 }
 
-/// One finding, with the keys of `lockdoctor/diagnosis/v1`.
+/// A finding that is open, and what the daemon knows of it besides.
 #[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
 pub(crate) struct Finding {
-    pub code: Code,
-    pub severity: Severity,
-    pub agent: Option<String>,
-    pub session_id: Option<String>,
-    /// Redacted, unless asked otherwise.
-    pub session_key: Option<String>,
-    pub lane: Option<String>,
-    #[serde(serialize_with = "lossy")]
-    pub lock: Option<PathBuf>,
-    #[serde(serialize_with = "as_rfc3339")]
-    pub first_seen: DateTime<Utc>,
-    #[serde(serialize_with = "as_rfc3339")]
-    pub last_seen: DateTime<Utc>,
-    pub count: u64,
-    pub explanation: String,
-    pub evidence: Vec<String>,
-    pub advice: Vec<String>,
-    pub removing_lock_helps: Option<bool>,
+    pub(crate) found: diagnosis::Finding,
     /// Tells it from others of its code.
     #[serde(skip)]
-    pub about: String,
+    pub(crate) about: String,
     #[serde(skip)]
-    pub origin: Origin,
-    /// `first_seen` on the boot clock.
+    pub(crate) origin: Origin,
+    /// When it was raised, on the boot clock.
     #[serde(skip)]
-    pub since: Duration,
+    pub(crate) since: Duration,
     #[serde(skip)]
-    pub remedy: Remedy,
+    pub(crate) remedy: Remedy,
+    /// The daemon is about to deal with it.
+    #[serde(skip)]
+    pub(crate) in_hand: bool,
     #[serde(skip)]
     pub(crate) root: Option<RootId>,
+}
+
+impl Deref for Finding {
+    type Target = diagnosis::Finding;
+
+    fn deref(&self) -> &diagnosis::Finding {
+        &self.found
+    }
 }
 
 fn as_rfc3339<S: serde::Serializer>(at: &DateTime<Utc>, out: S) -> Result<S::Ok, S::Error> {
@@ -109,11 +105,6 @@ fn as_rfc3339<S: serde::Serializer>(at: &DateTime<Utc>, out: S) -> Result<S::Ok,
 /// A name need not be UTF-8; what cannot be said in JSON must not take the rest with it.
 fn lossy_path<S: serde::Serializer>(path: &Path, out: S) -> Result<S::Ok, S::Error> {
     out.serialize_str(&path.to_string_lossy())
-}
-
-#[expect(clippy::ref_option, reason = "serde hands a field over so")]
-fn lossy<S: serde::Serializer>(path: &Option<PathBuf>, out: S) -> Result<S::Ok, S::Error> {
-    path.as_ref().map(|path| path.to_string_lossy()).serialize(out)
 }
 
 /// Names a finding for as long as it is open.
@@ -180,12 +171,25 @@ impl Default for Board {
 
 impl Board {
     pub(crate) fn raise(&mut self, finding: Finding) -> Raised {
-        let Some(Finding { first_seen, since, count, .. }) = self.open.remove(&finding.key()) else {
+        let known = self.open.remove(&finding.key());
+        let since = known.as_ref().map_or(finding.since, |known| known.since);
+        self.open.insert(Finding { since, ..finding });
+        if known.is_some() { Raised::Known } else { Raised::New }
+    }
+
+    /// What the log has told since of locks whose findings are open; what is done about them stays.
+    pub(crate) fn tell_more(&mut self, found: Vec<diagnosis::Finding>) {
+        let mut found: HashMap<(Code, Option<String>), diagnosis::Finding> =
+            found.into_iter().map(|found| ((found.code, found.lock.clone()), found)).collect();
+        let told = self.open.extract(|finding| {
+            finding.origin == Origin::Lock && found.contains_key(&(finding.code, finding.lock.clone()))
+        });
+        for mut finding in told {
+            if let Some(more) = found.remove(&(finding.code, finding.lock.clone())) {
+                finding.found = if finding.in_hand { of_locks::dealt_with(more) } else { more };
+            }
             self.open.insert(finding);
-            return Raised::New;
-        };
-        self.open.insert(Finding { first_seen, since, count: count + 1, ..finding });
-        Raised::Known
+        }
     }
 
     /// A lock that was deleted while it was held, owners that died one after the other: nothing that is seen later ends

@@ -1,20 +1,21 @@
 //! What is said of a lock that calls for attention.
 
-use std::path::PathBuf;
+use std::path::Path;
 
-use super::{Code, Finding, Origin, Remedy, Severity};
+use super::{Code, Finding, Origin, Remedy};
 use crate::clock::Now;
-use crate::diagnosis::Model;
-use crate::examination::facts::lock_fact;
+use crate::diagnosis::input::{DeletedLock, Facts};
+use crate::diagnosis::{self, Model};
+use crate::examination::facts::{Sample, lock_fact};
+use crate::examination::{self, gateway};
 use crate::install::Install;
 use crate::redact::Redactor;
-use crate::report::lock_words::owner;
 use crate::survey::SurveyedLock;
+use crate::verdict::Action;
 use crate::verdict::severity::Effect;
-use crate::verdict::{Action, self_heal};
 use crate::watch::ids::RootId;
 use crate::watch::options::Mandate;
-use crate::words::{duration, shell_word};
+use crate::words::shell_word;
 
 /// What the daemon knows besides the lock.
 #[derive(Debug, Clone, Copy)]
@@ -23,82 +24,79 @@ pub(crate) struct Context<'a> {
     /// What the logs told.
     pub(crate) heard: &'a Model,
     pub(crate) mandate: Mandate,
+    /// Of the commands that are advised.
+    pub(crate) scope: &'a str,
     pub(crate) redaction: Redactor,
     pub(crate) now: Now,
 }
 
-/// What makes one finding about a lock different from another.
-struct Statement {
-    code: Code,
-    severity: Severity,
-    remedy: Remedy,
-    explanation: String,
-    evidence: Vec<String>,
-    advice: Vec<String>,
-}
-
-/// The finding that a verdict amounts to.
-pub(crate) fn finding(code: Code, lock: &SurveyedLock, context: &Context<'_>) -> Finding {
-    let evidence = &lock.evidence;
-    let version = context.install.and_then(|install| install.version.as_ref());
-    let judgement = &lock.judgement;
-    let heal = self_heal::predict(evidence, judgement.verdict, &judgement.reasons, version);
-    let fact = lock_fact(lock, context.install);
-    let severity = fact.effect.having_failed(context.heard.failed_on(&fact)).severity();
-    let remedy = match code {
-        _ if judgement.action == Action::Reclaim => Remedy::Reclaim,
-        Code::OverdueLock if is_of_gateway(lock, context.install) => Remedy::GatewayRestart,
+/// The finding that a verdict amounts to, in the words of the diagnosis; `None`: it is worth no word.
+pub(crate) fn finding(lock: &SurveyedLock, context: &Context<'_>) -> Option<Finding> {
+    let found = told(&facts(lock, context.install), context).pop()?;
+    let remedy = match found.code {
+        _ if lock.judgement.action == Action::Reclaim => Remedy::Reclaim,
+        Code::OverdueLock | Code::StuckRun if is_of_gateway(lock, context.install) => Remedy::GatewayRestart,
         _ => Remedy::Person,
     };
-    let path = lock.path();
-    let word = shell_word(&context.redaction.path(&path.to_string_lossy()));
-    let advice = match (remedy, code) {
-        (Remedy::Reclaim, _) if context.mandate.settle().is_some() => {
-            vec!["lockdoctor reclaims it once it has settled.".to_owned()]
-        }
-        (Remedy::Reclaim, _) => vec![format!("lockdoctor reclaim {word}")],
-        (_, Code::OverdueLock) => vec![
-            format!("lockdoctor diagnose {word}"),
-            "A gateway restart releases it; removing the lock would fork the transcript.".to_owned(),
-        ],
-        _ => vec![format!("lockdoctor explain {word}")],
-    };
-    let mut facts = vec![owner(evidence)];
-    if let (Code::OverdueLock, Some(limit)) = (code, &evidence.limit) {
-        facts.push(format!("limit {}: {}", duration(limit.after), limit.source));
+    let in_hand = context.mandate.covers(lock);
+    let found = if in_hand { dealt_with(found) } else { found };
+    let finding = about(found, remedy, RootId::of(lock), &lock.path(), context);
+    Some(Finding { in_hand, ..finding })
+}
+
+fn told(facts: &Facts, context: &Context<'_>) -> Vec<diagnosis::Finding> {
+    let mut found = context.heard.findings_of_locks(facts, context.now.wall, context.redaction);
+    examination::type_commands(&mut found, context.scope);
+    found
+}
+
+/// What a diagnosis of this one lock is told.
+fn facts(lock: &SurveyedLock, install: Option<&Install>) -> Facts {
+    let gateway =
+        |install: &Install| gateway::fact(&install.gateway, install.config.gateway_port, None, Sample::Skip);
+    Facts {
+        locks: vec![lock_fact(lock, install)],
+        scanned: true,
+        gateways: install.map(gateway).into_iter().collect(),
+        version: install.and_then(|install| install.version.as_ref()).map(ToString::to_string),
+        era: install.map_or_else(Default::default, |install| install.era),
+        ..Facts::default()
     }
-    let explanation = match code {
-        Code::OverdueLock => judgement.sentence().to_owned() + " It is past its limit.",
-        _ => format!("{} {}", judgement.sentence(), heal.sentence()),
+}
+
+/// Nobody needs to type what the daemon does by itself.
+pub(crate) fn dealt_with(mut found: diagnosis::Finding) -> diagnosis::Finding {
+    let frees = |action: &diagnosis::Remedy| {
+        action.command.as_deref().is_some_and(|command| command.starts_with("lockdoctor reclaim"))
     };
-    let statement = Statement { code, severity, remedy, explanation, evidence: facts, advice };
-    about(statement, lock, RootId::of(lock), path, context)
+    for action in found.actions.iter_mut().filter(|action| frees(action)) {
+        *action = diagnosis::Remedy {
+            command: None,
+            text: "lockdoctor frees it as soon as it has checked twice.".to_owned(),
+            effect: action.effect.take(),
+        };
+    }
+    found.advice = found.actions.iter().map(|action| action.text.clone()).collect();
+    found
 }
 
 /// Its name was removed while its owner had it open.
 pub(crate) fn deleted_while_held(
     lock: &SurveyedLock,
     root: RootId,
-    path: PathBuf,
+    path: &Path,
     context: &Context<'_>,
-) -> Finding {
-    let pid = lock.evidence.payload().map(|payload| payload.pid);
-    let named = pid.map_or_else(String::new, |pid| format!(" (it named pid {pid})"));
-    let statement = Statement {
-        code: Code::LockDeletedWhileHeld,
-        severity: Severity::Critical,
-        remedy: Remedy::Person,
-        explanation:
-            "The lock's name was removed while its owner had the file open: somebody else deleted it, and a \
-             second run can now write to the same transcript."
-                .to_owned(),
-        evidence: vec![format!("unlinked, and two seconds later still open for writing{named}")],
-        advice: vec![
-            "Look for a cron job or script that deletes *.lock files and remove it: lockdoctor doctor"
-                .to_owned(),
-        ],
+) -> Option<Finding> {
+    let deleted = DeletedLock {
+        path: path.display().to_string(),
+        session_id: lock.session_id.clone(),
+        pid: lock.evidence.payload()?.pid,
+        agent: lock.agent.clone(),
+        replaced: false,
     };
-    about(statement, lock, root, path, context)
+    let facts = Facts { deleted: vec![deleted], ..facts(lock, context.install) };
+    let found = told(&facts, context).into_iter().find(|found| found.code == Code::LockDeletedWhileHeld)?;
+    Some(about(found, Remedy::Person, root, path, context))
 }
 
 /// Its owners die one after the other: the gateway is started again and again, and does not live.
@@ -106,19 +104,20 @@ pub(crate) fn crash_loop(lock: &SurveyedLock, deaths: usize, context: &Context<'
     let root = context.install.map(|install| install.root.path.clone());
     let path = root.unwrap_or_else(|| lock.directory.path.clone());
     let word = shell_word(&path.to_string_lossy());
-    let statement = Statement {
-        code: Code::GatewayDown,
-        severity: Effect::MessagesFailed.severity(),
-        remedy: Remedy::Person,
-        explanation: format!(
-            "The owner of one session's lock died {deaths} times within 10 minutes: the gateway crashes and is started \
-             again. Each lock is freed, but the message that was being answered is lost each time."
-        ),
-        evidence: vec![format!("{} was freed {deaths} times", lock.name.to_string_lossy())],
-        advice: vec![format!("lockdoctor diagnose --state-dir {word}")],
+    let text = format!(
+        "The owner of one session's lock died {deaths} times within 10 minutes: the gateway crashes and is started again. \
+         Each lock is freed, but the message that was being answered is lost each time."
+    );
+    let seen = format!("{} was freed {deaths} times", lock.name.to_string_lossy());
+    let found = diagnosis::Finding {
+        first_seen: Some(context.now.wall),
+        last_seen: Some(context.now.wall),
+        evidence: vec![diagnosis::Line::seen(seen)],
+        removing_lock_helps: Some(false),
+        ..diagnosis::Finding::new(Code::GatewayDown, Effect::MessagesFailed, text)
     };
-    let finding = about(statement, lock, RootId::of(lock), path, context);
-    Finding { lock: None, session_id: None, session_key: None, agent: None, ..finding }
+    let found = found.advise(format!("lockdoctor diagnose --state-dir {word}"));
+    about(found, Remedy::Person, RootId::of(lock), &path, context)
 }
 
 /// The gateway of its install has the lock, so that a restart releases it.
@@ -132,31 +131,19 @@ pub(crate) fn shown_key(lock: &SurveyedLock, redaction: Redactor) -> Option<Stri
 }
 
 fn about(
-    statement: Statement,
-    lock: &SurveyedLock,
+    found: diagnosis::Finding,
+    remedy: Remedy,
     root: RootId,
-    path: PathBuf,
+    path: &Path,
     context: &Context<'_>,
 ) -> Finding {
     Finding {
-        code: statement.code,
-        severity: statement.severity,
-        agent: lock.agent.clone(),
-        session_id: lock.session_id.clone(),
-        session_key: shown_key(lock, context.redaction),
-        lane: None,
+        found,
         about: path.to_string_lossy().into_owned(),
-        lock: Some(path),
-        first_seen: context.now.wall,
-        last_seen: context.now.wall,
-        count: 1,
-        explanation: statement.explanation,
-        evidence: statement.evidence,
-        advice: statement.advice,
-        removing_lock_helps: Some(statement.remedy == Remedy::Reclaim),
         since: context.now.boot,
         origin: Origin::Lock,
-        remedy: statement.remedy,
+        remedy,
+        in_hand: false,
         root: Some(root),
     }
 }

@@ -1,33 +1,25 @@
 //! Findings that come and go.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use chrono::DateTime;
-
 use super::{Board, Code, DELETIONS_STAND, Finding, Origin, Raised, Remedy, Severity};
+use crate::diagnosis;
+use crate::verdict::severity::Effect;
 
 /// A critical finding about the lock at `about`.
 pub(in crate::watch) fn finding(code: Code, about: &str) -> Finding {
+    let found = diagnosis::Finding {
+        lock: Some(about.to_owned()),
+        ..diagnosis::Finding::new(code, Effect::MessagesFail, "Something happened.")
+    };
     Finding {
-        code,
-        severity: Severity::Critical,
-        agent: None,
-        session_id: None,
-        session_key: None,
-        lane: None,
-        lock: Some(PathBuf::from(about)),
-        first_seen: DateTime::UNIX_EPOCH,
-        last_seen: DateTime::UNIX_EPOCH,
-        count: 1,
-        explanation: String::new(),
-        evidence: Vec::new(),
-        advice: Vec::new(),
-        removing_lock_helps: None,
+        found,
         about: about.to_owned(),
         origin: Origin::Lock,
         since: Duration::ZERO,
         remedy: Remedy::Person,
+        in_hand: false,
         root: None,
     }
 }
@@ -51,7 +43,11 @@ fn a_deletion_stands_for_a_day_whatever_becomes_of_the_name() {
 #[test]
 fn what_presses_is_counted_as_it_comes_and_goes() {
     let mut board = Board::default();
-    let info = |code, about: &str| Finding { severity: Severity::Info, ..finding(code, about) };
+    let info = |code, about: &str| {
+        let mut finding = finding(code, about);
+        finding.found.severity = Severity::Info;
+        finding
+    };
     assert_eq!(board.raise(finding(Code::StaleLock, "/a")), Raised::New);
     assert_eq!(board.raise(finding(Code::StaleLock, "/a")), Raised::Known);
     board.raise(info(Code::StaleLock, "/b"));

@@ -1,6 +1,7 @@
 //! Where the log goes and how: text for a terminal, JSON on request, the journal's priority prefixes under
 //! systemd. One line for each change of state, never one for each look.
 
+mod recent;
 mod writer;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use tracing_subscriber::fmt::format::{self, Format, FormatEvent, FormatFields, F
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::registry::LookupSpan;
 
+pub use recent::Recent;
 use writer::Lines;
 pub use writer::Logging;
 pub(crate) use writer::dropped;
@@ -59,11 +61,14 @@ impl From<LogLevel> for LevelFilter {
     }
 }
 
-/// Starts logging to standard error.
-pub fn start(format: LogFormat, level: LogLevel) -> io::Result<Logging> {
-    let (lines, logging) = writer::start(io::stderr())?;
+/// Starts logging to standard error; `kept`: into memory instead, where a screen is drawn on the same terminal.
+pub fn start(format: LogFormat, level: LogLevel, kept: Option<Recent>) -> io::Result<Logging> {
     let form = if format == LogFormat::Json { Form::Json } else { Form::Text };
-    let styled = colours();
+    let styled = colours() && kept.is_none();
+    let (lines, logging) = match kept {
+        Some(recent) => writer::start(recent)?,
+        None => writer::start(io::stderr())?,
+    };
     let base = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::from(level))
         .with_writer(move || Entries { lines: lines.clone(), form, styled })

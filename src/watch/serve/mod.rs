@@ -131,9 +131,10 @@ pub(crate) enum TimeLimit {
 
 /// What `/status.json` answers: it leaves the machine.
 fn status_document(picture: &Picture<'_>, up: Duration, metrics: &Metrics) -> serde_json::Result<Vec<u8>> {
+    let outcome = picture.outcome();
     let mut body = Vec::new();
     let door = Door::new(&mut body, Form::Json, false);
-    picture.options.redaction.json(&status::of(picture, up, metrics), door)?;
+    picture.options.redaction.json(&status::of(picture, &outcome, up, metrics), door)?;
     Ok(body)
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::answer::Answer;
 use crate::redact::Redactor;
+use crate::diagnosis::{Line, Remedy};
 use crate::verdict::severity::Severity;
 use crate::watch::findings::{Code, Finding};
 use crate::words::{count, rfc3339};
@@ -27,28 +28,31 @@ pub(super) struct Surroundings {
     pub(super) awaited: bool,
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct Outcome {
-    pub(super) headline: String,
-    pub(super) severity: Option<Severity>,
-    pub(super) causes: Vec<Cause>,
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) headline: String,
+    pub(crate) severity: Option<Severity>,
+    /// Whether everything that had to be looked at could be.
+    pub(crate) whole: bool,
+    pub(crate) causes: Vec<Cause>,
 }
 
 impl Outcome {
     /// The answer says it in its words, as `lockdoctor status` does, unless something happened since that is worse.
     pub(super) fn or_as(self, answer: Option<&Answer>) -> Self {
+        let whole = self.whole && !answer.is_some_and(Answer::is_blind);
         match answer {
             Some(answer) if answer.severity >= self.severity => {
-                Self { headline: answer.headline.clone(), severity: answer.severity, ..self }
+                Self { headline: answer.headline.clone(), severity: answer.severity, whole, ..self }
             }
-            _ => self,
+            _ => Self { whole, ..self },
         }
     }
 }
 
 /// Findings with the same cause and the same remedy.
 #[derive(Debug, Serialize)]
-pub(super) struct Cause {
+pub(crate) struct Cause {
     /// Tells it from the others for as long as it stands.
     key: String,
     code: Code,
@@ -57,7 +61,7 @@ pub(super) struct Cause {
     name: String,
     /// The cause in a few words.
     summary: String,
-    since: String,
+    since: Option<String>,
     explanation: String,
     /// Of several.
     names: Vec<String>,
@@ -90,7 +94,8 @@ pub(super) fn of<'a>(
     // The codes sort by nearness to a cause.
     causes.sort_by_key(|cause| (std::cmp::Reverse(cause.severity), cause.code));
     causes.truncate(MOST_CAUSES);
-    Outcome { headline, severity, causes }
+    let whole = surroundings.unclear == 0 && !surroundings.awaited;
+    Outcome { headline, severity, whole, causes }
 }
 
 /// Chats that get no answer first, then those that will not.
@@ -128,7 +133,7 @@ fn headline(serious: &[&Finding], surroundings: Surroundings) -> String {
 }
 
 fn cause(group: &[&Finding], redactor: Redactor) -> Option<Cause> {
-    let first = group.iter().min_by_key(|finding| finding.first_seen)?;
+    let first = group.iter().min_by_key(|finding| finding.since)?;
     let mut names: Vec<String> = group.iter().map(|finding| name(finding, redactor)).collect();
     names.sort_unstable();
     names.dedup();
@@ -146,13 +151,20 @@ fn cause(group: &[&Finding], redactor: Redactor) -> Option<Cause> {
         severity: first.severity,
         name: called,
         summary: title(first.code),
-        since: rfc3339(first.first_seen),
+        since: first.first_seen.map(rfc3339),
         explanation: first.explanation.clone(),
         names,
         names_omitted,
         action,
-        evidence: if alone { first.evidence.clone() } else { Vec::new() },
+        evidence: if alone { first.evidence.iter().map(dated).collect() } else { Vec::new() },
     })
+}
+
+fn dated(line: &Line) -> String {
+    match line.at {
+        Some(at) => format!("{} {}", rfc3339(at), line.text),
+        None => line.text.clone(),
+    }
 }
 
 /// The same for as long as the cause stands; says nothing of what it is made of.
@@ -169,8 +181,8 @@ fn name(finding: &Finding, redactor: Redactor) -> String {
     let lane = || finding.lane.as_deref().map(|lane| redactor.lane(lane));
     let agent = || finding.agent.as_deref().map(|agent| redactor.agent(agent));
     let lock = || {
-        let name = finding.lock.as_ref()?.file_name()?.to_string_lossy();
-        Some(Cow::Owned(redactor.path(&name).into_owned()))
+        let name = finding.lock.as_deref()?.rsplit('/').next()?;
+        Some(redactor.path(name))
     };
     let named = key.or_else(session).or_else(lane).or_else(lock).or_else(agent);
     named.map_or_else(|| "the gateway".to_owned(), Cow::into_owned)
@@ -182,15 +194,9 @@ fn title(code: Code) -> String {
 
 /// The first thing to do: a command, if there is one.
 fn action(finding: &Finding) -> Option<Action> {
-    let is_command = |text: &&String| {
-        let first = text.split(' ').next().unwrap_or_default();
-        ["lockdoctor", "openclaw", "clawdbot", "moltbot", "systemctl"].contains(&first)
-            && text.contains(' ')
-            && !text.ends_with('.')
-    };
-    let command = finding.advice.iter().find(is_command);
-    let text = command.or(finding.advice.first())?.clone();
-    Some(Action { command: command.cloned(), text })
+    let command = finding.actions.iter().find(|action| action.command.is_some());
+    let Remedy { command, text, .. } = command.or(finding.actions.first())?.clone();
+    Some(Action { command, text })
 }
 
 /// A remedy without what it is for: the same for all that it helps.
@@ -231,7 +237,7 @@ mod tests {
         let blind = Surroundings { unclear: 3, ..QUIET };
         assert_eq!(of([].iter(), blind, Redactor::Off).headline, "3 locks cannot be judged from here");
         let mut warning = finding(Code::StaleLock, "/b");
-        warning.severity = Severity::Warning;
+        warning.found.severity = Severity::Warning;
         let outcome = told(&[finding(Code::LeakedLock, "/a"), warning]);
         assert_eq!(outcome.headline, "1 chat gets no answer · 1 more in trouble");
         assert_eq!(outcome.severity, Some(Severity::Critical));
@@ -243,7 +249,7 @@ mod tests {
     fn what_has_one_cause_and_one_remedy_is_one_card_with_one_command() {
         let each = |path: &str| {
             let mut finding = finding(Code::StaleLock, path);
-            finding.advice = vec![format!("lockdoctor reclaim {path}")];
+            finding.found = finding.found.advise(format!("lockdoctor reclaim {path}"));
             finding
         };
         let outcome = told(&[each("/a"), each("/b"), each("/c"), finding(Code::OverdueLock, "/d")]);

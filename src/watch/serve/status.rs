@@ -8,61 +8,51 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::metrics::Metrics;
-use super::outcome::{self, Outcome, Surroundings};
+use super::outcome::{Cause, Outcome};
 use super::picture::Picture;
-use crate::answer::{self, Answer, BlindSpot, ChatState};
-use crate::diagnosis::{LaneReport, Spread};
+use crate::diagnosis::{Finding, LaneReport};
 use crate::report::json;
+use crate::report::status::document::{self, Document, Parts};
 use crate::survey::SurveyedLock;
 use crate::survey::claims::{RunningSession, SurveyedLease};
-use crate::verdict::severity::Severity;
 use crate::verdict::{Reason, Verdict};
 use crate::watch::directories::root::Root;
+use crate::watch::findings::Act;
 use crate::watch::findings::of_locks::shown_key;
-use crate::watch::findings::{Act, Finding};
 use crate::watch::locks::hold_times::Summary;
 use crate::watch::locks::known::KnownLock;
 use crate::watch::options::Mandate;
 use crate::words::{millis, rfc3339};
 
-const SCHEMA: &str = "lockdoctor/status/v1";
 /// The sick come first; of a great many healthy locks a count is enough.
 const MOST_LOCKS: usize = 500;
 const MOST_FINDINGS: usize = 200;
 const MOST_CHATS: usize = 200;
 const MOST_LANES: usize = 50;
 
-#[derive(Serialize)]
-pub(crate) struct Status<'a> {
-    schema: &'static str,
-    generated_at: String,
-    version: &'static str,
-    host: String,
-    #[serde(flatten)]
-    outcome: Outcome,
+/// What the daemon knows besides the answer.
+#[derive(Debug, Serialize)]
+pub(crate) struct More<'a> {
+    causes: &'a [Cause],
     /// Whether everything that had to be looked at could be.
     whole: bool,
-    chats: Vec<Chat<'a>>,
-    blind_spots: &'a [BlindSpot],
     up_ms: u64,
     mode: &'static str,
     watching: Watching,
     roots: Vec<RootStatus>,
     summary: Map<String, Value>,
-    locks: Locks<'a>,
+    chats_omitted: usize,
     locks_omitted: usize,
-    findings: Vec<&'a Finding>,
     findings_omitted: usize,
+    lanes_omitted: usize,
     acts: Vec<&'a Act>,
     holds: Summary,
-    lanes: Vec<Lane<'a>>,
-    lanes_omitted: usize,
     logs: LogStatus,
     leases: Vec<Lease<'a>>,
     running: Vec<Running<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Watching {
     directories: usize,
     polled: usize,
@@ -70,30 +60,21 @@ struct Watching {
     overflows: u64,
 }
 
-#[derive(Serialize)]
+/// A place that is watched; its gateway is among `gateways`, once there is an install.
+#[derive(Debug, Serialize)]
 struct RootStatus {
     path: String,
     present: bool,
-    era: Option<&'static str>,
-    openclaw_version: Option<String>,
-    gateway: Option<Gateway>,
-}
-
-#[derive(Serialize)]
-struct Gateway {
-    state: &'static str,
-    pid: Option<u32>,
-    up_ms: Option<u64>,
-    how: &'static str,
 }
 
 /// Written one by one: two thousand locks are never in memory as JSON at once, but for the bytes.
-struct Locks<'a> {
+#[derive(Debug)]
+pub(crate) struct Locks<'a> {
     picture: &'a Picture<'a>,
     shown: Vec<(&'a KnownLock, &'a SurveyedLock)>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Lock<'a> {
     path: String,
     kind: &'static str,
@@ -115,14 +96,14 @@ struct Lock<'a> {
     setback: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Owner<'a> {
     pid: Option<u32>,
     alive: Option<bool>,
     command: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct LogStatus {
     files: usize,
     lines: u64,
@@ -132,21 +113,8 @@ struct LogStatus {
     window_ms: u64,
 }
 
-/// The keys of `lockdoctor/diagnosis/v1`, without the hours.
-#[derive(Serialize)]
-struct Lane<'a> {
-    #[serde(rename = "lane")]
-    name: &'a str,
-    tasks: u64,
-    errors: u64,
-    run_ms: Option<Spread>,
-    waits: u64,
-    wait_ms: Option<Spread>,
-    queue_max: u64,
-}
-
 /// A row of a database of 2026.6 and later.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Lease<'a> {
     path: &'a str,
     kind: &'static str,
@@ -163,22 +131,8 @@ struct Lease<'a> {
     advice: &'a [String],
 }
 
-/// A chat of which something is to be said.
-#[derive(Serialize)]
-struct Chat<'a> {
-    session_key: Option<&'a str>,
-    agent: Option<&'a str>,
-    channel: Option<&'a str>,
-    name: &'a str,
-    state: ChatState,
-    severity: Severity,
-    since: Option<String>,
-    messages_failed: u64,
-    messages_waiting: u64,
-}
-
 /// A session that its database calls running.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Running<'a> {
     agent: &'a str,
     session_key: String,
@@ -186,8 +140,13 @@ struct Running<'a> {
     updated_at: String,
 }
 
-/// The status at one moment.
-pub(super) fn of<'a>(picture: &'a Picture<'a>, up: Duration, metrics: &Metrics) -> Status<'a> {
+/// The status at one moment, and what makes it up.
+pub(super) fn of<'a>(
+    picture: &'a Picture<'a>,
+    outcome: &'a Outcome,
+    up: Duration,
+    metrics: &Metrics,
+) -> Document<'a, Locks<'a>, More<'a>> {
     let now = picture.now;
     let judged = || picture.locks.table.iter().filter_map(|(_, lock)| Some((lock, lock.look()?)));
     let mut shown: Vec<(&KnownLock, &SurveyedLock)> = judged().collect();
@@ -201,93 +160,67 @@ pub(super) fn of<'a>(picture: &'a Picture<'a>, up: Duration, metrics: &Metrics) 
     let logs = &picture.sources.logs;
     let databases = &picture.sources.databases;
     let reach = logs.reach();
-    let mut findings: Vec<&Finding> = picture.board.open().collect();
+    let mut findings: Vec<&Finding> = picture.board.open().map(|finding| &finding.found).collect();
     findings.sort_by_key(|finding| Reverse(finding.severity));
     let findings_omitted = findings.len().saturating_sub(MOST_FINDINGS);
     findings.truncate(MOST_FINDINGS);
-    let is =
-        |wanted: &[Verdict]| judged().filter(|(_, lock)| wanted.contains(&lock.judgement.verdict)).count();
-    let surroundings = Surroundings {
-        at_work: is(&[Verdict::Held]),
-        unclear: is(&[Verdict::Foreign, Verdict::Indeterminate]),
-        awaited: picture.directories.roots().all(|root| root.standing.is_none()),
-    };
-    let answer = picture.board.answer.as_ref().filter(|_| !surroundings.awaited);
-    let outcome = outcome::of(picture.board.open(), surroundings, picture.options.redaction).or_as(answer);
-    Status {
-        schema: SCHEMA,
-        generated_at: rfc3339(now.wall),
-        version: env!("CARGO_PKG_VERSION"),
-        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        outcome,
-        whole: surroundings.unclear == 0 && !surroundings.awaited && !answer.is_some_and(Answer::is_blind),
-        chats: answer
-            .map(|answer| answer.chats.iter().take(MOST_CHATS).map(chat).collect())
-            .unwrap_or_default(),
-        blind_spots: answer.map_or(&[], |answer| &answer.blind_spots),
-        up_ms: millis(up),
-        mode: match picture.options.mandate {
-            Mandate::Watch => "watch",
-            Mandate::Reclaim(_) => "reclaim",
-        },
-        watching: Watching {
-            directories: watched + polled,
-            polled,
-            processes: picture.processes,
-            overflows: metrics.overflows.get(),
-        },
-        roots: picture.directories.roots().map(root).collect(),
-        summary: json::summary(judged().map(|(_, lock)| lock.judgement.verdict.as_str())),
-        locks: Locks { picture, shown },
-        locks_omitted,
+    let answer = picture.answer();
+    let chats = answer.map_or(&[][..], |answer| &answer.chats);
+    let chats_shown = &chats[..chats.len().min(MOST_CHATS)];
+    let installs = picture.directories.roots().filter_map(|root| Some((root.wish.path(), root.install()?)));
+    document::document(Parts {
+        now: now.wall,
+        headline: &outcome.headline,
+        severity: outcome.severity,
+        gateways: installs.map(|(path, install)| document::gateway(path, install, None)).collect(),
+        chats: chats_shown,
         findings,
-        findings_omitted,
-        acts: picture.board.acts().collect(),
-        holds: picture.locks.hold_times.summary(),
+        locks: Locks { picture, shown },
         lanes,
-        lanes_omitted,
-        logs: LogStatus {
-            files: reach.files,
-            lines: reach.counters.lines,
-            parsed: reach.counters.parsed,
-            skipped: reach.counters.skipped,
-            window_ms: millis(logs.memory.window()),
+        blind_spots: answer.map_or(&[], |answer| &answer.blind_spots),
+        more: More {
+            causes: &outcome.causes,
+            whole: outcome.whole,
+            up_ms: millis(up),
+            mode: match picture.options.mandate {
+                Mandate::Watch => "watch",
+                Mandate::Reclaim(_) => "reclaim",
+            },
+            watching: Watching {
+                directories: watched + polled,
+                polled,
+                processes: picture.processes,
+                overflows: metrics.overflows.get(),
+            },
+            roots: picture.directories.roots().map(root).collect(),
+            summary: json::summary(judged().map(|(_, lock)| lock.judgement.verdict.as_str())),
+            chats_omitted: chats.len() - chats_shown.len(),
+            locks_omitted,
+            findings_omitted,
+            lanes_omitted,
+            acts: picture.board.acts().collect(),
+            holds: picture.locks.hold_times.summary(),
+            logs: LogStatus {
+                files: reach.files,
+                lines: reach.counters.lines,
+                parsed: reach.counters.parsed,
+                skipped: reach.counters.skipped,
+                window_ms: millis(logs.memory.window()),
+            },
+            leases: databases.leases().map(lease).collect(),
+            running: databases.running().map(|session| running(session, picture)).collect(),
         },
-        leases: databases.leases().map(lease).collect(),
-        running: databases.running().map(|session| running(session, picture)).collect(),
-    }
-}
-
-fn chat(chat: &answer::Chat) -> Chat<'_> {
-    Chat {
-        session_key: chat.session_key.as_deref(),
-        agent: chat.agent.as_deref(),
-        channel: chat.channel.as_deref(),
-        name: &chat.name,
-        state: chat.state,
-        severity: chat.severity,
-        since: chat.since.map(rfc3339),
-        messages_failed: chat.failed,
-        messages_waiting: chat.waiting,
-    }
+    })
 }
 
 /// Those with most waiting and work first, and how many are left out.
-fn lanes<'a>(picture: &Picture<'a>) -> (Vec<Lane<'a>>, usize) {
+fn lanes<'a>(picture: &Picture<'a>) -> (Vec<&'a LaneReport>, usize) {
     let mut reports: Vec<&LaneReport> = picture.sources.logs.lanes.iter().collect();
     let weight = |lane: &LaneReport| (lane.waits, lane.tasks, lane.queue_max);
     reports.sort_by(|a, b| weight(b).cmp(&weight(a)).then_with(|| a.lane.cmp(&b.lane)));
     let omitted = reports.len().saturating_sub(MOST_LANES);
-    let shown = reports.into_iter().take(MOST_LANES).map(|report| Lane {
-        name: &report.lane,
-        tasks: report.tasks,
-        errors: report.errors,
-        run_ms: report.run_ms,
-        waits: report.waits,
-        wait_ms: report.wait_ms,
-        queue_max: report.queue_max,
-    });
-    (shown.collect(), omitted)
+    reports.truncate(MOST_LANES);
+    (reports, omitted)
 }
 
 /// What would have to be different for a verdict.
@@ -329,19 +262,7 @@ fn running<'a>(session: &'a RunningSession, picture: &Picture<'_>) -> Running<'a
 }
 
 fn root(root: &Root) -> RootStatus {
-    let install = root.install();
-    RootStatus {
-        path: root.wish.path().to_string_lossy().into_owned(),
-        present: root.standing.is_some(),
-        era: install.map(|install| install.era.as_str()),
-        openclaw_version: install.and_then(|install| install.version.as_ref()).map(ToString::to_string),
-        gateway: install.map(|install| Gateway {
-            state: install.gateway.state.as_str(),
-            pid: install.gateway.pid,
-            up_ms: install.gateway.up.map(millis),
-            how: install.gateway.how,
-        }),
-    }
+    RootStatus { path: root.wish.path().to_string_lossy().into_owned(), present: root.standing.is_some() }
 }
 
 impl Serialize for Locks<'_> {

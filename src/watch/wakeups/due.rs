@@ -27,6 +27,8 @@ pub(crate) enum Due {
     Ping,
     /// A gateway restart that was put off.
     Restart,
+    /// The live view wants to know what there is.
+    Live,
     /// Logs were written.
     Logs,
     /// Logs have come, or gone.

@@ -23,6 +23,8 @@ pub(crate) enum Source {
     /// A gateway has answered on its port, or has not.
     Ports,
     Listener,
+    /// The live view has ended.
+    Live,
     Connection(u32),
     /// A process that a lock or a gateway names has ended.
     Process(u32),
@@ -44,6 +46,7 @@ impl Source {
             Self::Child(id) => (8, id),
             Self::FileWrites => (9, 0),
             Self::Ports => (10, 0),
+            Self::Live => (11, 0),
         };
         (tag << 32) | u64::from(id)
     }
@@ -62,6 +65,7 @@ impl Source {
             8 => Self::Child(id),
             9 => Self::FileWrites,
             10 => Self::Ports,
+            11 => Self::Live,
             _ => return None,
         })
     }

@@ -62,7 +62,7 @@ fn a_lease_is_seen_when_it_is_taken_when_its_owner_dies_and_when_it_goes() {
     let env = state_directory();
     let connection = connect(&env);
     let watch = Watch::start(&env, &[]);
-    assert_eq!(watch.status()["roots"][0]["era"], "sqlite");
+    assert_eq!(watch.status()["gateways"][0]["era"], "sqlite");
     eventually("the databases are read", || watch.metric("lockdoctor_database_looks_total") >= 1.0);
     assert!(leases(&watch).is_empty());
 

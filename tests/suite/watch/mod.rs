@@ -7,6 +7,7 @@ mod databases;
 mod docs;
 mod life;
 mod listener;
+mod live;
 mod logs;
 mod page;
 mod pressure;

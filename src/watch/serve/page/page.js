@@ -143,7 +143,7 @@ function updateCause(card, cause) {
   card.className = `card ${tone}`;
   setText(card.querySelector(".sign"), SIGNS[tone]);
   setText(card.querySelector(".name"), cause.name);
-  setText(card.querySelector(".summary"), `${cause.summary} since ${clock(cause.since)}`);
+  setText(card.querySelector(".summary"), cause.since ? `${cause.summary} since ${clock(cause.since)}` : cause.summary);
   setText(card.querySelector(".text"), cause.explanation);
   const names = card.querySelector(".names");
   const shown = cause.names.slice(0, 12), rest = cause.names.length - shown.length + cause.names_omitted;
@@ -170,7 +170,8 @@ function showCauses(status) {
 }
 
 function showGateways(status) {
-  const gateways = status.roots.map((root) => ({ state: root.present ? "unknown" : "awaited", ...root, ...root.gateway }));
+  const known = new Map(status.gateways.map((gateway) => [gateway.path, gateway]));
+  const gateways = status.roots.map((root) => ({ state: root.present ? "unknown" : "awaited", ...root, ...known.get(root.path) }));
   keyed($("gateways"), gateways, (gateway) => gateway.path,
     () => {
       const item = element("li");
