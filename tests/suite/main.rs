@@ -17,6 +17,7 @@ mod hostile;
 mod html_report;
 mod kinds;
 mod namespaces;
+mod night;
 mod outlets;
 mod output;
 mod parity;

@@ -371,7 +371,12 @@ impl Owner {
     }
 
     pub fn hold(&mut self, lock: &Path) -> Vec<u8> {
-        self.order(&json!({"hold": {"lock": lock, "age": 0}}));
+        self.hold_since(lock, Duration::ZERO)
+    }
+
+    /// A lock whose run has gone on for so long.
+    pub fn hold_since(&mut self, lock: &Path, ago: Duration) -> Vec<u8> {
+        self.order(&json!({"hold": {"lock": lock, "age": ago.as_secs()}}));
         std::fs::read(lock).expect("lock")
     }
 
