@@ -70,7 +70,8 @@ impl Night {
         std::thread::sleep(Duration::from_millis(50));
         let stamp = Utc::now().format("%Y-%m-%dT%H:%M:%S%.3fZ");
         let lock = self.forgotten.display();
-        let error = format!("session file locked (timeout 60000ms): pid={} alive=true {lock}", std::process::id());
+        let error =
+            format!("session file locked (timeout 60000ms): pid={} alive=true {lock}", std::process::id());
         let line = format!(
             "{stamp} [diagnostic] lane task error: lane=session:agent:main:{rest} durationMs=60014 \
              error=\"SessionWriteLockTimeoutError: {error}\"\n"

@@ -78,9 +78,7 @@ fn stale(view: &View<'_>, lock: &LockFact) -> Finding {
     let failed = view.model.failed_on(lock);
     let effect = effect(view, lock);
     let told = match (failed, effect) {
-        (_, Effect::HealsItself) => {
-            "OpenClaw frees it by itself at the next message: harmless.".to_owned()
-        }
+        (_, Effect::HealsItself) => "OpenClaw frees it by itself at the next message: harmless.".to_owned(),
         (0, _) => format!("Every message to this {} will fail until it is gone.", whose(lock)),
         (n, _) => format!("It has already failed {}.", count(n, "message")),
     };
@@ -216,7 +214,10 @@ fn gateway_lock(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
         ),
         Verdict::Stale | Verdict::Leaked => (
             Effect::HealsItself,
-            format!("Nobody is using the gateway's own lock{}; the next start takes it over.", why_free(lock)),
+            format!(
+                "Nobody is using the gateway's own lock{}; the next start takes it over.",
+                why_free(lock)
+            ),
         ),
         Verdict::StuckGuard => {
             (Effect::NobodyIsAnswered, "A left-over guard blocks the gateway's own lock.".to_owned())
