@@ -4,7 +4,8 @@
     docs/img/record.py target/release/lockdoctor
 
 A throw-away install of OpenClaw 2026.5.22 at 3 a.m.: one lock that the gateway forgot and that fails messages, one that
-was left behind, one run past its limit, three runs at work. Then what a person types, and what they see.
+was left behind, one run past its limit, three runs at work. Then what a person types, and what they see. It all happens
+in namespaces of its own, as root, so that nothing else on this machine is in the picture.
 """
 
 import datetime
@@ -16,11 +17,11 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import unicodedata
 
 HERE = pathlib.Path(__file__).resolve().parent
+HOME = pathlib.Path("/home/node")
 COLUMNS, LINES = 92, 60
 COLOURS = {31: "bad", 33: "warn", 32: "good", 36: "link"}
 
@@ -34,7 +35,9 @@ class Night:
     ]
 
     def __init__(self, binary):
-        self.home = pathlib.Path(tempfile.mkdtemp(prefix="night-"))
+        self.home = HOME
+        shutil.rmtree(self.home, ignore_errors=True)
+        self.home.mkdir()
         state = self.home / ".openclaw"
         state.mkdir()
         (state / "openclaw.json").write_text('{"meta": {"lastTouchedVersion": "2026.5.22"}}')
@@ -183,6 +186,10 @@ def picture(frames, width, title):
 
 def main():
     binary = str(pathlib.Path(sys.argv[1]).resolve())
+    if os.environ.get("RECORDING") != "1":
+        alone = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", sys.executable, *sys.argv]
+        os.execvpe("unshare", alone, {**os.environ, "RECORDING": "1"})
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/home"], check=True)
     night = Night(binary)
     try:
         terminal = Terminal(binary, night, COLUMNS, LINES)

@@ -23,7 +23,7 @@ pub const fn title(code: Code) -> &'static str {
         Code::SessionTakeover => "two writers met in one session",
         Code::WatchdogRelease => "OpenClaw took a lock from a long run",
         Code::OrphanLock => "a lock of an earlier gateway",
-        Code::LockContention => "messages waited for a lock in vain",
+        Code::LockContention => "messages gave up waiting for a lock",
         Code::DatabaseBusy => "the database is busy",
         Code::StoreLockContention => "the session store was locked",
         Code::StuckSession => "OpenClaw calls a session stuck",

@@ -75,7 +75,12 @@ fn say_answer(common: &Common, paths: &[PathBuf]) -> anyhow::Result<()> {
     let mut survey = survey(&scope, &mut view);
     let typed = common.scope_as_typed(paths);
     let answer = consult::locks(&mut survey, common.redaction(), &typed).answer;
-    writeln!(output::stdout(), "\nThe locks now: {}.\n    lockdoctor status{typed}", answer.headline)?;
+    let mut out = output::stdout();
+    writeln!(out)?;
+    for line in words::wrapped(&format!("The locks now: {}.", answer.headline), output::width()) {
+        writeln!(out, "{line}")?;
+    }
+    writeln!(out, "    lockdoctor status{typed}")?;
     Ok(())
 }
 

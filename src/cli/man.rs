@@ -201,7 +201,7 @@ fn sections(text: &str) -> String {
                 let (heading, rest) = title.split_once(", ").unwrap_or((title, ""));
                 out.push_str(&format!(".SH \"{}\"\n", heading.to_uppercase()));
                 if !rest.is_empty() {
-                    out.push_str(&format!("{}:\n.PP\n", escaped(&capitalised(rest))));
+                    out.push_str(&format!("{}:\n.PP\n", escaped(&words::capitalised(rest))));
                 }
             }
             _ if line.is_empty() => out.push_str(".PP\n"),
@@ -209,11 +209,6 @@ fn sections(text: &str) -> String {
         }
     }
     if verbatim { out + ".fi\n" } else { out }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// A line of text as roff takes it.

@@ -11,7 +11,7 @@ use super::style::{BOLD, DIM, of_severity, symbol};
 use crate::answer::{Answer, Chat, ChatState, title};
 use crate::diagnosis::{Finding, Remedy};
 use crate::verdict::severity::Severity;
-use crate::words::{ago, clock, count, printable, wrapped};
+use crate::words::{ago, capitalised, clock, count, printable, wrapped};
 
 /// From so many chats on with the same cause and the same remedy they are told together.
 const TOGETHER: usize = 3;
@@ -192,9 +192,4 @@ pub fn prose(out: &mut String, text: &str, width: usize, indent: usize, style: S
     for line in text.lines().flat_map(|line| wrapped(line, room)) {
         let _ = writeln!(out, "{:indent$}{style}{line}{style:#}", "");
     }
-}
-
-pub fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

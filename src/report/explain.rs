@@ -14,7 +14,7 @@ use crate::survey::claims::SurveyedLease;
 use crate::survey::{Guarded, SurveyedLock, SurveyedRoot};
 use crate::verdict::self_heal;
 use crate::verdict::{Reason, Verdict};
-use crate::words::{self, duration, printable, rfc3339, shell_word};
+use crate::words::{self, capitalised, duration, printable, rfc3339, shell_word};
 
 /// Writing to a String cannot fail, so the results of `write!` are dropped in this module.
 pub fn explain(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor) -> String {
@@ -277,9 +277,4 @@ fn next_step(lock: &SurveyedLock) -> String {
         Verdict::StuckGuard => "stop OpenClaw, then remove the guard by hand".to_owned(),
         Verdict::Held | Verdict::Freed | Verdict::Refused => "nothing to do".to_owned(),
     }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

@@ -32,7 +32,7 @@ const BOUNDS: [(&str, Bounds); 13] = [
     ("restart-min-uptime", Bounds::Duration(Duration::ZERO, DAY.saturating_mul(30))),
     ("restarts-per-day", Bounds::Number(0, 1000)),
     ("safety-scan", Bounds::Duration(SECOND, DAY)),
-    // Nothing is freed before it has passed: longer is a typing error.
+    // Nothing is freed before it has passed: longer is a typo.
     ("settle", Bounds::Duration(Duration::ZERO, HOUR)),
     ("timeout", Bounds::Duration(MILLISECOND.saturating_mul(100), HOUR)),
 ];

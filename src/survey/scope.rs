@@ -106,7 +106,7 @@ impl Target {
             }
             (None, _) => "name the state directory, usually ~/.openclaw".to_owned(),
         };
-        Some(format!("nothing of OpenClaw's is in it; {hint}"))
+        Some(format!("does not look like an OpenClaw directory; {hint}"))
     }
 
     fn only(&mut self) -> &mut Part {

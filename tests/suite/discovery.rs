@@ -74,7 +74,7 @@ fn a_directory_without_anything_of_openclaw_is_not_healthy() {
         for (command, run) in looked_at(&env, place) {
             assert_eq!(run.code, if command == "check" { 3 } else { 2 }, "{command}: {run:?}");
             let said = format!("{}{}", run.stdout, run.stderr);
-            assert!(said.contains("nothing of OpenClaw's is in it; "), "{command}: {said}");
+            assert!(said.contains("does not look like an OpenClaw directory; "), "{command}: {said}");
             assert!(said.contains(hint), "{command}: {said}");
         }
         let run = env.run(&["scan", &place.to_string_lossy()]);

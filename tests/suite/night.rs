@@ -47,6 +47,9 @@ impl Night {
             fs::write(sessions.join(format!("{id}.jsonl")), "").expect("transcript");
             locks.push(sessions.join(format!("{id}.jsonl.lock")));
         }
+        let own = env.tmp().join(format!("openclaw-{}", rustix::process::getuid().as_raw()));
+        fs::create_dir_all(&own).expect("the gateway's directory");
+        gateway.hold_gateway(&own.join("gateway.0a1b2c3d.lock"), &env.state().join("openclaw.json"));
         gateway.leak(&locks[0]);
         fs::write(&locks[1], payload_made(dead_pid(), Some(1), Duration::from_secs(7200))).expect("lock");
         gateway.hold_since(&locks[2], Duration::from_secs(95 * 60));

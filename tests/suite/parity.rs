@@ -277,4 +277,5 @@ fn every_document_fits_its_schema() {
     fits(include_str!("../../schemas/explain.schema.json"), &["explain", lock]);
     fits(include_str!("../../schemas/reclaim.schema.json"), &["reclaim", "--yes", "--settle", "0s"]);
     fits(include_str!("../../schemas/quarantine.schema.json"), &["quarantine"]);
+    fits(include_str!("../../schemas/doctor.schema.json"), &["doctor"]);
 }

@@ -380,6 +380,11 @@ impl Owner {
         std::fs::read(lock).expect("lock")
     }
 
+    /// The gateway's own lock.
+    pub fn hold_gateway(&mut self, lock: &Path, config: &Path) {
+        self.order(&json!({"hold-gateway": {"lock": lock, "config": config}}));
+    }
+
     /// Takes a lock and closes it without removing it.
     pub fn leak(&mut self, lock: &Path) -> Vec<u8> {
         self.order(&json!({"leak": {"lock": lock}}));

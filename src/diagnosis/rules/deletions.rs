@@ -18,7 +18,7 @@ pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
         let effect = if forked {
             "The transcript has already forked: turns are off its active branch."
         } else {
-            "The next writer gets in beside it, and the transcript forks without a word."
+            "The next writer gets in beside it, and two writers corrupt the chat history."
         };
         let what = if lock.replaced { "replaced by a copy" } else { "deleted" };
         let text = format!("A lock was {what} while pid {} still holds it open. {effect}", lock.pid);
@@ -31,7 +31,7 @@ pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
         if view.facts.deleters.is_empty() {
             finding = finding.act(remedy::say("Find what deletes lock files by age and stop it: `crontab -l`, `systemctl list-timers`, backup tools."));
         } else {
-            finding = finding.act(remedy::say("Take out the job that deletes locks by age (`lockdoctor doctor cron` says how); `lockdoctor watch --reclaim` does what it was meant to do."));
+            finding = finding.act(remedy::say("Remove the job that deletes locks by age (`lockdoctor doctor cron` says how); `lockdoctor watch --reclaim` does what it was meant to do."));
         }
         finding.certainty = Certainty::Proven;
         finding.helps(Some(false)).act(remedy::say("Send nothing to this chat until the run has ended."))

@@ -8,6 +8,7 @@ use super::run_limit::SETTLE;
 use super::{View, clock, count, lasting, remedy};
 use crate::redact::local;
 use crate::verdict::severity::Effect;
+use crate::words::capitalised;
 use chrono::{DateTime, Utc};
 use std::fmt::Write as _;
 
@@ -324,11 +325,6 @@ fn holder(view: &View<'_>, lock: &LockFact) -> String {
 
 fn whose(lock: &LockFact) -> &'static str {
     if lock.kind == LockKind::Store { "agent" } else { "chat" }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn owner(lock: &LockFact) -> String {

@@ -31,7 +31,7 @@ pub(super) fn judge(gateway: &GatewayFact, workings: &Workings, now: DateTime<Ut
     );
     let mut finding = Finding::new(Code::IngressStalled, Effect::NobodyIsAnswered, text).proven();
     for boot in &unclean {
-        finding = finding.step(boot.started_at, "gateway started, and ended without a word");
+        finding = finding.step(boot.started_at, "gateway started, then died");
     }
     finding = finding.step(last.started_at, "gateway started; no channel was");
     Some(

@@ -86,7 +86,7 @@ fn died(boots: &[Boot], last: &Boot, now: DateTime<Utc>) -> Finding {
     let row = boots.iter().rev().take_while(|boot| boot.ended.is_none()).count();
     let again = if row > 1 { format!(", {row} times in a row") } else { String::new() };
     let text = format!(
-        "The gateway is down: it started at {} and ended without a word{again} (killed, crashed, or out of memory).",
+        "The gateway is down: it started at {} and died{again} (killed, crashed, or out of memory).",
         clock(last.started_at, now)
     );
     let finding = Finding::new(Code::GatewayDown, Effect::NobodyIsAnswered, text)

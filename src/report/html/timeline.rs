@@ -1,5 +1,5 @@
 //! The timeline's markup: rows with a label, a summary for those who do not see the picture, and the picture; the
-//! legend; the weightiest spans as a table. The script puts its canvas over the pictures.
+//! legend; the most important spans as a table. The script puts its canvas over the pictures.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -9,7 +9,7 @@ use super::quantity::{Clock, count, duration, grouped};
 use super::rows::{DrawnRow, Placed};
 use super::strip::{self, Backdrop, Scale, severity_class};
 
-/// The weightiest spans, as a table.
+/// The most important spans, as a table.
 const TABLE_ROWS: usize = 40;
 
 /// So many characters at the end of a row's label are always shown.
@@ -229,7 +229,7 @@ fn table(out: &mut Html, timeline: &Timeline, rows: &[DrawnRow], clock: Clock) {
     spans.sort_by_key(|(row, span)| (span.start, row.ids.first().copied()));
     out.raw(r#"<details class="as-table"><summary>As a table"#);
     if all > spans.len() {
-        out.text(&format!(": the {} weightiest of {} events", spans.len(), grouped(all as u64)));
+        out.text(&format!(": the {} most important of {} events", spans.len(), grouped(all as u64)));
     }
     out.raw("</summary>");
     out.raw(r#"<div class="scroll" role="region" aria-label="Timeline as a table" tabindex="0"><table><thead><tr>"#);

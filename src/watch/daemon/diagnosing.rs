@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::Daemon;
 use crate::answer::{Answer, Seen};
-use crate::diagnosis::input::{Facts, LockFact};
+use crate::diagnosis::input::{Era, Facts, LockFact};
 use crate::diagnosis::{self, Model};
 use crate::examination::facts::{Sample, era, leases, lock_fact, version};
 use crate::examination::{gateway, type_commands};
@@ -18,7 +18,7 @@ use crate::survey::SurveyedLock;
 use crate::verdict::Verdict;
 use crate::verdict::severity::Effect;
 use crate::watch::findings::heard::{self, OF_LOCKS};
-use crate::watch::findings::{Finding, Remedy, Severity};
+use crate::watch::findings::{Code, Finding, Remedy, Severity};
 use crate::watch::ids::RootId;
 use crate::watch::notify::What;
 use crate::watch::sources::ports::{Door, EVERY};
@@ -56,11 +56,12 @@ impl Daemon {
         let window = TimeDelta::from_std(self.sources.logs.memory.window()).unwrap_or(TimeDelta::MAX);
         let recent =
             |finding: &diagnosis::Finding| finding.last_seen.is_none_or(|at| now.wall - at <= window);
-        let (of_locks, heard): (Vec<_>, Vec<_>) =
-            found.into_iter().partition(|finding| OF_LOCKS.contains(&finding.code));
+        let (of_locks, heard): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .partition(|finding| OF_LOCKS.contains(&finding.code) || self.board.is_told_by_a_look(finding));
         let findings: Vec<Finding> = heard
             .into_iter()
-            .filter(recent)
+            .filter(|finding| recent(finding) && !is_deduced_from_locks(finding, facts.era))
             .map(|finding| {
                 let lock = finding.session_id.as_deref().and_then(|id| self.lock_of(id));
                 heard::finding(
@@ -181,6 +182,13 @@ fn door(install: &Install) -> Option<Door> {
     let gateway = Some(&install.gateway).filter(|gateway| gateway.state == GatewayState::Running)?;
     let port = gateway::port(gateway, install.config.gateway_port)?;
     Some(Door { pid: gateway.pid?, port })
+}
+
+/// That a gateway ended is told by its log or its database; locks that are left say no more than their own findings.
+fn is_deduced_from_locks(finding: &diagnosis::Finding, era: Era) -> bool {
+    finding.code == Code::GatewayDown
+        && era != Era::Sqlite
+        && finding.evidence.iter().all(|line| line.source.is_none())
 }
 
 /// A log line tells of it.

@@ -11,6 +11,7 @@ use super::Daemon;
 use crate::examination::{RUN_GRACE, logs::places};
 use crate::gatewaylog::{Event, Followed, Places};
 use crate::install::Install;
+use crate::watch::findings::day::Happened;
 use crate::watch::ids::LockId;
 use crate::watch::options::{LogSources, Run};
 use crate::watch::sources::logs::{Logs, today};
@@ -131,6 +132,16 @@ impl Daemon {
         for line in heard {
             if line.new {
                 self.serving.metrics.logs.count(&line.entry.event);
+            }
+            let happened = match &line.entry.event {
+                Event::LaneError { lane, .. } if lane.starts_with("session:") => {
+                    Some(Happened::MessageFailed)
+                }
+                Event::LaneWait { .. } => Some(Happened::MessageWaited),
+                _ => None,
+            };
+            if let (Some(happened), Some(at)) = (happened, line.entry.when.time()) {
+                self.board.day.note(happened, at, self.view.now.wall);
             }
             if let Event::RunTimeout { session_id: Some(session_id), .. } = &line.entry.event {
                 self.look_after_timeout(session_id, line.entry.when.time());

@@ -1,6 +1,7 @@
 //! What people have to know of: findings that are open, and what was done lately. No I/O, no clock: times are
 //! passed in.
 
+pub(crate) mod day;
 pub(crate) mod heard;
 pub(crate) mod of_locks;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use crate::verdict::Verdict;
 use crate::watch::ids::RootId;
 use crate::watch::wakeups::deadlines::Pace;
 use crate::words::rfc3339;
+use day::{Day, Happened};
 
 /// Between two diagnoses, however much is logged.
 const BETWEEN: Duration = Duration::from_secs(2);
@@ -152,6 +154,8 @@ pub(crate) struct Change {
 pub(crate) struct Board {
     open: Open,
     acts: VecDeque<Act>,
+    /// What became of people's messages.
+    pub(crate) day: Day,
     /// As of the last diagnosis.
     pub(crate) answer: Option<Answer>,
     /// When what logs and databases tell was made up last.
@@ -163,6 +167,7 @@ impl Default for Board {
         Self {
             open: Open::default(),
             acts: VecDeque::new(),
+            day: Day::default(),
             answer: None,
             made_up: Pace::new(PAUSE, BETWEEN),
         }
@@ -175,6 +180,14 @@ impl Board {
         let since = known.as_ref().map_or(finding.since, |known| known.since);
         self.open.insert(Finding { since, ..finding });
         if known.is_some() { Raised::Known } else { Raised::New }
+    }
+
+    /// Whether a look at its lock has raised the same.
+    pub(crate) fn is_told_by_a_look(&self, found: &diagnosis::Finding) -> bool {
+        OF_A_LOOK.contains(&found.code)
+            && self.open().any(|open| {
+                open.origin == Origin::Lock && (open.code, &open.lock) == (found.code, &found.lock)
+            })
     }
 
     /// What the log has told since of locks whose findings are open; what is done about them stays.
@@ -236,6 +249,9 @@ impl Board {
     }
 
     pub(crate) fn remember(&mut self, act: Act) {
+        if act.quarantine_id.is_some() {
+            self.day.note(Happened::LockFreed, act.at, act.at);
+        }
         if self.acts.len() == REMEMBERED {
             self.acts.pop_back();
         }

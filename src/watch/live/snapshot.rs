@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::answer::{self, ChatState, title};
 use crate::diagnosis::Severity;
 use crate::examination::facts;
+use crate::openclaw::lock_kind::LockKind;
 use crate::report::lock_words;
 use crate::report::status::text::installed;
 use crate::survey::SurveyedLock;
@@ -149,7 +150,14 @@ fn rows(picture: &Picture<'_>) -> Vec<Row> {
         }
     }
     let rest = judged.iter().zip(&shown).filter(|(_, shown)| !**shown);
-    rows.extend(rest.map(|(judged, _)| of_lock(picture, *judged)));
+    let rest = rest.map(|(judged, _)| (judged.1.kind, of_lock(picture, *judged)));
+    // That a gateway has its own locks goes without saying.
+    rows.extend(
+        rest.filter(|(kind, row)| {
+            matches!(kind, LockKind::Session | LockKind::Store) || row.severity.is_some()
+        })
+        .map(|(_, row)| row),
+    );
     rows
 }
 

@@ -35,8 +35,8 @@ fn three() -> Snapshot {
     let leaked = Row {
         failed: 4,
         is_free: true,
-        why: "The run ended at its time limit of 10m; its lock is still there, its owner lives and no longer has \
-              the file open. It has already failed 4 messages."
+        why: "The gateway (pid 24031) still runs but has forgotten this lock; messages to this chat fail until it \
+              is freed. It has already failed 4 messages."
             .to_owned(),
         remedy: Some("lockdoctor reclaim --yes".to_owned()),
         ..row("Telegram 12345678 (main)", "no answer", Some(Severity::Critical), 17)

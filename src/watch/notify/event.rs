@@ -3,6 +3,7 @@
 use serde::Serialize;
 use tracing::warn;
 
+use crate::answer;
 use crate::clock::Now;
 use crate::door::{Door, Form};
 use crate::redact::Redactor;
@@ -78,14 +79,15 @@ fn title(what: What, finding: &Finding, redactor: Redactor, host: &str) -> Strin
         (What::Finding, Severity::Warning | Severity::Info) => "!",
     };
     let happened = match what {
-        What::Finding => finding.code.as_str().to_owned(),
-        What::Reclaimed => format!("{} freed", finding.code.as_str()),
-        What::Resolved => format!("{} resolved", finding.code.as_str()),
+        What::Finding => answer::title(finding.code).to_owned(),
+        What::Reclaimed => "a lock was freed".to_owned(),
+        What::Resolved => format!("no longer so: {}", answer::title(finding.code)),
     };
     let key = finding.session_key.as_deref().map(|key| redactor.key(key));
-    let whom = key.or_else(|| finding.agent.as_deref().map(|agent| redactor.agent(agent)));
-    let whom = whom.map_or_else(String::new, |whom| format!(": {whom}"));
-    format!("{sign} {happened}{whom} ({host})")
+    let agent = finding.agent.as_deref().map(|agent| redactor.agent(agent));
+    let chat = answer::called(key.as_deref(), None, agent.as_deref()).or(agent.map(Into::into));
+    let whom = chat.map_or_else(String::new, |chat| format!("{chat}: "));
+    format!("{sign} {whom}{happened} ({host})")
 }
 
 fn text(what: What, finding: &Finding, act: Option<&Act>) -> String {

@@ -18,6 +18,7 @@ use crate::survey::claims::{RunningSession, SurveyedLease};
 use crate::verdict::{Reason, Verdict};
 use crate::watch::directories::root::Root;
 use crate::watch::findings::Act;
+use crate::watch::findings::day::Strip;
 use crate::watch::findings::of_locks::shown_key;
 use crate::watch::locks::hold_times::Summary;
 use crate::watch::locks::known::KnownLock;
@@ -46,6 +47,8 @@ pub(crate) struct More<'a> {
     findings_omitted: usize,
     lanes_omitted: usize,
     acts: Vec<&'a Act>,
+    /// Failures, waits and freed locks of the last 24 hours.
+    day: Strip,
     holds: Summary,
     logs: LogStatus,
     leases: Vec<Lease<'a>>,
@@ -199,6 +202,7 @@ pub(super) fn of<'a>(
             findings_omitted,
             lanes_omitted,
             acts: picture.board.acts().collect(),
+            day: picture.board.day.strip(now.wall),
             holds: picture.locks.hold_times.summary(),
             logs: LogStatus {
                 files: reach.files,

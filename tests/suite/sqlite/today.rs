@@ -374,7 +374,7 @@ fn a_gateway_that_is_down_says_how_its_last_start_ended() {
         format!("{}, 'startup_failed', 'gateway.maintenance_required', 'needs a migration'", ago(290));
     let stopped = format!("{}, 'clean_stop', NULL, 'stop (SIGTERM)'", ago(100));
     for (rows, expected) in [
-        (boots(&[(300, "NULL, NULL, NULL, NULL")]), ("gateway-down", "critical", "ended without a word")),
+        (boots(&[(300, "NULL, NULL, NULL, NULL")]), ("gateway-down", "critical", "and died")),
         (boots(&[(300, &refused)]), ("start-refused", "critical", "need a migration")),
         (boots(&[(300, &stopped)]), ("gateway-down", "info", "it was stopped by SIGTERM")),
     ] {

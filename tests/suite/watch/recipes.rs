@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::{has, skipped};
 
-const EVENT: &str = r#"{"schema":"lockdoctor/event/v1","event":"finding","at":"2026-11-29T20:00:00.000Z","host":"box","title":"✗ leaked-lock: agent:main:telegram:direct:…5678 (box)","text":"The gateway forgot \"this\" lock.\nlockdoctor reclaim --yes","finding":{"code":"leaked-lock","severity":"critical"},"act":null}"#;
+const EVENT: &str = r#"{"schema":"lockdoctor/event/v1","event":"finding","at":"2026-11-29T20:00:00.000Z","host":"box","title":"✗ Telegram …5678 (main): the gateway forgot a lock (box)","text":"The gateway forgot \"this\" lock.\nlockdoctor reclaim --yes","finding":{"code":"leaked-lock","severity":"critical"},"act":null}"#;
 
 /// The script on the page whose comment begins with `name`.
 fn recipe(name: &str) -> String {

@@ -39,7 +39,10 @@ fn a_finding_is_told_once_and_not_through_a_shell() {
     let lock = plant(&env, "a");
     eventually("it is told", || told(&out).len() == 1);
     let message = &told(&out)[0];
-    assert_eq!(message["schema"], "lockdoctor/event/v1");
+    let schema = serde_json::from_str(include_str!("../../../schemas/event.schema.json")).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let errors: Vec<String> = validator.iter_errors(message).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?} in {message:#}");
     assert_eq!(message["event"], "finding");
     assert_eq!(message["finding"]["code"], "stale-lock");
     assert_eq!(message["finding"]["lock"], *lock.to_string_lossy());

@@ -53,8 +53,8 @@ const many = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 function keyed(list, items, keyOf, create, update) {
   const known = new Map([...list.children].map((child) => [child.dataset.key, child]));
   let place = list.firstElementChild;
-  for (const item of items) {
-    const key = keyOf(item);
+  for (const [index, item] of items.entries()) {
+    const key = keyOf(item, index);
     let node = known.get(key);
     known.delete(key);
     if (!node) {
@@ -63,7 +63,7 @@ function keyed(list, items, keyOf, create, update) {
     }
     if (node === place) place = place.nextElementSibling;
     else list.insertBefore(node, place);
-    update(node, item);
+    update(node, item, index);
   }
   for (const gone of known.values()) gone.remove();
 }
@@ -194,6 +194,34 @@ function showGateways(status) {
     });
 }
 
+// A column for each quarter of an hour: what failed below, what waited on it, a mark on top where a lock was freed.
+function showDay({ from, quarter_ms, quarters }) {
+  const total = (name) => quarters.reduce((sum, quarter) => sum + quarter[name], 0);
+  const [failed, waited, freed] = ["failed", "waited", "freed"].map(total);
+  const most = Math.max(1, ...quarters.map((quarter) => quarter.failed + quarter.waited));
+  const said = [failed > 0 && `${many(failed, "message")} failed`, waited > 0 && `${many(waited, "wait")}`, freed > 0 && `${many(freed, "lock")} freed`].filter(Boolean);
+  const line = said.length > 0 ? said.join(" · ") : "No message failed, none waited, no lock was freed, as far as the logs were read.";
+  setText($("day-line"), line);
+  $("day").setAttribute("aria-label", line);
+  keyed($("day"), quarters, (_, index) => `${index}`,
+    () => {
+      const column = element("span", "quarter");
+      column.append(element("i", "freed"), element("i", "waited"), element("i", "failed"));
+      return column;
+    },
+    (column, quarter, index) => {
+      for (const name of ["failed", "waited"]) {
+        const bar = column.querySelector(`.${name}`);
+        bar.hidden = quarter[name] === 0;
+        bar.style.height = `${Math.max(8, Math.round((quarter[name] / most) * 80))}%`;
+      }
+      column.querySelector(".freed").hidden = quarter.freed === 0;
+      const parts = [quarter.failed && `${quarter.failed} failed`, quarter.waited && `${quarter.waited} waited`, quarter.freed && `${quarter.freed} freed`].filter(Boolean);
+      const title = parts.length > 0 ? `${clock(Date.parse(from) + index * quarter_ms)}: ${parts.join(", ")}` : "";
+      if (column.title !== title) column.title = title;
+    });
+}
+
 const fileName = (path) => (path ? path.split("/").pop() : "");
 
 function chatOf(lock) {
@@ -282,7 +310,7 @@ function showLocks(status) {
   $("no-locks").hidden = shown.length > 0 && !omitted;
 }
 
-// Half of them, nineteen of twenty, the longest; of one or two the longest says it all.
+// Median, p95, longest; of one or two the longest says it all.
 function spread(times, count) {
   if (!times) return "";
   if (count < 3 || times.p50 === times.max) return duration(times.max);
@@ -345,10 +373,10 @@ function showLeases(status) {
 }
 
 function showHolds(holds) {
-  setText($("holds-count"), holds.recent === 0 ? "none yet" : `half within ${duration(holds.p50_ms)}`);
+  setText($("holds-count"), holds.recent === 0 ? "none yet" : `median ${duration(holds.p50_ms)}`);
   setText($("holds-line"), holds.recent === 0
     ? "No lock was seen from its creation to its release since the start."
-    : `Half within ${duration(holds.p50_ms)}, 95 % within ${duration(holds.p95_ms)}, longest ${duration(holds.max_ms)}; of the last ${holds.recent} of ${holds.total}.`);
+    : `Median ${duration(holds.p50_ms)}, p95 ${duration(holds.p95_ms)}, longest ${duration(holds.max_ms)}; of the last ${holds.recent} of ${holds.total}.`);
   const most = Math.max(1, ...holds.classes.map(([, count]) => count));
   const rows = holds.recent === 0 ? [] : holds.classes.flatMap(([bound, count], index) => {
     const before = index > 0 ? holds.classes[index - 1][0] : 0;
@@ -395,6 +423,7 @@ function show(status) {
   showBanner(status);
   showCauses(status);
   showGateways(status);
+  showDay(status.day);
   showLocks(status);
   showActs(status);
   showLanes(status);
