@@ -9,7 +9,7 @@ use super::{CliError, Common, Format, output};
 use crate::doctor::report::{self, Ran};
 use crate::doctor::{self, CHECKS, Check, Examined, Surroundings};
 use crate::evidence::view::SystemView;
-use crate::examination::consult;
+use crate::examination::consult::{self, Logs};
 use crate::exit::Exit;
 use crate::survey::{Scope, survey};
 use crate::words;
@@ -74,7 +74,7 @@ fn say_answer(common: &Common, paths: &[PathBuf]) -> anyhow::Result<()> {
     let scope = Scope::resolve(paths, &common.state_dir, &view)?;
     let mut survey = survey(&scope, &mut view);
     let typed = common.scope_as_typed(paths);
-    let answer = consult::locks(&mut survey, common.redaction(), &typed).answer;
+    let answer = consult::locks(&mut survey, Logs::IfTheyDecide, common.redaction(), &typed).answer;
     let mut out = output::stdout();
     writeln!(out)?;
     for line in words::wrapped(&format!("The locks now: {}.", answer.headline), output::width()) {

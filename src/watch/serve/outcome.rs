@@ -8,8 +8,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde::Serialize;
 
 use crate::answer::Answer;
-use crate::redact::Redactor;
 use crate::diagnosis::{Line, Remedy};
+use crate::redact::Redactor;
 use crate::verdict::severity::Severity;
 use crate::watch::findings::{Code, Finding};
 use crate::words::{count, rfc3339};
