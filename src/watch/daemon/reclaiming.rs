@@ -148,7 +148,7 @@ impl Daemon {
         let deaths = self.reclaimers.deaths_lately(look, context.install);
         if look.judgement.verdict == Verdict::Stale && deaths >= CRASH_LOOP {
             let finding = of_locks::crash_loop(look, deaths, &context);
-            self.raise(finding, None);
+            self.raise(finding);
         }
     }
 
