@@ -116,7 +116,8 @@ pub(crate) fn crash_loop(lock: &SurveyedLock, deaths: usize, context: &Context<'
         removing_lock_helps: Some(false),
         ..diagnosis::Finding::new(Code::GatewayDown, Effect::MessagesFailed, text)
     };
-    let found = found.advise(format!("lockdoctor diagnose --state-dir {word}"));
+    let command = format!("lockdoctor diagnose --state-dir {word}");
+    let found = found.act(diagnosis::Remedy { text: command.clone(), command: Some(command), effect: None });
     about(found, Remedy::Person, RootId::of(lock), &path, context)
 }
 

@@ -249,7 +249,9 @@ mod tests {
     fn what_has_one_cause_and_one_remedy_is_one_card_with_one_command() {
         let each = |path: &str| {
             let mut finding = finding(Code::StaleLock, path);
-            finding.found = finding.found.advise(format!("lockdoctor reclaim {path}"));
+            let command = format!("lockdoctor reclaim {path}");
+            finding.found =
+                finding.found.act(Remedy { text: command.clone(), command: Some(command), effect: None });
             finding
         };
         let outcome = told(&[each("/a"), each("/b"), each("/c"), finding(Code::OverdueLock, "/d")]);
