@@ -208,11 +208,10 @@ impl Run {
 
     /// Of the attempts that have not been told of.
     fn tell(&mut self, told: &mut dyn FnMut(&Self, &Attempt)) {
-        let news = self.told..self.attempts.len();
-        self.told = news.end;
-        for attempt in &self.attempts[news] {
+        for attempt in self.attempts.iter().skip(self.told) {
             told(self, attempt);
         }
+        self.told = self.attempts.len();
     }
 
     /// Acts on what the second judgement proved.

@@ -103,7 +103,7 @@ pub struct Lane<'a> {
 }
 
 /// What is the same whoever answers.
-pub fn document<'a, L, M>(parts: Parts<'a, L, M>) -> Document<'a, L, M> {
+pub fn document<L, M>(parts: Parts<'_, L, M>) -> Document<'_, L, M> {
     Document {
         schema: SCHEMA,
         generated_at: rfc3339(parts.now),

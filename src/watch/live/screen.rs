@@ -84,9 +84,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, palette: Palette) {
         Overlay::Help => overlay(frame, "Keys", HELP, 0),
         Overlay::Log => {
             let room = usize::from(area.height.saturating_sub(6));
-            let last = state.log.len().saturating_sub(room);
-            let text =
-                if state.log.is_empty() { "Nothing yet.".to_owned() } else { state.log[last..].join("\n") };
+            let last = state.log.iter().skip(state.log.len().saturating_sub(room));
+            let lines: Vec<&str> = last.map(|line| &**line).collect();
+            let text = if lines.is_empty() { "Nothing yet.".to_owned() } else { lines.join("\n") };
             overlay(frame, "Log", &text, 0);
         }
         Overlay::Busy(what) => overlay(frame, what, "One moment …", 0),

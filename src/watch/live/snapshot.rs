@@ -1,7 +1,7 @@
 //! What the view shows, as of one moment: chats that somebody has to know of first, then every lock in order.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -114,9 +114,9 @@ fn rows(picture: &Picture<'_>) -> Vec<Row> {
             by_name.entry(name).or_insert(at);
         }
     }
-    let mut shown = vec![false; judged.len()];
+    let mut shown: HashSet<usize> = HashSet::new();
     let findings: Vec<&Finding> = picture.board.open().collect();
-    let mut told = vec![false; findings.len()];
+    let mut told: HashSet<usize> = HashSet::new();
     let mut rows = Vec::new();
     for chat in picture.answer().iter().flat_map(|answer| &answer.chats) {
         let names = [&chat.session_id, &chat.session_key];
@@ -127,30 +127,26 @@ fn rows(picture: &Picture<'_>) -> Vec<Row> {
         };
         let mut worst: Option<&Finding> = None;
         for (at, finding) in findings.iter().enumerate().filter(|(_, finding)| is_its(finding)) {
-            told[at] = true;
+            told.insert(at);
             if worst.is_none_or(|worst| (Some(worst.code) != chat.cause) && Some(finding.code) == chat.cause)
             {
                 worst = Some(finding);
             }
         }
-        if let Some(at) = lock {
-            shown[at] = true;
-        }
-        rows.push(of_chat(picture, chat, lock.map(|at| judged[at]), worst));
+        shown.extend(lock);
+        rows.push(of_chat(picture, chat, lock.and_then(|at| judged.get(at)).copied(), worst));
     }
-    let others = findings.iter().zip(&told).filter(|(_, told)| !**told).map(|(finding, _)| *finding);
-    for finding in others {
+    let others = findings.iter().enumerate().filter(|(at, _)| !told.contains(at));
+    for (_, finding) in others {
         let is_its = |(_, lock): &Judged<'_>| finding.about == lock.path().to_string_lossy();
         let lock = judged.iter().position(is_its);
-        if let Some(at) = lock {
-            shown[at] = true;
-        }
+        shown.extend(lock);
         if lock.is_some() || finding.severity > Severity::Info {
-            rows.push(of_finding(picture, finding, lock.map(|at| judged[at])));
+            rows.push(of_finding(picture, finding, lock.and_then(|at| judged.get(at)).copied()));
         }
     }
-    let rest = judged.iter().zip(&shown).filter(|(_, shown)| !**shown);
-    let rest = rest.map(|(judged, _)| (judged.1.kind, of_lock(picture, *judged)));
+    let rest = judged.iter().enumerate().filter(|(at, _)| !shown.contains(at));
+    let rest = rest.map(|(_, judged)| (judged.1.kind, of_lock(picture, *judged)));
     // That a gateway has its own locks goes without saying.
     rows.extend(
         rest.filter(|(kind, row)| {

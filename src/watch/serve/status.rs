@@ -169,7 +169,7 @@ pub(super) fn of<'a>(
     findings.truncate(MOST_FINDINGS);
     let answer = picture.answer();
     let chats = answer.map_or(&[][..], |answer| &answer.chats);
-    let chats_shown = &chats[..chats.len().min(MOST_CHATS)];
+    let chats_shown = chats.get(..MOST_CHATS).unwrap_or(chats);
     let installs = picture.directories.roots().filter_map(|root| Some((root.wish.path(), root.install()?)));
     document::document(Parts {
         now: now.wall,

@@ -47,7 +47,7 @@ impl Terminal {
             }
             match self.output.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(bytes) => self.screen.process(&bytes),
-                Err(_) => panic!("no {wanted:?} on the screen:\n{shown}"),
+                Err(error) => panic!("{error}: no {wanted:?} on the screen:\n{shown}"),
             }
         }
     }
