@@ -9,13 +9,15 @@ use clap::Args;
 
 use super::reclaim::PolicyArgs;
 use super::{CliError, Common};
+use crate::door;
 use crate::exit::Exit;
 use crate::settings::bounds::duration;
 use crate::watch::live::{Commands, Live};
 use crate::watch::log::{self, LogFormat, LogLevel, Recent};
+use crate::watch::mandate::Mandate;
 use crate::watch::notify::command::CommandLine;
 use crate::watch::notify::restart::RestartPolicy;
-use crate::watch::options::{Listen, LogSources, Logs, Mandate, Options, Ready, Run, Telling, What};
+use crate::watch::options::{Listen, LogSources, Logs, Options, Ready, Run, Telling, What};
 use crate::watch::{Daemon, Ended, Reread};
 
 const EXAMPLES: &str = "\
@@ -153,7 +155,7 @@ pub fn run(common: &Common, args: &WatchArgs, reread: Reread) -> anyhow::Result<
     let shows = options.run == Run::UntilStopped && args.log_format == LogFormat::Auto && is_watched();
     // What goes elsewhere than to this terminal still goes there.
     let log = Recent::default();
-    let kept = (shows && std::io::stderr().is_terminal()).then(|| log.clone());
+    let kept = (shows && door::stderr_is_terminal()).then(|| log.clone());
     let _logging = log::start(args.log_format, args.log_level, kept)?;
     let mut daemon = Daemon::new(options, reread)?;
     if shows {
@@ -167,7 +169,7 @@ pub fn run(common: &Common, args: &WatchArgs, reread: Reread) -> anyhow::Result<
 
 /// Whether somebody sits at a terminal that a view can be drawn on; one without a size has nobody at it.
 fn is_watched() -> bool {
-    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let terminal = std::io::stdin().is_terminal() && door::stdout_is_terminal();
     let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
     terminal
         && !dumb

@@ -15,6 +15,7 @@ mod ids;
 pub mod live;
 mod locks;
 pub mod log;
+pub mod mandate;
 pub mod notify;
 pub mod options;
 mod serve;

@@ -195,6 +195,7 @@ fn nothing_is_printed_past_the_door() {
             "hands standard error to the writer of entries, each of which has passed the door",
         ),
         ("src/demo/actor.rs", "answers the demo through a pipe"),
+        ("src/watch/live/terminal.rs", "draws cells of text that is spelt out, and moves the cursor"),
     ];
     let children = [".stdout(", ".stderr("];
     let mut found = offences(&words, &exceptions);
@@ -232,6 +233,7 @@ fn clocks_are_read_where_it_is_said() {
         ("src/reclaim/", "stamps the journal; patience while it waits its turn"),
         ("src/examination/", "a document says when it was made"),
         ("src/peek/witness.rs", "a snapshot says when it was taken"),
+        ("src/watch/live/", "shows ages that run, and times of day"),
         ("src/watch/log/mod.rs", "stamps its own log lines"),
         ("src/watch/sources/databases.rs", "its own CPU time is the price of a look"),
         ("src/watch/sources/logs.rs", "which day and zone a log without them means"),

@@ -16,8 +16,8 @@ use crate::watch::ids::{LockId, RootId};
 use crate::watch::locks::known::{self, Birth};
 use crate::watch::locks::patience::Suspicion;
 use crate::watch::locks::release::Release;
+use crate::watch::mandate::Mandate;
 use crate::watch::notify::What;
-use crate::watch::options::Mandate;
 use crate::watch::wakeups::Due;
 use crate::words::millis;
 

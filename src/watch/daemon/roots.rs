@@ -14,7 +14,8 @@ use crate::survey::{Problem, StandingRoot};
 use crate::watch::directories::Listing;
 use crate::watch::directories::root::Trigger;
 use crate::watch::ids::RootId;
-use crate::watch::options::{Mandate, Run, What};
+use crate::watch::mandate::Mandate;
+use crate::watch::options::{Run, What};
 use crate::watch::wakeups::Due;
 
 /// When another lockdoctor is at work where something may have been left half done.

@@ -14,7 +14,7 @@ use crate::survey::SurveyedLock;
 use crate::verdict::Action;
 use crate::verdict::severity::Effect;
 use crate::watch::ids::RootId;
-use crate::watch::options::Mandate;
+use crate::watch::mandate::Mandate;
 use crate::words::shell_word;
 
 /// What the daemon knows besides the lock.

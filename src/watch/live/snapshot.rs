@@ -16,7 +16,7 @@ use crate::verdict::Verdict;
 use crate::watch::findings::Finding;
 use crate::watch::ids::RootId;
 use crate::watch::locks::known::KnownLock;
-use crate::watch::options::Mandate;
+use crate::watch::mandate::Mandate;
 use crate::watch::serve::Picture;
 use crate::words::printable;
 

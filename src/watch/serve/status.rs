@@ -22,7 +22,7 @@ use crate::watch::findings::day::Strip;
 use crate::watch::findings::of_locks::shown_key;
 use crate::watch::locks::hold_times::Summary;
 use crate::watch::locks::known::KnownLock;
-use crate::watch::options::Mandate;
+use crate::watch::mandate::Mandate;
 use crate::words::{millis, rfc3339};
 
 /// The sick come first; of a great many healthy locks a count is enough.
