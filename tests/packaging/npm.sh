@@ -76,8 +76,9 @@ for version in $(node --version | sed 's/^v\([0-9]*\).*/\1/') 22 24; do
 
     exits 0 lockdoctor --version
     says 'lockdoctor 0.1.0'
-    exits 0 lockdoctor scan
+    exits 1 lockdoctor scan
     says 4000000
+    says 'The gateway is down'
     exits 1 lockdoctor check --warning stale=0
     exits 2 lockdoctor scan --no-such-option
     exits 3 lockdoctor check --state-dir /nonexistent/place

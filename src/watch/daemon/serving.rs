@@ -28,7 +28,11 @@ impl Daemon {
         match self.serving.turn(id, &self.wakeups.poller, &picture) {
             TimeLimit::Stays => {}
             TimeLimit::Until(at) => self.wakeups.deadlines.set(due, at),
-            TimeLimit::Over => self.wakeups.deadlines.cancel(due),
+            TimeLimit::Over => {
+                self.wakeups.deadlines.cancel(due);
+                // What makes a page is seldom run.
+                crate::sys::return_code();
+            }
         }
     }
 
