@@ -173,7 +173,7 @@ fn the_start_costs_in_proportion_to_the_stale_locks() {
         eventually("it is ready", || watch.get("/readyz").0.starts_with("HTTP/1.1 200"));
         watch.cpu_ticks().max(1)
     };
-    let (few, many) = (cost(1000), cost(8000));
+    let (few, many) = (cost(500), cost(4000));
     assert!(many < few * 20, "8 times the locks cost {many} ticks in place of {few}");
 }
 
