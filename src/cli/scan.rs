@@ -10,7 +10,6 @@ use super::{Common, Format, output};
 use crate::evidence::view::SystemView;
 use crate::examination::consult::{self, Logs};
 use crate::exit::Exit;
-use crate::redact::Redactor;
 use crate::report::{advice, json, plain, table};
 use crate::survey::{ProblemSeverity, Scope, Survey, survey};
 use crate::words::{self, wrapped};
@@ -46,10 +45,7 @@ pub fn run(common: &Common, args: &ScanArgs) -> anyhow::Result<Exit> {
     let mut survey = survey(&scope, &mut view);
     let redaction = common.redaction();
     let typed = common.scope_as_typed(&args.paths);
-    // Only of an install in SQLite is text of it shown, and making thousands of findings fit to be shown takes as long as
-    // all else.
-    let shown = if survey.workings.is_empty() { Redactor::Off } else { redaction };
-    let examination = consult::locks(&mut survey, Logs::IfTheyDecide, shown, &typed);
+    let examination = consult::locks(&mut survey, Logs::IfTheyDecide, redaction, &typed);
     match common.format() {
         Format::Json => output::print_json(&json::scan(&survey, redaction))?,
         Format::Ndjson => output::print_ndjson(json::locks(&survey, redaction))?,
@@ -69,8 +65,7 @@ pub fn run(common: &Common, args: &ScanArgs) -> anyhow::Result<Exit> {
             let unjudged = examination.answer.blind_spots.iter().filter(|spot| spot.command.is_some());
             let unjudged = unjudged
                 .map(|spot| format!("{}\n    {}", spot.text, spot.command.as_deref().unwrap_or_default()));
-            let of_gateway = survey.workings.iter().take(1);
-            let of_gateway = of_gateway.flat_map(|_| advice::beyond_locks(&examination.diagnosis.findings));
+            let of_gateway = advice::beyond_locks(&examination.diagnosis.findings);
             let of_locks = advice::after_scan(&survey, &examination.answer.locks, &typed);
             for advice in of_gateway.chain(of_locks).chain(unjudged) {
                 writeln!(out)?;
