@@ -110,7 +110,10 @@ fn rows(picture: &Picture<'_>) -> Vec<Row> {
     let mut by_name: HashMap<String, usize> = HashMap::new();
     for (at, (_, lock)) in judged.iter().enumerate() {
         let key = lock.session_key.as_deref().map(|key| redactor.key(key).into_owned());
-        for name in [key, lock.session_id.clone()].into_iter().flatten() {
+        let id = lock.session_id.as_deref();
+        // A chat of the answer has its masked id.
+        let ids = [id.map(str::to_owned), id.map(|id| redactor.session(id).into_owned())];
+        for name in ids.into_iter().chain([key]).flatten() {
             by_name.entry(name).or_insert(at);
         }
     }
