@@ -1,6 +1,6 @@
 //! The terminal: taken over, drawn on, and given back however the view ends.
 
-use std::io::{Stdout, stdout};
+use std::io::{Stdout, stdin, stdout};
 use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
@@ -11,6 +11,9 @@ use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 
 use super::Shared;
 use super::commands::Commands;
@@ -57,6 +60,21 @@ fn give_back() {
     let _ = disable_raw_mode();
 }
 
+/// Until a key is pressed, for [`TICK`] at most. Of a terminal that has hung up it is an error; crossterm would read it
+/// for ever.
+fn wait_for_key() -> rustix::io::Result<()> {
+    let stdin = stdin();
+    let mut terminal = [PollFd::new(&stdin, PollFlags::IN)];
+    let tick = Timespec { tv_sec: 0, tv_nsec: TICK.as_nanos() as i64 };
+    match rustix::event::poll(&mut terminal, Some(&tick)) {
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(error) => return Err(error),
+    }
+    let [terminal] = terminal;
+    let is_gone = terminal.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL);
+    if is_gone { Err(Errno::IO) } else { Ok(()) }
+}
+
 /// Draws and listens until the person quits, the daemon ends, or the terminal is gone.
 pub(super) fn run(mut screen: Screen, shared: &Shared, commands: Commands, log: &Recent) {
     let mut state = State::new();
@@ -81,7 +99,10 @@ pub(super) fn run(mut screen: Screen, shared: &Shared, commands: Commands, log: 
             }
             drawn = Some(Instant::now());
         }
-        let event = match event::poll(TICK) {
+        if wait_for_key().is_err() {
+            return;
+        }
+        let event = match event::poll(Duration::ZERO) {
             Ok(false) => continue,
             Ok(true) => event::read(),
             Err(error) => Err(error),

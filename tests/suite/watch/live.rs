@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use crate::support::{TestEnv, binary, dead_pid, payload_made};
+use crate::support::{TestEnv, binary, dead_pid, eventually, payload_made};
 
 const KEY: &str = "agent:main:telegram:direct:123456789";
 const ID: &str = "5dd6c97c-7d95-47ad-b732-080840c144ca";
@@ -120,4 +120,23 @@ fn a_log_format_asks_for_lines() {
     let mut terminal = Terminal::run(&env, &format!("{} --log-format text --once", watch(&env)));
     let shown = terminal.shows("left with");
     assert!(shown.contains("watching") && !terminal.is_drawn_on(), "{shown}");
+}
+
+#[test]
+fn a_terminal_that_is_gone_ends_it() {
+    let env = blocked();
+    let mut terminal = Terminal::run(&env, &watch(&env));
+    terminal.shows("Telegram 123456789");
+    let state = env.state().to_string_lossy().into_owned();
+    assert!(is_watched(&state));
+    drop(terminal);
+    eventually("it has ended", || !is_watched(&state));
+}
+
+fn is_watched(state: &str) -> bool {
+    let processes = fs::read_dir("/proc").expect("/proc").flatten();
+    processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok()).any(|words| {
+        let words = String::from_utf8_lossy(&words).into_owned();
+        words.contains("lockdoctor\0watch\0") && words.contains(state)
+    })
 }
