@@ -162,7 +162,6 @@ for version in $versions; do
             gateway second "$version" "$uid" own s
             namespace=own
             [ $sharing = apart ] || namespace=$(pid_of second)
-            dead=$(stat -c %i "$sessions/s.jsonl.lock")
             sidecar "$uid" "$namespace" reclaim --yes || true
             if [ $sharing = apart ]; then
                 # Whether its owner is in the middle of its release cannot be seen: freed only after a long wait.
