@@ -84,7 +84,8 @@ fn watch(env: &TestEnv) -> String {
 fn a_lock_is_shown_explained_and_freed_and_the_terminal_given_back() {
     let env = blocked();
     let lock = || fs::read_to_string(env.session(ID)).expect("the lock");
-    let mut terminal = Terminal::run(&env, &watch(&env));
+    // Whoever has said yes for good has said it for commands that they type.
+    let mut terminal = Terminal::run(&env, &format!("LOCKDOCTOR_YES=1 {}", watch(&env)));
     // One's own chat on one's own terminal.
     terminal.shows("Telegram 123456789");
     assert!(terminal.is_drawn_on());
