@@ -635,6 +635,18 @@ impl Event {
         }
     }
 
+    /// How the work on one message ended.
+    pub fn is_outcome(&self) -> bool {
+        matches!(
+            self,
+            Self::LaneError { .. }
+                | Self::AgentFailed { .. }
+                | Self::HandlerFailed { .. }
+                | Self::MessageProcessed { .. }
+                | Self::DispatchCompleted { .. }
+        )
+    }
+
     /// The lane, for lane messages.
     pub fn lane(&self) -> Option<&str> {
         match self {

@@ -76,14 +76,8 @@ impl Database {
 }
 
 fn is_of_a_message(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::LaneError { .. }
-            | Event::AgentFailed { .. }
-            | Event::HandlerFailed { .. }
-            | Event::MessageProcessed { .. }
-            | Event::DispatchCompleted { .. }
-    ) || matches!(event, Event::Undelivered(lost) if matches!(lost.what, Loss::Message | Loss::Ingress))
+    event.is_outcome()
+        || matches!(event, Event::Undelivered(lost) if matches!(lost.what, Loss::Message | Loss::Ingress))
 }
 
 pub(super) fn judge(view: &View<'_>) -> Option<Finding> {

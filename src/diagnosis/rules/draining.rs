@@ -50,16 +50,7 @@ impl Refusals {
 }
 
 fn is_of_a_message(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::LaneError { .. }
-            | Event::AgentFailed { .. }
-            | Event::HandlerFailed { .. }
-            | Event::MessageProcessed { .. }
-            | Event::DispatchCompleted { .. }
-            | Event::Undelivered(_)
-            | Event::Failed { .. }
-    )
+    event.is_outcome() || matches!(event, Event::Undelivered(_) | Event::Failed { .. })
 }
 
 pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
