@@ -21,7 +21,9 @@ pub(super) struct Machine {
     /// Where anything else is mounted there.
     mounted_on: Vec<PathBuf>,
     ours: Vec<Mount>,
-    /// There are processes besides init, us, and those that started us.
+    /// Ourselves and whoever started us.
+    descent: Vec<u32>,
+    /// There are processes besides init and these.
     lived_in: bool,
 }
 
@@ -43,9 +45,9 @@ impl Machine {
             theirs.into_iter().partition(|mount| mount.at == Path::new("/"));
         let mounted_on = others.into_iter().map(|mount| mount.at).collect();
         let ours = mounts(&std::fs::read_to_string("/proc/self/mountinfo").ok()?);
-        let line = line_of_descent();
-        let lived_in = all_pids().into_iter().any(|pid| pid != 1 && !line.contains(&pid));
-        Some(Self { init, root: root.into_iter().next_back()?, mounted_on, ours, lived_in })
+        let descent = line_of_descent();
+        let lived_in = all_pids().into_iter().any(|pid| pid != 1 && !descent.contains(&pid));
+        Some(Self { init, root: root.into_iter().next_back()?, mounted_on, ours, descent, lived_in })
     }
 
     /// Whether `directory` lies on init's root file system itself, under the name that it has here: no volume.
@@ -77,22 +79,22 @@ impl Machine {
             Owner::Alive(process) => Some(process),
             _ => None,
         };
-        let lives: Vec<Process> =
-            census.processes.iter().map(|resident| resident.pid).filter_map(|pid| alive(&pid)).collect();
-        let before = lives.iter().filter(|process| process.pid < named.pid).max_by_key(|process| process.pid);
-        let after = lives.iter().filter(|process| process.pid > named.pid).min_by_key(|process| process.pid);
+        // Of many processes few are looked at: this is asked for each lock.
+        let mut pids: Vec<u32> = census.processes.iter().map(|resident| resident.pid).collect();
+        pids.sort_unstable();
+        let (lower, rest) = pids.split_at(pids.partition_point(|pid| *pid < named.pid));
+        let before = lower.iter().rev().find_map(alive);
+        let after = rest.iter().filter(|pid| **pid != named.pid).find_map(alive);
         let in_order = match named.start_ticks.filter(|_| ticks == StartTicks::Comparable) {
             Some(ticks) => {
                 before.is_none_or(|process| process.start_ticks <= ticks)
                     && after.is_none_or(|process| process.start_ticks >= ticks)
             }
-            None => before.is_none_or(is_older),
+            None => before.as_ref().is_none_or(is_older),
         };
-        let our_line = line_of_descent();
-        let company = lives
-            .iter()
-            .any(|process| process.pid != 1 && is_older(process) && !our_line.contains(&process.pid));
-        in_order && company
+        let is_company = |pid: &u32| *pid != 1 && !self.descent.contains(pid);
+        in_order
+            && pids.iter().filter(|pid| is_company(pid)).filter_map(alive).any(|process| is_older(&process))
     }
 }
 
@@ -147,6 +149,7 @@ mod tests {
             root: mounts(root).remove(0),
             mounted_on: mounted_on.iter().map(PathBuf::from).collect(),
             ours: mounts(ours),
+            descent: Vec::new(),
             lived_in: true,
         }
     }
