@@ -31,7 +31,9 @@ impl Daemon {
             TimeLimit::Over => {
                 self.wakeups.deadlines.cancel(due);
                 // What makes a page is seldom run.
-                crate::sys::return_code();
+                if self.serving.is_idle() {
+                    crate::sys::return_code();
+                }
             }
         }
     }

@@ -101,6 +101,11 @@ impl Serving {
         }
     }
 
+    /// Nobody is being answered.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.server.as_ref().is_none_or(Server::is_idle)
+    }
+
     pub(crate) fn cut_off(&mut self, id: u32) {
         if let Some(server) = &mut self.server {
             server.cut_off(id);

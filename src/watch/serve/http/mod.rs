@@ -201,6 +201,10 @@ impl Server {
         turn
     }
 
+    pub(crate) fn is_idle(&self) -> bool {
+        self.connections.is_empty()
+    }
+
     pub(crate) fn cut_off(&mut self, id: u32) {
         self.connections.remove(&id);
     }
