@@ -146,21 +146,9 @@ fn a_process_of_another_user_leads_root_to_nothing_but_a_word() {
         for _ in 1 2 3 4 5 6 7 8 9 10; do grep -q openclaw /proc/$!/comm && break; sleep 0.1; done
         shift 2; exec "$@""#;
     let within = |arguments: &[&str]| {
-        let mut command = Command::new("unshare");
-        env.isolate(&mut command).args([
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-            "sh",
-            "-c",
-            script,
-            "sh",
-        ]);
-        Run::of({
-            command.arg(theirs.state()).arg(&gateway).arg(&binary).args(arguments);
-            command
-        })
+        let mut command = apart(&env, &[], script);
+        command.arg(theirs.state()).arg(&gateway).arg(&binary).args(arguments);
+        Run::of(command)
     };
     let bare = within(&["reclaim", "--yes", "--settle", "0s"]);
     assert!((tree(&canary), tree(&theirs.state())) == before, "{bare:#?}");
@@ -169,6 +157,14 @@ fn a_process_of_another_user_leads_root_to_nothing_but_a_word() {
     let named = within(&["reclaim", "--yes", "--settle", "0s", "--state-dir", &state.to_string_lossy()]);
     assert!(tree(&canary) == before.0, "{named:#?}");
     assert!(lock.exists());
+}
+
+/// A shell script in a PID namespace of its own, which ends with it; its arguments are still to come.
+fn apart(env: &TestEnv, more: &[&str], script: &str) -> Command {
+    let mut command = Command::new("unshare");
+    env.isolate(&mut command).args(more).args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
+    command.args(["sh", "-c", script, "sh"]);
+    command
 }
 
 /// The story that was reported: a configuration names /etc/passwd, and a live vipw(8) loses its lock. In a mount
@@ -197,19 +193,8 @@ fn a_live_vipw_keeps_its_lock() {
         "$3" watch --once --reclaim --settle 0s --state-dir "$4" >&2
         [ "$before" = "$(stat -c '%i %z %s' /etc/passwd.lock)" ] && echo kept || echo "taken: $before"
     "#;
-    let mut command = Command::new("unshare");
-    env.isolate(&mut command).args([
-        "--mount",
-        "--pid",
-        "--fork",
-        "--kill-child",
-        "--mount-proc",
-        "sh",
-        "-c",
-        script,
-    ]);
-    let mut story =
-        Running::start(command.arg("sh").arg(&etc).arg(&editor).arg(binary_for_all(&env)).arg(env.state()));
+    let mut command = apart(&env, &["--mount"], script);
+    let mut story = Running::start(command.arg(&etc).arg(&editor).arg(binary_for_all(&env)).arg(env.state()));
     let said = story.line();
     if skipped(!said.starts_with("no lock"), &said) {
         return;
