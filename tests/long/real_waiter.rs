@@ -3,7 +3,8 @@
 
 use std::fs;
 
-use crate::real::{Node, StateDir, bystander, dead_pid, each_package};
+use crate::real::{Node, StateDir, bystander, each_package};
+use crate::support::dead_pid;
 
 const LIMIT_MS: u64 = 1000;
 

@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::real::siege::{Besieger, Count, Siege};
-use crate::real::{StateDir, dead_pid, setting, skip};
+use crate::real::{StateDir, setting, skip};
+use crate::support::dead_pid;
 use rustix::process::{Pid, test_kill_process};
 use serde_json::Value;
 

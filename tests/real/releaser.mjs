@@ -127,6 +127,7 @@ function copy(own) {
     return () => {};
   }
   // The name is never free: a waiter would take it.
+  fs.rmSync(away, { force: true });
   fs.linkSync(lock, away);
   fs.renameSync(aside, lock);
   return () => fs.renameSync(away, lock);

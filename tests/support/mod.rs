@@ -11,13 +11,14 @@ pub mod strace;
 pub mod watch;
 
 use std::ffi::{CString, OsStr};
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -36,7 +37,7 @@ impl TestEnv {
     /// With a configuration that names the version, as OpenClaw writes it.
     pub fn new(version: &str) -> Self {
         let env = Self::empty();
-        std::fs::create_dir_all(env.state().join("agents")).expect("state directory");
+        fs::create_dir_all(env.state().join("agents")).expect("state directory");
         env.config(&format!(r#"{{"meta": {{"lastTouchedVersion": "{version}"}}}}"#));
         env
     }
@@ -45,8 +46,8 @@ impl TestEnv {
     pub fn empty() -> Self {
         let home = tempfile::Builder::new().prefix("lockdoctor-test-").tempdir().expect("tempdir");
         // Other users must be able to come here.
-        std::fs::set_permissions(home.path(), Permissions::from_mode(0o755)).expect("chmod");
-        std::fs::create_dir(home.path().join("tmp")).expect("tmp");
+        fs::set_permissions(home.path(), Permissions::from_mode(0o755)).expect("chmod");
+        fs::create_dir(home.path().join("tmp")).expect("tmp");
         Self { home, variables: Vec::new() }
     }
 
@@ -69,20 +70,20 @@ impl TestEnv {
     }
 
     pub fn config(&self, json5: &str) {
-        std::fs::write(self.state().join("openclaw.json"), json5).expect("config");
+        fs::write(self.state().join("openclaw.json"), json5).expect("config");
     }
 
     /// The sessions directory of `agent`, made if it is not there.
     pub fn sessions(&self, agent: &str) -> PathBuf {
         let path = self.state().join("agents").join(agent).join("sessions");
-        std::fs::create_dir_all(&path).expect("sessions directory");
+        fs::create_dir_all(&path).expect("sessions directory");
         path
     }
 
     /// Where the lock of session `id` of the agent `main` lies; its transcript is written.
     pub fn session(&self, id: &str) -> PathBuf {
         let transcript = self.sessions("main").join(format!("{id}.jsonl"));
-        std::fs::write(&transcript, "{\"type\":\"session\"}\n").expect("transcript");
+        fs::write(&transcript, "{\"type\":\"session\"}\n").expect("transcript");
         transcript.with_extension("jsonl.lock")
     }
 
@@ -130,7 +131,7 @@ impl TestEnv {
     pub fn named_like(&self, title: &str) -> PathBuf {
         let path = self.tmp().join(title);
         if !path.exists() {
-            std::fs::copy("/bin/sleep", &path).expect("sleep(1)");
+            fs::copy("/bin/sleep", &path).expect("sleep(1)");
         }
         path
     }
@@ -139,8 +140,8 @@ impl TestEnv {
     pub fn binary_for_all(&self) -> PathBuf {
         let copy = self.home().join("lockdoctor");
         if !copy.exists() {
-            std::fs::copy(binary(), &copy).expect("copy");
-            std::fs::set_permissions(&copy, Permissions::from_mode(0o755)).expect("chmod");
+            fs::copy(binary(), &copy).expect("copy");
+            fs::set_permissions(&copy, Permissions::from_mode(0o755)).expect("chmod");
         }
         copy
     }
@@ -273,7 +274,7 @@ pub fn hold(path: &Path, bytes: &[u8]) -> File {
 
 /// Field 22 of `/proc/PID/stat`.
 pub fn start_ticks(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("process");
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("process");
     let fields = &stat[stat.rfind(')').expect("a name") + 2..];
     fields.split(' ').nth(19).expect("field 22").parse().expect("a number")
 }
@@ -282,8 +283,16 @@ pub fn own_pid() -> u32 {
     std::process::id()
 }
 
-/// A pid that belongs to nobody: a child that was started, ended and collected.
+/// A pid that belongs to nobody, and will to nobody while the test runs: a busy kernel soon hands out again what it took
+/// back, so it lies above all that it hands out, where there is room.
 pub fn dead_pid() -> u32 {
+    const NO_KERNEL_HANDS_OUT_MORE: u32 = 1 << 22;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let limit = fs::read_to_string("/proc/sys/kernel/pid_max").expect("procfs");
+    let pid = limit.trim().parse::<u32>().expect("a number") + NEXT.fetch_add(1, Ordering::Relaxed);
+    if pid < NO_KERNEL_HANDS_OUT_MORE {
+        return pid;
+    }
     let mut child = Command::new("true").spawn().expect("true(1)");
     child.wait().expect("child");
     child.id()
@@ -377,7 +386,7 @@ impl Owner {
     /// A lock whose run has gone on for so long.
     pub fn hold_since(&mut self, lock: &Path, ago: Duration) -> Vec<u8> {
         self.order(&json!({"hold": {"lock": lock, "age": ago.as_secs()}}));
-        std::fs::read(lock).expect("lock")
+        fs::read(lock).expect("lock")
     }
 
     /// The gateway's own lock.
@@ -388,7 +397,7 @@ impl Owner {
     /// Takes a lock and closes it without removing it.
     pub fn leak(&mut self, lock: &Path) -> Vec<u8> {
         self.order(&json!({"leak": {"lock": lock}}));
-        std::fs::read(lock).expect("lock")
+        fs::read(lock).expect("lock")
     }
 
     fn order(&mut self, order: &Value) {

@@ -232,12 +232,6 @@ pub(crate) fn bystander(argv0: &str) -> Guarded {
     process
 }
 
-pub(crate) fn dead_pid() -> u32 {
-    let mut process = Guarded::spawn(&mut Command::new("true"));
-    process.kill();
-    process.pid()
-}
-
 /// A script of this directory that is talked to by lines.
 pub(crate) struct Node {
     pub(crate) process: Guarded,
