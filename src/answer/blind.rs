@@ -6,6 +6,7 @@ use crate::words::count;
 
 /// Something that was not looked at, or cannot be judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BlindSpot {
     /// A sentence.
     pub text: String,

@@ -13,6 +13,7 @@ use crate::verdict::severity::Severity;
 
 /// How a chat fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ChatState {
     Answered,

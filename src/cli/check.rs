@@ -1,7 +1,7 @@
 //! `lockdoctor check`: one line for monitoring, after the convention of the monitoring plugins
 //! (monitoring-plugins.org, "Development Guidelines"): 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 
-mod assess;
+pub(super) mod assess;
 mod range;
 
 use std::io::Write;
@@ -73,7 +73,7 @@ pub struct CheckArgs {
 pub fn run(common: &Common, args: &CheckArgs) -> anyhow::Result<Exit> {
     let report = look(common, args).unwrap_or_else(|why| Report::unknown(&why));
     match common.format() {
-        format @ (Format::Json | Format::Ndjson) => output::print_document(format, &report.to_json())?,
+        format @ (Format::Json | Format::Ndjson) => output::print_document(format, &report.document())?,
         Format::Table | Format::Plain => {
             let mut out = output::stdout();
             writeln!(out, "{}", report.line())?;

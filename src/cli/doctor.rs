@@ -50,7 +50,7 @@ pub fn run(common: &Common, args: &DoctorArgs) -> anyhow::Result<Exit> {
         .collect();
     match common.format() {
         format @ (Format::Json | Format::Ndjson) => {
-            output::print_document(format, &report::to_json(&examined, surroundings.view.now.wall))?;
+            output::print_document(format, &report::document(&examined, surroundings.view.now.wall))?;
         }
         Format::Table | Format::Plain => {
             write!(output::stdout(), "{}", report::for_people(&examined, ran, output::width()))?;

@@ -35,21 +35,23 @@ pub struct ExplainArgs {
     pub what: PathBuf,
 }
 
-const SCHEMA: &str = "lockdoctor/explain/v1";
+pub(super) const SCHEMA: &str = "lockdoctor/explain/v1";
 
 /// A lock, or a lease, as `scan` has it.
 #[derive(Debug, Serialize)]
-struct Explained {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Explained {
     schema: &'static str,
     #[serde(flatten)]
     lock: json::Lock,
 }
 
-const HOLDER_SCHEMA: &str = "lockdoctor/holder/v1";
+pub(super) const HOLDER_SCHEMA: &str = "lockdoctor/holder/v1";
 
 /// A process, as `scan` has it.
 #[derive(Debug, Serialize)]
-struct ExplainedHolder {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ExplainedHolder {
     schema: &'static str,
     #[serde(flatten)]
     holder: holders::Holder,

@@ -17,6 +17,8 @@ pub mod quarantine;
 pub mod reclaim;
 pub mod report;
 pub mod scan;
+#[cfg(test)]
+mod schema_tests;
 pub mod setup;
 pub mod status;
 pub mod watch;

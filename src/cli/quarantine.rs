@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::Utc;
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::{CliError, Common, Format, output};
 use crate::evidence::directory::Directory;
@@ -17,6 +17,7 @@ use crate::evidence::view::SystemView;
 use crate::exit::Exit;
 use crate::install::Install;
 use crate::install::trace::{self, Trace};
+use crate::reclaim::entry::Subject;
 use crate::reclaim::homes;
 use crate::reclaim::quarantine::{self, Quarantined};
 use crate::reclaim::store::Store;
@@ -24,6 +25,42 @@ use crate::settings::bounds::duration;
 use crate::survey::Scope;
 use crate::survey::scope::Target;
 use crate::words::{self, count, printable, rfc3339};
+
+pub(super) const SCHEMA: &str = "lockdoctor/quarantine/v1";
+
+/// What a program gets.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Document {
+    schema: &'static str,
+    #[serde(flatten)]
+    what: What,
+}
+
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+enum What {
+    /// What is kept, oldest first.
+    Locks(Vec<Quarantined>),
+    /// What was put back.
+    Restored(Vec<Restored>),
+    /// The ids of what was dropped.
+    Purged(Vec<String>),
+}
+
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Restored {
+    id: String,
+    subject: Subject,
+}
+
+impl Document {
+    fn of(what: What) -> Self {
+        Self { schema: SCHEMA, what }
+    }
+}
 
 const EXAMPLES: &str = "\
 Examples:
@@ -92,7 +129,7 @@ fn list(common: &Common, homes: &[Rc<Directory>]) -> anyhow::Result<Exit> {
         }
     }
     match common.format() {
-        Format::Json => output::print_json(&json!({ "schema": "lockdoctor/quarantine/v1", "locks": files }))?,
+        Format::Json => output::print_json(&Document::of(What::Locks(files)))?,
         Format::Ndjson => output::print_ndjson(&files)?,
         Format::Table | Format::Plain => {
             let mut out = output::stdout();
@@ -117,7 +154,8 @@ fn restore(common: &Common, homes: &[Rc<Directory>], id: &str, leases: &mut Leas
         if seen.quarantined()?.iter().any(|name| name == id) {
             let subject = quarantine::restore(home, id, leases, Utc::now())?;
             let said = format!("{} is back.", subject.lock);
-            report(common, &said, &json!({ "restored": [{ "id": id, "subject": subject }] }))?;
+            let restored = vec![Restored { id: id.to_owned(), subject }];
+            report(common, &said, What::Restored(restored))?;
             return Ok(Exit::Clean);
         }
     }
@@ -138,19 +176,15 @@ fn purge(
         dropped.extend(quarantine::purge(home, older_than, leases, Utc::now())?);
     }
     let said = format!("{} dropped.", count(dropped.len(), "lock"));
-    report(common, &said, &json!({ "purged": dropped }))?;
+    report(common, &said, What::Purged(dropped))?;
     Ok(Exit::Clean)
 }
 
 /// What was done, as a sentence or as a document.
-fn report(common: &Common, sentence: &str, document: &Value) -> anyhow::Result<()> {
+fn report(common: &Common, sentence: &str, what: What) -> anyhow::Result<()> {
     match common.format() {
         Format::Table | Format::Plain => writeln!(output::stdout(), "{sentence}")?,
-        format => {
-            let mut document = document.clone();
-            document["schema"] = json!("lockdoctor/quarantine/v1");
-            output::print_document(format, &document)?;
-        }
+        format => output::print_document(format, &Document::of(what))?,
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ const TEXT: usize = 400;
 
 /// One line of evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Line {
     #[serde(serialize_with = "crate::words::rfc3339_or_null")]
     pub at: Option<DateTime<Utc>>,

@@ -11,6 +11,7 @@ macro_rules! codes {
     ($($code:ident = $word:literal,)*) => {
         /// What a finding is about: a word of the contract.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(rename_all = "kebab-case")]
         pub enum Code { $($code,)* }
 
@@ -57,6 +58,7 @@ codes! {
 
 /// How sure a finding's cause is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Certainty {
     Possible,
@@ -67,6 +69,7 @@ pub enum Certainty {
 
 /// One dated step of what happened, made of recognised fields only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Step {
     #[serde(serialize_with = "crate::words::rfc3339_or_null")]
     pub at: Option<DateTime<Utc>>,
@@ -75,6 +78,7 @@ pub struct Step {
 
 /// One thing to do about a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Remedy {
     /// Typed as it is.
     pub command: Option<String>,
@@ -85,6 +89,7 @@ pub struct Remedy {
 
 /// One finding, redacted and ready to show.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
     pub code: Code,
     pub severity: Severity,

@@ -26,6 +26,7 @@ const OTHER: &str = "(other lanes)";
 
 /// Three points of a distribution, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Spread {
     pub p50: u64,
     pub p95: u64,
@@ -34,6 +35,7 @@ pub struct Spread {
 
 /// One lane over the whole time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LaneReport {
     pub lane: String,
     /// Tasks that ended: done (DEBUG, from 3.2 on not in the log by default) or failed.
@@ -49,6 +51,7 @@ pub struct LaneReport {
 
 /// One lane in one hour.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LaneHour {
     pub hour: DateTime<Utc>,
     pub tasks: u64,

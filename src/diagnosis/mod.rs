@@ -63,6 +63,7 @@ impl Diagnosis {
 
 /// One conversation, as the log tells it.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SessionReport {
     pub session_key: Option<String>,
     pub session_id: Option<String>,

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// How it stands. The worst finding of a check is the check's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     Good,
@@ -24,6 +25,7 @@ impl Level {
 
 /// What one check has to say.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
     pub level: Level,
     pub text: String,
@@ -33,6 +35,7 @@ pub struct Finding {
 
 /// What to do about it, and what to type.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Remedy {
     pub text: String,
     pub commands: Vec<String>,

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
-use serde_json::{Value, json};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 use super::{CHECKS, Examined, Finding, Level};
 use crate::report::style::{BOLD, DIM};
@@ -94,18 +95,34 @@ pub fn list() -> String {
     })
 }
 
-pub fn to_json(examined: &[Examined], now: chrono::DateTime<chrono::Utc>) -> Value {
-    let checks = examined.iter().map(|each| {
-        json!({
-            "name": each.check.name,
-            "about": each.check.about,
-            "level": each.level(),
-            "findings": each.findings,
-        })
+pub const SCHEMA: &str = "lockdoctor/doctor/v1";
+
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Document<'a> {
+    schema: &'static str,
+    #[cfg_attr(test, schemars(with = "chrono::DateTime<chrono::Utc>"))]
+    generated_at: String,
+    /// Those that have something to say.
+    checks: Vec<Check<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Check<'a> {
+    name: &'static str,
+    about: &'static str,
+    /// The worst of its findings.
+    level: Level,
+    findings: &'a [Finding],
+}
+
+pub fn document(examined: &[Examined], now: DateTime<Utc>) -> Document<'_> {
+    let checks = examined.iter().map(|each| Check {
+        name: each.check.name,
+        about: each.check.about,
+        level: each.level(),
+        findings: &each.findings,
     });
-    json!({
-        "schema": "lockdoctor/doctor/v1",
-        "generated_at": rfc3339(now),
-        "checks": checks.collect::<Vec<_>>(),
-    })
+    Document { schema: SCHEMA, generated_at: rfc3339(now), checks: checks.collect() }
 }

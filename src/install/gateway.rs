@@ -24,6 +24,7 @@ use crate::openclaw::version::Era;
 use crate::peek::held;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum GatewayState {
     Running,

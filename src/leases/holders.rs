@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 use crate::peek::{Sizes, WalState};
 
@@ -16,7 +17,9 @@ pub struct Holder {
 }
 
 /// What is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum Thing {
     /// Held for a gateway's whole life, and by `openclaw doctor --fix` while it works: one at a time.
     GatewayLifecycle,
@@ -25,6 +28,7 @@ pub enum Thing {
     /// Held while a database is opened or copied.
     StateHandles,
     /// The lock of the state directory itself, beside `gateway.state.lock`.
+    #[serde(rename = "gateway.state.lock")]
     GatewayLock,
 }
 

@@ -6,10 +6,12 @@
 //! (openclaw#155644). The clock decides one thing only: whether a lease has expired, which is OpenClaw's own rule.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 
 use super::owner::LeaseOwner;
 use super::scope::{LeaseScope, Reclaim};
 use super::state_db::{AgentDatabaseLease, Lease, MemoryLock};
+use crate::verdict;
 
 /// A gateway takes its lease before its lock file, and waits up to 5 s for that (9.6 `gateway-lock-CYjRlApN.mjs`,
 /// `acquireGatewayLock`); on a loaded machine, longer. Until then the lock file says nothing about the lease.
@@ -75,7 +77,9 @@ pub struct OwnerFacts {
     pub database_open: Tri,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     Held,
     Overdue,
@@ -98,7 +102,9 @@ impl Verdict {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "LeaseReason"))]
+#[serde(rename_all = "kebab-case")]
 pub enum Reason {
     DeadPid,
     ZombiePid,
@@ -121,7 +127,9 @@ impl Reason {
 }
 
 /// lockdoctor never writes to OpenClaw's databases: there is nothing beyond a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum Action {
     None,
     Report,
@@ -132,6 +140,27 @@ impl Action {
         match self {
             Self::None => "none",
             Self::Report => "report",
+        }
+    }
+}
+
+impl From<Verdict> for verdict::Verdict {
+    fn from(of_lease: Verdict) -> Self {
+        match of_lease {
+            Verdict::Held => Self::Held,
+            Verdict::Overdue => Self::Overdue,
+            Verdict::Stale => Self::Stale,
+            Verdict::Foreign => Self::Foreign,
+            Verdict::Indeterminate => Self::Indeterminate,
+        }
+    }
+}
+
+impl From<Action> for verdict::Action {
+    fn from(of_lease: Action) -> Self {
+        match of_lease {
+            Action::None => Self::None,
+            Action::Report => Self::Report,
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 /// One kind of lock. `facts` for each: who takes it, and what may be done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum LockKind {
     /// `<session>.jsonl.lock`: 2026.1.24 – 2026.7.35.

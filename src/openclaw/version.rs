@@ -75,6 +75,7 @@ impl fmt::Display for Version {
 
 /// Where an install keeps its sessions, and with them its session locks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Era {
     /// Transcripts are files guarded by lock files: up to 2026.7.35.

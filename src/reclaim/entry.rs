@@ -10,6 +10,7 @@ use crate::verdict::{Reason, Rule, Verdict};
 
 /// What one line records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
     /// Written before anything is touched.
@@ -43,6 +44,7 @@ impl Event {
 
 /// A word of ours, or one that another version of lockdoctor wrote, which is kept as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Word<T> {
     Ours(T),
@@ -66,6 +68,7 @@ impl<T: Serialize + Copy> fmt::Display for Word<T> {
 
 /// The lock, and why.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Subject {
     /// Relative to the home of the journal where it lies below it, else absolute.

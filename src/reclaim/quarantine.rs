@@ -19,6 +19,7 @@ use crate::evidence::lease::Leases;
 
 /// One file in the quarantine, with what the journal knows of it.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Quarantined {
     pub id: String,
     pub at: Option<DateTime<Utc>>,

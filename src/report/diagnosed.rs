@@ -1,18 +1,18 @@
 //! A diagnosis for people and for programs (`lockdoctor/diagnosis/v1`).
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use anstyle::Style;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
 use super::blocks::{Grouping, INDENT, PROSE, View, notes, prose, remedy, serious};
 use super::status::text;
 use super::style::DIM;
 use crate::answer::BlindSpot;
-use crate::diagnosis::{Certainty, Finding, LaneReport, Spread};
+use crate::diagnosis::{Certainty, Finding, LaneReport, SessionReport, Spread};
 use crate::examination::Examination;
 use crate::redact::Redactor;
 use crate::survey::SurveyedRoot;
@@ -21,17 +21,33 @@ use crate::words::{ago, clock, count, duration, printable, rfc3339, wrapped};
 pub const DIAGNOSIS_SCHEMA: &str = "lockdoctor/diagnosis/v1";
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Document<'a> {
     schema: &'static str,
+    #[cfg_attr(test, schemars(with = "chrono::DateTime<chrono::Utc>"))]
     generated_at: String,
+    #[cfg_attr(test, schemars(with = "Option<chrono::DateTime<chrono::Utc>>"))]
     from: Option<String>,
+    #[cfg_attr(test, schemars(with = "Option<chrono::DateTime<chrono::Utc>>"))]
     to: Option<String>,
     headline: &'a str,
     findings: &'a [Finding],
     lanes: &'a [LaneReport],
-    sessions: Value,
-    sources: Vec<Value>,
+    sessions: &'a [SessionReport],
+    sources: Vec<Source<'a>>,
     blind_spots: &'a [BlindSpot],
+}
+
+/// A log that was read.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Source<'a> {
+    path: Cow<'a, str>,
+    lines: u64,
+    parsed: u64,
+    skipped: u64,
+    /// Why it could not be read.
+    error: Option<Cow<'a, str>>,
 }
 
 pub fn document(examination: &Examination, now: DateTime<Utc>, redactor: Redactor) -> Document<'_> {
@@ -44,23 +60,21 @@ pub fn document(examination: &Examination, now: DateTime<Utc>, redactor: Redacto
         headline: &examination.answer.headline,
         findings: &diagnosis.findings,
         lanes: &diagnosis.lanes,
-        sessions: json!(diagnosis.sessions),
+        sessions: &diagnosis.sessions,
         sources: sources(examination, redactor),
         blind_spots: &examination.answer.blind_spots,
     }
 }
 
-fn sources(examination: &Examination, redactor: Redactor) -> Vec<Value> {
-    let source = |source: &crate::gatewaylog::SourceSummary| {
-        json!({
-            "path": redactor.text(&source.label),
-            "lines": source.counters.lines,
-            "parsed": source.counters.parsed,
-            "skipped": source.counters.skipped,
-            "error": source.error.as_deref().map(|error| redactor.text(error)),
-        })
-    };
-    examination.sources.iter().map(source).collect()
+fn sources(examination: &Examination, redactor: Redactor) -> Vec<Source<'_>> {
+    let sources = examination.sources.iter().map(|source| Source {
+        path: redactor.text(&source.label),
+        lines: source.counters.lines,
+        parsed: source.counters.parsed,
+        skipped: source.counters.skipped,
+        error: source.error.as_deref().map(|error| redactor.text(error)),
+    });
+    sources.collect()
 }
 
 /// Severity, code, session, explanation: tab-separated. Writing to a String cannot fail.

@@ -78,12 +78,14 @@ pub fn explain(held: &Held, now: DateTime<Utc>, width: usize) -> String {
 
 /// The same for a program.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Holder {
     /// Null: it is where it cannot be seen from here.
     pid: Option<u32>,
     name: Option<String>,
     /// `S`, `T`, `D`, as `/proc` has it.
     process_state: Option<char>,
+    #[cfg_attr(test, schemars(with = "Option<chrono::DateTime<chrono::Utc>>"))]
     since: Option<String>,
     /// Whoever started it is gone.
     orphan: Option<bool>,
@@ -93,8 +95,9 @@ pub struct Holder {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Hold {
-    what: &'static str,
+    what: Thing,
     file: String,
     keeps_out: &'static str,
 }
@@ -102,11 +105,8 @@ struct Hold {
 pub fn json(held: Held) -> Holder {
     let text = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
     let process = held.process.as_ref();
-    let hold = |(thing, file): (Thing, _)| Hold {
-        what: thing.as_str(),
-        file: text(file),
-        keeps_out: thing.keeps_out(),
-    };
+    let hold =
+        |(thing, file): (Thing, _)| Hold { what: thing, file: text(file), keeps_out: thing.keeps_out() };
     Holder {
         pid: process.map(|process| process.pid),
         name: process.map(|process| process.name.clone()),

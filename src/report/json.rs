@@ -10,32 +10,39 @@ use serde_json::{Map, Value, json};
 use super::holders::{self, Holder};
 use crate::evidence::lockfile::Shape;
 use crate::evidence::{Content, Evidence, LeaseUnknown, Owner, PidDomain, Writer};
+use crate::install::gateway::GatewayState;
+use crate::leases;
 use crate::openclaw::lock_kind::LockKind;
+use crate::openclaw::version::Era;
 use crate::redact::Redactor;
 use crate::survey::claims::SurveyedLease;
 use crate::survey::{
     Guarded, Problem, ProblemSeverity, Survey, SurveyedLock, SurveyedRoot, TranscriptListed,
 };
-use crate::verdict::Verdict;
 use crate::verdict::self_heal;
+use crate::verdict::{Action, Reason, Rule, Verdict};
 use crate::words::{millis, rfc3339};
 
 pub const SCAN_SCHEMA: &str = "lockdoctor/scan/v1";
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Scan<'a> {
     schema: &'static str,
+    #[cfg_attr(test, schemars(with = "chrono::DateTime<chrono::Utc>"))]
     generated_at: String,
     roots: Vec<Root>,
+    #[cfg_attr(test, schemars(with = "Vec<Lock>"))]
     locks: Locks<'a>,
-    problems: Vec<JsonProblem>,
+    problems: Vec<ProblemRow>,
     summary: Map<String, Value>,
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Root {
     path: String,
-    era: &'static str,
+    era: Era,
     openclaw_version: Option<String>,
     gateway: Gateway,
     /// Who holds OpenClaw's coordinators and databases.
@@ -43,48 +50,54 @@ pub struct Root {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Gateway {
-    state: &'static str,
+    state: GatewayState,
     pid: Option<u32>,
     up_ms: Option<u64>,
     how: &'static str,
 }
 
 #[derive(Debug, Serialize)]
-struct JsonProblem {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct ProblemRow {
     path: String,
     what: String,
     incomplete: bool,
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Lock {
     path: String,
-    kind: &'static str,
+    kind: LockKind,
     agent: Option<String>,
     session_id: Option<String>,
     session_key: Option<String>,
-    owner: JsonOwner,
+    owner: OwnerRow,
+    #[cfg_attr(test, schemars(with = "Option<chrono::DateTime<chrono::Utc>>"))]
     created_at: Option<String>,
     age_ms: Option<u64>,
     limit_ms: Option<u64>,
     limit_source: Option<String>,
-    verdict: &'static str,
-    reasons: Vec<&'static str>,
-    action: &'static str,
+    verdict: Verdict,
+    reasons: Vec<Why>,
+    action: Action,
+    /// Names exactly this file with these bytes (`reclaim --id`); empty for a row of a database.
     fingerprint: String,
-    evidence: JsonEvidence,
+    evidence: Basis,
 }
 
 /// What a verdict rests on.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 #[expect(clippy::large_enum_variant, reason = "one at a time, made while it is written")]
-enum JsonEvidence {
+enum Basis {
     File {
-        rule: &'static str,
+        rule: Rule,
         note: Option<Cow<'static, str>>,
-        suspected: Option<&'static str>,
+        suspected: Option<Verdict>,
         shape: &'static str,
         content: &'static str,
         content_note: Option<&'static str>,
@@ -109,14 +122,32 @@ enum JsonEvidence {
         openclaw_would_note: String,
     },
     /// A row of a database.
-    Lease(Value),
+    Lease {
+        state: String,
+        because: Vec<String>,
+        openclaw_would_note: String,
+        advice: Vec<String>,
+        host: Option<String>,
+        owner_start_ticks: Option<u64>,
+    },
+}
+
+/// A fact that makes a lock, or a lease, stale or overdue.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(untagged)]
+enum Why {
+    Lock(Reason),
+    Lease(leases::Reason),
 }
 
 #[derive(Debug, Serialize)]
-struct JsonOwner {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct OwnerRow {
     pid: Option<u32>,
     alive: Option<bool>,
     command: Option<String>,
+    #[cfg_attr(test, schemars(with = "Option<chrono::DateTime<chrono::Utc>>"))]
     started_at: Option<String>,
 }
 
@@ -162,11 +193,11 @@ pub fn lease(lease: &SurveyedLease, survey: &Survey) -> Lock {
     let since = |at: Option<DateTime<Utc>>| at.and_then(|at| survey.now.since(at)).map(millis);
     Lock {
         path: lease.path.clone(),
-        kind: LockKind::Lease.as_str(),
+        kind: LockKind::Lease,
         agent: lease.agent.clone(),
         session_id: None,
         session_key: None,
-        owner: JsonOwner {
+        owner: OwnerRow {
             pid: lease.owner.pid,
             alive: lease.process.is_alive(),
             command: process.map(|process| process.comm.clone()),
@@ -180,18 +211,18 @@ pub fn lease(lease: &SurveyedLease, survey: &Survey) -> Lock {
             .and_then(|(end, start)| (end - start).to_std().ok())
             .map(millis),
         limit_source: lease.expires_at.map(|_| "the lease's own expiry".to_owned()),
-        verdict: lease.verdict.verdict.as_str(),
-        reasons: lease.verdict.reasons.iter().map(|reason| reason.as_str()).collect(),
-        action: lease.verdict.action.as_str(),
+        verdict: lease.verdict.verdict.into(),
+        reasons: lease.verdict.reasons.iter().copied().map(Why::Lease).collect(),
+        action: lease.verdict.action.into(),
         fingerprint: String::new(),
-        evidence: JsonEvidence::Lease(json!({
-            "state": lease.explanation.state,
-            "because": lease.explanation.because,
-            "openclaw_would_note": lease.explanation.openclaw,
-            "advice": lease.explanation.advice,
-            "host": lease.owner.host,
-            "owner_start_ticks": lease.owner.started_at,
-        })),
+        evidence: Basis::Lease {
+            state: lease.explanation.state.clone(),
+            because: lease.explanation.because.clone(),
+            openclaw_would_note: lease.explanation.openclaw.clone(),
+            advice: lease.explanation.advice.clone(),
+            host: lease.owner.host.clone(),
+            owner_start_ticks: lease.owner.started_at,
+        },
     }
 }
 
@@ -218,23 +249,28 @@ fn root(root: &SurveyedRoot, holders: Vec<Holder>) -> Root {
     let install = root.install.as_ref();
     Root {
         path: text(&root.path),
-        era: install.map_or("unknown", |install| install.era.as_str()),
+        era: install.map_or(Era::Unknown, |install| install.era),
         openclaw_version: install.and_then(|install| install.version.as_ref()).map(ToString::to_string),
         gateway: match install.map(|install| &install.gateway) {
             Some(gateway) => Gateway {
-                state: gateway.state.as_str(),
+                state: gateway.state,
                 pid: gateway.pid,
                 up_ms: gateway.up.map(millis),
                 how: gateway.how,
             },
-            None => Gateway { state: "unknown", pid: None, up_ms: None, how: "no state directory was named" },
+            None => Gateway {
+                state: GatewayState::Unknown,
+                pid: None,
+                up_ms: None,
+                how: "no state directory was named",
+            },
         },
         holders,
     }
 }
 
-fn problem(problem: &Problem) -> JsonProblem {
-    JsonProblem {
+fn problem(problem: &Problem) -> ProblemRow {
+    ProblemRow {
         path: text(&problem.path),
         what: problem.what.clone(),
         incomplete: problem.severity == ProblemSeverity::Incomplete,
@@ -251,11 +287,11 @@ pub fn lock(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor) -> Lo
     let process = evidence.owner_process();
     Lock {
         path: text(&lock.path()),
-        kind: lock.kind.as_str(),
+        kind: lock.kind,
         agent: lock.agent.clone(),
         session_id: lock.session_id.clone(),
         session_key: lock.session_key.as_deref().map(|key| redaction.key(key).into_owned()),
-        owner: JsonOwner {
+        owner: OwnerRow {
             pid: payload.map(|payload| payload.pid),
             alive: evidence.owner_alive(),
             command: process.map(|process| process.comm.clone()),
@@ -265,24 +301,24 @@ pub fn lock(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor) -> Lo
         age_ms: evidence.age.map(millis),
         limit_ms: evidence.limit.as_ref().map(|limit| millis(limit.after)),
         limit_source: evidence.limit.as_ref().map(|limit| limit.source.to_string()),
-        verdict: lock.judgement.verdict.as_str(),
-        reasons: lock.judgement.reasons.iter().map(|reason| reason.as_str()).collect(),
-        action: lock.judgement.action.as_str(),
+        verdict: lock.judgement.verdict,
+        reasons: lock.judgement.reasons.iter().copied().map(Why::Lock).collect(),
+        action: lock.judgement.action,
         fingerprint: lock.fingerprint.clone(),
         evidence: evidence_of(lock, root),
     }
 }
 
-fn evidence_of(lock: &SurveyedLock, root: &SurveyedRoot) -> JsonEvidence {
+fn evidence_of(lock: &SurveyedLock, root: &SurveyedRoot) -> Basis {
     let Evidence { content, writer, owner, domain, filesystem, .. } = &lock.evidence;
     let payload = lock.evidence.payload();
     let judgement = &lock.judgement;
     let version = root.install.as_ref().and_then(|install| install.version.as_ref());
     let heal = self_heal::predict(&lock.evidence, judgement.verdict, &judgement.reasons, version);
-    JsonEvidence::File {
-        rule: judgement.rule.as_str(),
+    Basis::File {
+        rule: judgement.rule,
         note: lock.note(),
-        suspected: judgement.suspected.map(Verdict::as_str),
+        suspected: judgement.suspected,
         shape: shape(lock.evidence.shape),
         content: match content {
             Content::Empty => "empty",

@@ -23,15 +23,21 @@ use crate::words::{self, count, duration, printable, rfc3339, shell_word};
 
 pub const RECLAIM_SCHEMA: &str = "lockdoctor/reclaim/v1";
 
+/// What may come of an attempt.
+pub const RESULTS: [&str; 5] = ["planned", "reclaimed", "vanished", "changed", "failed"];
+
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Document {
     schema: &'static str,
+    #[cfg_attr(test, schemars(with = "chrono::DateTime<chrono::Utc>"))]
     generated_at: String,
     locks: Vec<ReclaimedLock>,
     summary: Map<String, Value>,
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReclaimedLock {
     #[serde(flatten)]
     lock: Lock,
@@ -42,9 +48,8 @@ pub struct ReclaimedLock {
 }
 
 pub fn document(run: &Run, redaction: Redactor) -> Document {
-    let results = ["planned", "reclaimed", "vanished", "changed", "failed"];
     let mut summary = Map::from_iter([("total".to_owned(), json!(run.attempts.len()))]);
-    summary.extend(results.map(|result| (result.to_owned(), json!(run.count(result)))));
+    summary.extend(RESULTS.map(|result| (result.to_owned(), json!(run.count(result)))));
     Document {
         schema: RECLAIM_SCHEMA,
         generated_at: rfc3339(run.survey.now.wall),

@@ -10,6 +10,7 @@ use super::self_heal::SelfHeal;
 
 /// The severities of the contract; the most serious sorts last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Untidy, harmless, or healthy but slow.

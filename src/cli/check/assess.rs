@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::range::{Range, Threshold};
 use crate::answer::{Answer, Weight, title};
@@ -19,8 +19,10 @@ use crate::verdict::{Reason, Verdict};
 use crate::words::{count, duration};
 
 /// The state of the service; the worst that was found is the answer, and CRITICAL goes before all else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Status {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "UPPERCASE")]
+pub(in crate::cli) enum Status {
     Ok,
     Unknown,
     Warning,
@@ -36,6 +38,32 @@ impl Status {
             Self::Critical => "CRITICAL",
         }
     }
+}
+
+pub(in crate::cli) const SCHEMA: &str = "lockdoctor/check/v1";
+
+/// What a program gets.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::cli) struct Document<'a> {
+    schema: &'static str,
+    status: Status,
+    text: &'a str,
+    metrics: Vec<MetricRow>,
+    /// A line for each lock at warning or above, the worst first.
+    details: &'a [String],
+}
+
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct MetricRow {
+    label: &'static str,
+    value: u64,
+    /// `s`, or nothing for a count.
+    unit: &'static str,
+    /// The range beyond which it is WARNING.
+    warning: Option<String>,
+    critical: Option<String>,
 }
 
 /// What is counted. The order is that of the performance data, and of the phrases in the line.
@@ -229,23 +257,21 @@ impl Report {
         format!("LOCKS {} - {}{separator}{}", self.status.as_str(), self.text, performance.join(" "))
     }
 
-    pub(super) fn to_json(&self) -> Value {
-        let metrics = self.measured.iter().map(|m| {
-            json!({
-                "label": m.metric.label(),
-                "value": m.value,
-                "unit": m.metric.unit(),
-                "warning": m.warning.as_ref().map(ToString::to_string),
-                "critical": m.critical.as_ref().map(ToString::to_string),
-            })
-        });
-        json!({
-            "schema": "lockdoctor/check/v1",
-            "status": self.status.as_str(),
-            "text": self.text,
-            "metrics": metrics.collect::<Vec<_>>(),
-            "details": self.details,
-        })
+    pub(super) fn document(&self) -> Document<'_> {
+        let metric = |m: &Measured| MetricRow {
+            label: m.metric.label(),
+            value: m.value,
+            unit: m.metric.unit(),
+            warning: m.warning.as_ref().map(ToString::to_string),
+            critical: m.critical.as_ref().map(ToString::to_string),
+        };
+        Document {
+            schema: SCHEMA,
+            status: self.status,
+            text: &self.text,
+            metrics: self.measured.iter().map(metric).collect(),
+            details: &self.details,
+        }
     }
 }
 

@@ -9,7 +9,9 @@ use crate::answer::{self, BlindSpot, ChatState};
 use crate::diagnosis::input::GatewayFact;
 use crate::diagnosis::{Code, Finding, LaneReport, Spread};
 use crate::install::Install;
+use crate::install::gateway::GatewayState;
 use crate::leases::Workings;
+use crate::openclaw::version::Era;
 use crate::report::holders::{self, Holder};
 use crate::verdict::severity::Severity;
 use crate::words::{millis, rfc3339};
@@ -18,8 +20,10 @@ pub const SCHEMA: &str = "lockdoctor/status/v1";
 
 /// `L`: the locks; `M`: what else whoever answers knows, its keys beside the others.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Document<'a, L, M> {
     schema: &'static str,
+    #[cfg_attr(test, schemars(with = "chrono::DateTime<chrono::Utc>"))]
     generated_at: String,
     version: &'static str,
     host: Option<String>,
@@ -38,6 +42,7 @@ pub struct Document<'a, L, M> {
 
 /// Nothing besides the answer.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Nothing {}
 
 /// What a document is made of.
@@ -56,12 +61,13 @@ pub struct Parts<'a, L, M> {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Gateway {
     /// The state directory.
     pub path: String,
-    pub era: &'static str,
+    pub era: Era,
     pub openclaw_version: Option<String>,
-    pub state: &'static str,
+    pub state: GatewayState,
     pub pid: Option<u32>,
     pub up_ms: Option<u64>,
     /// How its state is known.
@@ -74,6 +80,7 @@ pub struct Gateway {
 
 /// A chat of which something is to be said.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Chat<'a> {
     pub session_key: Option<&'a str>,
     pub session_id: Option<&'a str>,
@@ -82,15 +89,17 @@ pub struct Chat<'a> {
     pub name: &'a str,
     pub state: ChatState,
     pub severity: Severity,
+    #[cfg_attr(test, schemars(with = "Option<chrono::DateTime<chrono::Utc>>"))]
     pub since: Option<String>,
     pub messages_failed: u64,
     pub messages_waiting: u64,
     /// The code of the finding that decides.
-    pub finding: Option<&'static str>,
+    pub finding: Option<Code>,
 }
 
 /// A lane as `lockdoctor/diagnosis/v1` has it, without its hours.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Lane<'a> {
     #[serde(rename = "lane")]
     name: &'a str,
@@ -133,7 +142,7 @@ fn chat(chat: &answer::Chat) -> Chat<'_> {
         since: chat.since.map(rfc3339),
         messages_failed: chat.failed,
         messages_waiting: chat.waiting,
-        finding: chat.cause.map(Code::as_str),
+        finding: chat.cause,
     }
 }
 
@@ -155,9 +164,9 @@ pub fn gateway(path: &Path, install: &Install, fact: Option<&GatewayFact>) -> Ga
     let held = fact.and_then(|fact| fact.workings.as_ref()).into_iter().flat_map(Workings::held);
     Gateway {
         path: path.to_string_lossy().into_owned(),
-        era: install.era.as_str(),
+        era: install.era,
         openclaw_version: install.version.as_ref().map(ToString::to_string),
-        state: gateway.state.as_str(),
+        state: gateway.state,
         pid: gateway.pid,
         up_ms: gateway.up.map(millis),
         how: gateway.how,

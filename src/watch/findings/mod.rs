@@ -72,6 +72,7 @@ pub(crate) enum Remedy {
 
 /// A finding that is open, and what the daemon knows of it besides.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub(crate) struct Finding {
     pub(crate) found: diagnosis::Finding,
@@ -127,6 +128,7 @@ pub(crate) enum Raised {
 
 /// What came of an attempt to reclaim a lock.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Act {
     #[serde(serialize_with = "as_rfc3339")]
     pub(crate) at: DateTime<Utc>,

@@ -11,9 +11,10 @@ use crate::verdict::severity::Severity;
 use crate::watch::findings::{Act, Finding};
 use crate::words::rfc3339;
 
-const SCHEMA: &str = "lockdoctor/event/v1";
+pub(crate) const SCHEMA: &str = "lockdoctor/event/v1";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum What {
     Finding,
@@ -23,9 +24,11 @@ pub(crate) enum What {
 }
 
 #[derive(Debug, Serialize)]
-struct Message<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Message<'a> {
     schema: &'static str,
     event: What,
+    #[cfg_attr(test, schemars(with = "chrono::DateTime<chrono::Utc>"))]
     at: String,
     host: String,
     /// One line, for a heading or a notification.

@@ -3,7 +3,7 @@
 
 pub mod command;
 pub(crate) mod delivery;
-mod event;
+pub(crate) mod event;
 pub(crate) mod ping;
 pub mod restart;
 mod said;
