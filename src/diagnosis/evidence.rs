@@ -30,6 +30,16 @@ impl Line {
     }
 }
 
+/// One entry of the log as it goes by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Logged<'a> {
+    /// An undated entry comes right after the one before it.
+    pub(super) at: DateTime<Utc>,
+    /// Index into the diagnosis' sources.
+    pub(super) source: usize,
+    pub(super) entry: &'a Entry,
+}
+
 /// Lines as they come; the middle of many is counted and dropped.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Evidence {
@@ -41,13 +51,13 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
-    pub(super) fn add(&mut self, source: usize, entry: &Entry) {
+    pub(super) fn add(&mut self, logged: Logged<'_>) {
         self.count += 1;
-        self.note(source, entry);
+        self.note(logged);
     }
 
     /// Evidence for something that is already counted.
-    pub(super) fn note(&mut self, source: usize, entry: &Entry) {
+    pub(super) fn note(&mut self, Logged { source, entry, .. }: Logged<'_>) {
         if let Some(at) = entry.when.time() {
             self.from = Some(self.from.map_or(at, |from| from.min(at)));
             self.to = Some(self.to.map_or(at, |to| to.max(at)));

@@ -9,6 +9,7 @@
 //! ```
 
 pub mod catalogue;
+mod chat;
 mod chats;
 mod evidence;
 mod finding;
@@ -16,6 +17,7 @@ pub mod input;
 mod lanes;
 mod lives;
 mod model;
+mod names;
 mod refusal;
 mod release;
 mod rules;
@@ -29,7 +31,8 @@ pub use evidence::Line;
 pub use finding::{Certainty, Code, Finding, Remedy, Step};
 pub use lanes::{LaneHour, LaneReport, Spread};
 pub use lives::{End, Life};
-pub use model::{Model, TimedOut};
+pub use model::Model;
+pub use rules::TimedOut;
 pub use timeline::{Mark, MarkKind, Span, SpanKind, Timeline};
 
 use crate::redact::Redactor;
@@ -95,7 +98,7 @@ impl Model {
 
     /// The findings alone.
     pub fn findings(&self, facts: &Facts, now: DateTime<Utc>, redactor: Redactor) -> Vec<Finding> {
-        let mut findings = rules::all(&rules::View { model: self, facts, now });
+        let mut findings = self.counters.judge(&self.view(facts, now));
         today::join(&mut findings, today::all(facts, now));
         finding::sort(&mut findings);
         show(&mut findings, facts, redactor);
@@ -104,7 +107,7 @@ impl Model {
 
     /// What is said of the locks of the facts and of nothing else.
     pub fn findings_of_locks(&self, facts: &Facts, now: DateTime<Utc>, redactor: Redactor) -> Vec<Finding> {
-        let mut findings = rules::of_locks(&rules::View { model: self, facts, now });
+        let mut findings = self.counters.judge_locks(&self.view(facts, now));
         show(&mut findings, facts, redactor);
         findings
     }
@@ -137,24 +140,24 @@ impl Model {
     }
 
     fn session_reports(&self, redactor: Redactor) -> Vec<SessionReport> {
-        let report = |chat: &chats::Chat| SessionReport {
-            session_key: chat.key.as_deref().map(|key| redactor.key(key).into_owned()),
-            session_id: chat.id.as_deref().map(|id| redactor.session(id).into_owned()),
-            agent: chat.agent().map(|agent| redactor.agent(agent).into_owned()),
-            runs: chat.runs,
-            running_since: chat.open.as_ref().and_then(|open| story::dated(open.since)),
-            timeouts: chat.limits.hits.len() as u64,
-            waits: chat.waits.lines.count(),
-            longest_wait_ms: chat.waits.longest_ms,
-            complaints: chat.stuck.lines.count(),
-            lost_user_messages: chat.orphaned_messages.count(),
+        let report = |chat: &chat::Chat| {
+            let tally = self.counters.tally(chat.id);
+            SessionReport {
+                session_key: chat.key.as_deref().map(|key| redactor.key(key).into_owned()),
+                session_id: chat.session_id.as_deref().map(|id| redactor.session(id).into_owned()),
+                agent: chat.agent().map(|agent| redactor.agent(agent).into_owned()),
+                runs: chat.runs,
+                running_since: chat.open.as_ref().and_then(|open| story::dated(open.since)),
+                timeouts: tally.timeouts,
+                waits: tally.waits,
+                longest_wait_ms: tally.longest_wait_ms,
+                complaints: tally.complaints,
+                lost_user_messages: chat.orphaned_messages,
+            }
         };
         self.chats.all().map(report).collect()
     }
 }
-
-/// Advice of a rule; the lock's name takes the place of `LOCK` where it may be shown.
-const EXPLAIN_LOCK: &str = "lockdoctor explain LOCK";
 
 /// Makes findings ready to be shown.
 fn show(findings: &mut [Finding], facts: &Facts, redactor: Redactor) {
@@ -186,7 +189,7 @@ fn redact(finding: &mut Finding, here: &HashSet<&str>, redactor: Redactor) {
         let shown = redactor.path(&lock);
         if shown == lock {
             let explain = format!("lockdoctor explain {}", shell_word(&lock));
-            for action in finding.actions.iter_mut().filter(|action| action.text == EXPLAIN_LOCK) {
+            for action in finding.actions.iter_mut().filter(|action| action.text == rules::EXPLAIN_LOCK) {
                 (action.text, action.command) = (explain.clone(), Some(explain.clone()));
             }
         }

@@ -1,10 +1,12 @@
 //! Runs under way for long that no line of the log complains of. The store names them (5.x and later).
 
-use super::super::chats::{Chat, agent_of_key};
+use super::super::chat::Chat;
 use super::super::evidence::Line;
 use super::super::finding::{Code, Finding};
 use super::super::input::{SessionFact, Verdict};
-use super::{View, clock, lasting, remedy};
+use super::super::names::agent_of_key;
+use super::remedy;
+use super::view::{View, clock, lasting};
 use crate::verdict::severity::Effect;
 
 /// As long as OpenClaw's own watchdog of the first releases waits, and the cron job that deletes locks.
@@ -12,7 +14,8 @@ const WORTH_A_WORD_MS: u64 = 120_000;
 /// The abort (10 s), its settling (15 s), and the owner's watchdog, which looks once a minute.
 const UNWINDING_MS: u64 = 90_000;
 
-pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
+/// `is_told`: another rule has something to say of that chat's runs.
+pub(super) fn judge(view: &View<'_>, is_told: impl Fn(&Chat) -> bool) -> Vec<Finding> {
     let Some(up) = view.facts.gateways.iter().filter_map(|gateway| gateway.started_at).min() else {
         return Vec::new();
     };
@@ -20,10 +23,10 @@ pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
         // The status survives a crash: a run of this gateway began after it did.
         let since = session.started_at.filter(|since| *since > up)?;
         let ms = u64::try_from((view.now - since).num_milliseconds()).ok()?;
-        let told = view.model.chats.all().any(|chat| {
-            let same =
-                chat.key.as_deref() == Some(&session.key) || chat.id.is_some() && chat.id == session.id;
-            same && (chat.stuck.last_complaint().is_some() || !chat.limits.hits.is_empty())
+        let told = view.chats.all().any(|chat| {
+            let same = chat.key.as_deref() == Some(&session.key)
+                || chat.session_id.is_some() && chat.session_id == session.id;
+            same && is_told(chat)
         });
         let told = told
             || session

@@ -1,12 +1,15 @@
 //! The SQLite era: a database that was locked, or slow, and by whom.
 
-use super::super::evidence::Evidence;
+use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
+use super::super::lives::Lives;
+use super::super::names::{agent_of_key, session_of_lane};
 use super::super::story::Incidents;
-use super::{View, count, lasting, remedy};
-use crate::gatewaylog::{Cause, Entry, Event, Loss, SlowSqlite};
+use super::event_loop::LoopTrouble;
+use super::remedy;
+use super::view::{count, lasting};
+use crate::gatewaylog::{Cause, Event, Loss, SlowSqlite};
 use crate::verdict::severity::Effect;
-use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -15,7 +18,7 @@ const BUSY_TIMEOUT_MS: u64 = 5_000;
 const CHATS: usize = 16;
 
 #[derive(Debug, Default)]
-pub(in super::super) struct Database {
+pub(super) struct Database {
     busy: Evidence,
     /// Messages that failed on it.
     failed: Incidents,
@@ -33,10 +36,11 @@ struct Slow {
 }
 
 impl Database {
-    pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry, starting: bool) {
+    pub(super) fn push(&mut self, logged: Logged<'_>, lives: &Lives) {
+        let Logged { at, entry, .. } = logged;
         if let Some(cause @ (Cause::DatabaseBusy | Cause::WalMismatch)) = entry.event.cause() {
             self.wal_mismatch |= *cause == Cause::WalMismatch;
-            self.busy.add(source, entry);
+            self.busy.add(logged);
             if is_of_a_message(&entry.event) {
                 self.failed.note(at, entry.event.lane().unwrap_or(""));
             }
@@ -45,7 +49,7 @@ impl Database {
             {
                 self.channels.extend(lost.channel.clone());
             }
-            if let Some(key) = entry.event.lane().and_then(super::super::chats::session_of_lane)
+            if let Some(key) = entry.event.lane().and_then(session_of_lane)
                 && self.chats.len() < CHATS
             {
                 self.chats.insert(key.to_owned());
@@ -53,10 +57,10 @@ impl Database {
         }
         // At start everything is slow.
         if let Event::SlowSqlite { what, elapsed_ms, main_thread, .. } = &entry.event
-            && !starting
+            && !lives.starting(at)
         {
             let slow = self.slow.entry(*what).or_default();
-            slow.lines.add(source, entry);
+            slow.lines.add(logged);
             let ms = elapsed_ms.unwrap_or(0);
             slow.longest_ms = slow.longest_ms.max(ms);
             if *main_thread && *what == SlowSqlite::TransactionHold {
@@ -80,12 +84,11 @@ fn is_of_a_message(event: &Event) -> bool {
         || matches!(event, Event::Undelivered(lost) if matches!(lost.what, Loss::Message | Loss::Ingress))
 }
 
-pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
-    busy(view).or_else(|| slow(view))
+pub(super) fn judge(database: &Database, event_loop: &LoopTrouble) -> Option<Finding> {
+    busy(database).or_else(|| slow(database, event_loop))
 }
 
-fn busy(view: &View<'_>) -> Option<Finding> {
-    let database = &view.model.counters.database;
+fn busy(database: &Database) -> Option<Finding> {
     if database.busy.count() == 0 {
         return None;
     }
@@ -130,7 +133,7 @@ fn busy(view: &View<'_>) -> Option<Finding> {
     }
     let mut chats = database.chats.iter();
     if let (Some(key), None) = (chats.next(), chats.next()) {
-        finding.agent = super::super::chats::agent_of_key(key).map(str::to_owned);
+        finding.agent = agent_of_key(key).map(str::to_owned);
         finding.lane = Some(format!("session:{key}"));
         finding.session_key = Some(key.clone());
     }
@@ -144,10 +147,9 @@ fn busy(view: &View<'_>) -> Option<Finding> {
 }
 
 /// Waiting for another writer is contention; being slow oneself is a slow disk or a busy machine.
-fn slow(view: &View<'_>) -> Option<Finding> {
-    let database = &view.model.counters.database;
+fn slow(database: &Database, event_loop: &LoopTrouble) -> Option<Finding> {
     // A blocked event loop tells what a transaction on its thread did.
-    if database.held_on_main_ms >= BUSY_TIMEOUT_MS && view.model.counters.event_loop.worst_ms > 0 {
+    if database.held_on_main_ms >= BUSY_TIMEOUT_MS && event_loop.worst_ms > 0 {
         return None;
     }
     // A worker's clean-up is slow by design.

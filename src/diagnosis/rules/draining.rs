@@ -1,10 +1,11 @@
 //! Messages that were refused because the gateway takes no new work: during a planned stop, or for ever after one.
 
-use super::super::evidence::Evidence;
+use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
 use super::super::story::{Incidents, dated};
-use super::{View, clock, count, remedy};
-use crate::gatewaylog::{Cause, Entry, Event};
+use super::remedy;
+use super::view::{View, clock, count};
+use crate::gatewaylog::{Cause, Event};
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -12,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 const LONGEST_DRAIN: TimeDelta = TimeDelta::minutes(6);
 
 #[derive(Debug, Default)]
-pub(in super::super) struct Refusals {
+pub(super) struct Refusals {
     lines: Evidence,
     incidents: Incidents,
     first: Option<DateTime<Utc>>,
@@ -25,14 +26,15 @@ pub(in super::super) struct Refusals {
 }
 
 impl Refusals {
-    pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry) {
+    pub(super) fn push(&mut self, logged: Logged<'_>) {
+        let Logged { at, entry, .. } = logged;
         match &entry.event {
             Event::Signal { .. } | Event::Shutdown { .. } | Event::Draining { .. } => self.closing = Some(at),
             Event::GatewayReady | Event::GatewayListening { .. } | Event::HttpListening { .. } => {
                 self.opened = Some(at);
             }
             event if event.cause() == Some(&Cause::Draining) && is_of_a_message(event) => {
-                self.lines.add(source, entry);
+                self.lines.add(logged);
                 let fresh = self.incidents.note(at, entry.message.split([':', '=']).next().unwrap_or(""));
                 self.while_up += u64::from(fresh && self.opened.is_some() && self.opened > self.closing);
                 self.first = self.first.or(Some(at));
@@ -53,8 +55,7 @@ fn is_of_a_message(event: &Event) -> bool {
     event.is_outcome() || matches!(event, Event::Undelivered(_) | Event::Failed { .. })
 }
 
-pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
-    let refusals = &view.model.counters.draining;
+pub(super) fn judge(view: &View<'_>, refusals: &Refusals) -> Option<Finding> {
     let last = refusals.last?;
     let n = refusals.incidents.count;
     let over = refusals.opened.is_some_and(|up| up > last);
@@ -78,4 +79,26 @@ pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
     (finding.count, finding.messages_failed) = (n, n);
     let finding = if over { finding } else { finding.act(remedy::restart(view)) };
     Some(finding.act(remedy::send_again()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{counted, judged};
+    use super::*;
+    use crate::verdict::severity::Severity;
+
+    const REFUSED: &str = "[diagnostic] lane task error: lane=main durationMs=3 error=\"GatewayDrainingError: Gateway is draining for restart; new tasks are not accepted\"";
+
+    fn severity(lines: &[(&str, &str)]) -> Severity {
+        let refusals = counted(lines, Refusals::push);
+        judged(|view| judge(view, &refusals)).unwrap().severity
+    }
+
+    #[test]
+    fn a_gateway_that_is_up_and_refuses_does_so_for_ever() {
+        let stop = ("10:00:00", "[gateway] signal SIGTERM received");
+        assert_eq!(severity(&[stop, ("10:00:05", REFUSED)]), Severity::Warning);
+        let up = ("10:01:00", "[gateway] gateway ready");
+        assert_eq!(severity(&[stop, up, ("10:02:00", REFUSED), ("10:03:00", REFUSED)]), Severity::Critical);
+    }
 }

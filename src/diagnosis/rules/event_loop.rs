@@ -1,11 +1,13 @@
 //! The gateway's one event loop: signs that it did not turn, and what that explains.
 
-use super::super::evidence::{Evidence, Line};
+use super::super::evidence::{Evidence, Line, Logged};
 use super::super::finding::{Certainty, Code, Finding};
 use super::super::input::{GatewayFact, GatewayState};
+use super::super::lives::Lives;
 use super::super::story::dated;
 use super::super::trouble::{NEAR, Times};
-use super::{View, count, lasting, remedy};
+use super::remedy;
+use super::view::{View, count, lasting};
 use crate::gatewaylog::{Entry, Event};
 use crate::redact::local;
 use crate::verdict::severity::Effect;
@@ -24,15 +26,13 @@ const LONG_MS: u64 = 15_000;
 
 /// Signs that the one event loop of the gateway did not turn.
 #[derive(Debug, Default)]
-pub(in super::super) struct LoopTrouble {
+pub(super) struct LoopTrouble {
     /// Outside the start-up.
-    pub(in super::super) strong: Evidence,
+    strong: Evidence,
     /// When, and for how long the loop stood still.
     stalls: Vec<(DateTime<Utc>, u64)>,
-    /// In the first minutes of a life, when modules are loaded.
-    pub(in super::super) starting: Evidence,
-    pub(in super::super) worst_ms: u64,
-    pub(in super::super) kinds: BTreeSet<&'static str>,
+    pub(super) worst_ms: u64,
+    kinds: BTreeSet<&'static str>,
     last_heartbeat: Option<DateTime<Utc>>,
 }
 
@@ -42,31 +42,24 @@ const MIN_WAIT_MS: u64 = 10_000;
 const LATE_MS: i64 = 5_000;
 
 impl LoopTrouble {
-    /// `starting`: is the gateway within its start-up at that time?
-    pub(in super::super) fn push(
-        &mut self,
-        at: DateTime<Utc>,
-        source: usize,
-        entry: &Entry,
-        starting: impl Fn(DateTime<Utc>) -> bool,
-    ) {
-        let Some((kind, ms)) = self.sign(entry) else { return };
-        if dated(at).is_some_and(starting) {
-            self.starting.add(source, entry);
+    pub(super) fn push(&mut self, logged: Logged<'_>, lives: &Lives) {
+        let Some((kind, ms)) = self.sign(logged.entry) else { return };
+        // In the first minutes of a life modules are loaded.
+        if lives.starting(logged.at) {
             return;
         }
         self.kinds.insert(kind);
         self.worst_ms = self.worst_ms.max(ms);
-        self.strong.add(source, entry);
+        self.strong.add(logged);
         if self.stalls.len() == STALLS {
             self.stalls.drain(..STALLS / 2);
         }
-        self.stalls.push((at, ms));
+        self.stalls.push((logged.at, ms));
     }
 
     /// Was there a stall near enough and long enough to explain that somebody gave up after `waited_ms`? Two stalls
     /// of half the time on end will do.
-    pub(in super::super) fn explains(&self, at: DateTime<Utc>, waited_ms: u64) -> bool {
+    pub(super) fn explains(&self, at: DateTime<Utc>, waited_ms: u64) -> bool {
         let enough = waited_ms.max(MIN_WAIT_MS) / 2;
         let near = |stall: DateTime<Utc>| match (dated(stall), dated(at)) {
             (Some(stall), Some(at)) => (stall - at).abs() <= NEAR,
@@ -77,7 +70,7 @@ impl LoopTrouble {
     }
 
     /// How many of these give-ups a stall explains.
-    pub(in super::super) fn explained(&self, times: &Times, waited_ms: u64) -> u64 {
+    pub(super) fn explained(&self, times: &Times, waited_ms: u64) -> u64 {
         times.iter().filter(|at| self.explains(*at, waited_ms)).count() as u64
     }
 
@@ -131,9 +124,17 @@ fn is_trivial(method: &str) -> bool {
     )
 }
 
+/// What other rules count that a loop which stood still may explain.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Consequences {
+    pub(super) lock_failures: u64,
+    pub(super) requests: u64,
+    /// The longest transaction on the loop's thread.
+    pub(super) transaction_ms: Option<u64>,
+}
+
 /// Everything synchronous in the one process stops every timer, every answer, every lock poll.
-pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
-    let trouble = &view.model.counters.event_loop;
+pub(super) fn judge(view: &View<'_>, trouble: &LoopTrouble, beside: Consequences) -> Option<Finding> {
     let busy: Vec<String> = view.facts.gateways.iter().filter_map(|gateway| busy(view, gateway)).collect();
     let silent = view
         .facts
@@ -143,13 +144,10 @@ pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
     if trouble.strong.count() == 0 && (busy.is_empty() || !silent) {
         return None;
     }
-    let chats = view.model.chats.all().map(|chat| &chat.locks);
-    let locks: u64 = chats.map(|lock| trouble.explained(&lock.incidents.times, lock.waited_ms)).sum::<u64>()
-        + view.model.counters.stores.explained(trouble);
-    let rpcs = trouble.explained(&view.model.counters.rpc.times, 10_000);
+    let Consequences { lock_failures: locks, requests, transaction_ms } = beside;
     let effect = if silent {
         Effect::NobodyIsAnswered
-    } else if locks + rpcs > 0 {
+    } else if locks + requests > 0 {
         Effect::MessagesFail
     } else if trouble.worst_ms >= LONG_MS
         || trouble.worst_ms >= 5_000 && trouble.strong.count() >= 2
@@ -174,11 +172,10 @@ pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
             " {} of those minutes are its consequence: a lock wait that wakes up late finds its deadline over.",
             count(locks, "lock failure")
         );
-    } else if rpcs > 0 {
-        let _ = write!(text, " {} timed out because of it.", count(rpcs, "request"));
+    } else if requests > 0 {
+        let _ = write!(text, " {} timed out because of it.", count(requests, "request"));
     }
-    let database =
-        view.model.counters.database.held_on_main_ms().filter(|ms| *ms >= 1_000 && trouble.worst_ms > 0);
+    let database = transaction_ms.filter(|ms| *ms >= 1_000 && trouble.worst_ms > 0);
     if let Some(ms) = database {
         let _ = write!(
             text,

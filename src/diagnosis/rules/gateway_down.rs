@@ -1,12 +1,13 @@
 //! The gateway is down: by the last lines of the log, or because no process is there.
 
-use super::super::evidence::Evidence;
+use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
 use super::super::input::{LockFact, LockKind};
 use super::super::lives::{End, Life};
 use super::super::story::dated;
-use super::{View, clock, count, remedy};
-use crate::gatewaylog::{Entry, Event};
+use super::remedy;
+use super::view::{View, clock, count};
+use crate::gatewaylog::Event;
 use crate::redact::foreign;
 use crate::verdict::Verdict;
 use crate::verdict::severity::Effect;
@@ -14,7 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// What came in, and what ended the process.
 #[derive(Debug, Default)]
-pub(in super::super) struct Traffic {
+pub(super) struct Traffic {
     last_inbound: Option<DateTime<Utc>>,
     crash: Evidence,
     crashed: Option<DateTime<Utc>>,
@@ -29,7 +30,8 @@ const WORDS: usize = 160;
 const ECHO: TimeDelta = TimeDelta::seconds(10);
 
 impl Traffic {
-    pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry) {
+    pub(super) fn push(&mut self, logged: Logged<'_>) {
+        let Logged { at, entry, .. } = logged;
         match &entry.event {
             Event::Inbound { .. } | Event::MessageReceived { .. } => self.last_inbound = Some(at),
             // It was started again.
@@ -45,7 +47,7 @@ impl Traffic {
                 if told.is_some_and(|told| dated(at).is_some() && at - told <= ECHO) {
                     return;
                 }
-                self.crash.add(source, entry);
+                self.crash.add(logged);
                 self.words = Some(reason.chars().filter(|c| !c.is_control()).take(WORDS).collect());
                 self.crashed = Some(at);
             }
@@ -54,9 +56,8 @@ impl Traffic {
     }
 }
 
-pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
-    let traffic = &view.model.counters.gateway_down;
-    let last = view.model.lives.all().last();
+pub(super) fn judge(view: &View<'_>, traffic: &Traffic) -> Option<Finding> {
+    let last = view.lives.all().last();
     let crashed = traffic.crashed.filter(|at| last.is_none_or(|life| life.start <= *at));
     let ended = crashed.is_some() && view.facts.gateways.is_empty();
     if !view.gateway_is_down() && !ended {
@@ -160,4 +161,21 @@ fn is_left_by_the_dead(lock: &LockFact, view: &View<'_>) -> bool {
         && lock.verdict == Verdict::Stale
         && lock.owner_alive == Some(false)
         && matches!(lock.kind, LockKind::Session | LockKind::Store | LockKind::Gateway)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{counted, judged};
+    use super::*;
+
+    #[test]
+    fn a_crash_is_over_once_the_gateway_is_up_again() {
+        let crash = ("10:00:00", "[openclaw] Uncaught exception: TypeError: x is not a function");
+        let told = |lines: &[(&str, &str)]| {
+            let traffic = counted(lines, Traffic::push);
+            judged(|view| judge(view, &traffic)).unwrap().explanation
+        };
+        assert!(told(&[crash]).ends_with("no start follows: no message is answered."));
+        assert!(told(&[crash, ("10:00:20", "[gateway] gateway ready")]).contains("was started again"));
+    }
 }

@@ -1,11 +1,14 @@
 //! Scheduled jobs, and results of sub-agents, that came to nothing.
 
-use super::super::chats::agent_of_key;
-use super::super::evidence::Evidence;
+use super::super::chat::Chat;
+use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
+use super::super::names::agent_of_key;
 use super::super::story::Incidents;
-use super::{View, count, remedy};
-use crate::gatewaylog::{Cause, Entry, Event, Loss, Undelivered};
+use super::remedy;
+use super::shared_lanes::SharedLanes;
+use super::view::{View, count};
+use crate::gatewaylog::{Cause, Event, Loss, Undelivered};
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,7 +20,7 @@ const AFTERMATH: TimeDelta = TimeDelta::minutes(5);
 const WORDS: usize = 160;
 
 #[derive(Debug, Default)]
-pub(in super::super) struct Jobs {
+pub(super) struct Jobs {
     jobs: Failed,
     results: Failed,
     /// Jobs that ran into their own time limit.
@@ -37,19 +40,19 @@ struct Failed {
 }
 
 impl Jobs {
-    pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry) {
-        match &entry.event {
+    pub(super) fn push(&mut self, logged: Logged<'_>) {
+        match &logged.entry.event {
             Event::Undelivered(lost) if lost.what == Loss::Job => {
                 self.timed_out += u64::from(lost.reason.contains("timed out"));
-                self.jobs.add(at, source, entry, Some(lost));
+                self.jobs.add(logged, Some(lost));
             }
             Event::Undelivered(lost) if lost.what == Loss::Announce && lost.cause.lock().is_none() => {
-                self.results.add(at, source, entry, Some(lost));
+                self.results.add(logged, Some(lost));
             }
             Event::LaneError { lane, cause: Cause::Aborted | Cause::Other { .. }, .. }
                 if lane.starts_with("cron") =>
             {
-                self.jobs.add(at, source, entry, None);
+                self.jobs.add(logged, None);
             }
             _ => {}
         }
@@ -57,10 +60,10 @@ impl Jobs {
 }
 
 impl Failed {
-    fn add(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry, lost: Option<&Undelivered>) {
-        self.incidents.note(at, entry.message.split(':').next().unwrap_or(""));
-        self.lines.add(source, entry);
-        self.last = Some(at);
+    fn add(&mut self, logged: Logged<'_>, lost: Option<&Undelivered>) {
+        self.incidents.note(logged.at, logged.entry.message.split(':').next().unwrap_or(""));
+        self.lines.add(logged);
+        self.last = Some(logged.at);
         let Some(lost) = lost else { return };
         self.by_timeout |= matches!(lost.cause, Cause::GatewayTimeout { .. });
         self.words = Some(lost.reason.chars().filter(|c| !c.is_control()).take(WORDS).collect());
@@ -83,9 +86,15 @@ impl Failed {
     }
 }
 
-pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
-    let jobs = &view.model.counters.jobs;
-    results(&jobs.results).into_iter().chain(scheduled(view, jobs)).collect()
+/// `recovered`: the chats that OpenClaw's recovery acted on, and when it did so last.
+pub(super) fn judge<'a>(
+    view: &View<'_>,
+    jobs: &Jobs,
+    shared_lanes: &SharedLanes,
+    recovered: impl Iterator<Item = (&'a Chat, DateTime<Utc>)>,
+) -> Vec<Finding> {
+    let recovered = jobs.jobs.last.and_then(|failed| recovered_before(failed, recovered));
+    results(&jobs.results).into_iter().chain(scheduled(view, jobs, shared_lanes, recovered)).collect()
 }
 
 /// The parent chat was asked through the gateway, and did not take the result in time.
@@ -111,7 +120,12 @@ fn results(results: &Failed) -> Option<Finding> {
     )
 }
 
-fn scheduled(view: &View<'_>, jobs: &Jobs) -> Option<Finding> {
+fn scheduled(
+    view: &View<'_>,
+    jobs: &Jobs,
+    shared_lanes: &SharedLanes,
+    recovered: Option<&str>,
+) -> Option<Finding> {
     let failed = &jobs.jobs;
     let n = failed.incidents.count;
     if n == 0 {
@@ -126,20 +140,19 @@ fn scheduled(view: &View<'_>, jobs: &Jobs) -> Option<Finding> {
         text.push_str(&format!(" OpenClaw's words: \"{}\".", foreign(words)));
     }
     // A job that waited for the one slot of its lane, and did not get it before its limit, waited for itself.
-    let waited = view.model.counters.shared_lanes.waited_near("cron", &failed.incidents.times, NEAR);
+    let waited = shared_lanes.waited_near("cron", &failed.incidents.times, NEAR);
     let itself = waited && jobs.timed_out > 0 && view.at_least(3, 9) != Some(true);
     if itself {
         text.push_str(" It had waited for the lane `cron` all that time: up to 2026.3.8 an isolated job takes the one slot of that lane, and its own turn then waits for the same slot.");
     }
-    let recovered = recovered_before(view, failed.last);
     if recovered.is_some() {
         text.push_str(" Before that, OpenClaw's recovery had released the lane of such a job while it may still have been at work.");
     }
     let mut finding = failed.finding(Code::JobFailed, text);
     finding.certainty = if itself { Certainty::Likely } else { Certainty::Possible };
     if let Some(key) = recovered.filter(|_| finding.session_key.is_none()) {
-        finding.agent = agent_of_key(&key).map(str::to_owned);
-        finding.session_key = Some(key);
+        finding.agent = agent_of_key(key).map(str::to_owned);
+        finding.session_key = Some(key.to_owned());
     }
     finding.lane = finding.lane.or_else(|| Some("cron".to_owned()));
     if itself {
@@ -155,12 +168,10 @@ fn scheduled(view: &View<'_>, jobs: &Jobs) -> Option<Finding> {
 }
 
 /// The scheduled run whose lane OpenClaw released a little earlier.
-fn recovered_before(view: &View<'_>, failed: Option<DateTime<Utc>>) -> Option<String> {
-    let failed = failed?;
-    let cron = |key: &&String| key.contains(":cron:");
-    let recovered =
-        view.model.chats.all().filter(|chat| {
-            chat.stuck.recovered_at().is_some_and(|at| at <= failed && failed - at <= AFTERMATH)
-        });
-    recovered.filter_map(|chat| chat.key.as_ref()).find(cron).cloned()
+fn recovered_before<'a>(
+    failed: DateTime<Utc>,
+    recovered: impl Iterator<Item = (&'a Chat, DateTime<Utc>)>,
+) -> Option<&'a str> {
+    let before = recovered.filter(|(_, at)| *at <= failed && failed - *at <= AFTERMATH);
+    before.filter_map(|(chat, _)| chat.key.as_deref()).find(|key| key.contains(":cron:"))
 }

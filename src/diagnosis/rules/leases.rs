@@ -1,43 +1,43 @@
 //! Leases of the SQLite era, as the databases have them; and the one that only the log tells of, the memory search's.
 
-use super::super::evidence::{Evidence, Line};
+use super::super::evidence::{Evidence, Line, Logged};
 use super::super::finding::{Certainty, Code, Finding, Remedy};
 use super::super::input::{LeaseEffect, LeaseFact};
 use super::super::story::Incidents;
-use super::{View, count, remedy};
-use crate::gatewaylog::{Cause, Entry};
+use super::remedy;
+use super::starts::Starts;
+use super::view::{View, count};
+use crate::gatewaylog::Cause;
 use crate::verdict::severity::Effect;
-use chrono::{DateTime, Utc};
 
 /// So many waits in vain are no busy moment.
 const IN_VAIN: u64 = 3;
 
 /// Waits for the lock of the memory search.
 #[derive(Debug, Default)]
-pub(in super::super) struct MemoryWaits {
+pub(super) struct MemoryWaits {
     lines: Evidence,
     incidents: Incidents,
 }
 
 impl MemoryWaits {
-    pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry) {
-        if entry.event.cause() == Some(&Cause::MemoryLocked) {
-            self.lines.add(source, entry);
-            self.incidents.note(at, "");
+    pub(super) fn push(&mut self, logged: Logged<'_>) {
+        if logged.entry.event.cause() == Some(&Cause::MemoryLocked) {
+            self.lines.add(logged);
+            self.incidents.note(logged.at, "");
         }
     }
 }
 
-pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
+pub(super) fn judge(view: &View<'_>, waits: &MemoryWaits, starts: &Starts) -> Vec<Finding> {
     let leases = &view.facts.leases;
     // A row that was looked at tells it better.
-    let memory = memory(view).filter(|_| leases.is_empty());
-    leases.iter().map(|lease| stuck(view, lease)).chain(memory).collect()
+    let memory = memory(waits).filter(|_| leases.is_empty());
+    leases.iter().map(|lease| stuck(view, lease, starts.refused_by_owner())).chain(memory).collect()
 }
 
 /// openclaw#134999.
-fn memory(view: &View<'_>) -> Option<Finding> {
-    let waits = &view.model.counters.memory_waits;
+fn memory(waits: &MemoryWaits) -> Option<Finding> {
     let n = waits.incidents.count;
     if n == 0 {
         return None;
@@ -65,8 +65,7 @@ fn remedy_of(said: &str) -> Remedy {
     }
 }
 
-fn stuck(view: &View<'_>, lease: &LeaseFact) -> Finding {
-    let refused = view.model.counters.starts.refused_by_owner();
+fn stuck(view: &View<'_>, lease: &LeaseFact, refused: &Evidence) -> Finding {
     let effect = match lease.effect {
         LeaseEffect::NoGateway => Effect::NobodyIsAnswered,
         LeaseEffect::One => Effect::NextMessageFails,

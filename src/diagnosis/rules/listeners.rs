@@ -1,15 +1,16 @@
 //! Discord's listener that took longer than 30 s.
 
-use super::super::evidence::Evidence;
+use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Code, Finding};
 use super::super::trouble::{ByName, entry};
-use super::{View, lasting, remedy};
-use crate::gatewaylog::{Entry, Event};
+use super::remedy;
+use super::view::lasting;
+use crate::gatewaylog::Event;
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 
 #[derive(Debug, Default)]
-pub(in super::super) struct Listeners {
+pub(super) struct Listeners {
     slow: ByName<Slow>,
 }
 
@@ -20,16 +21,16 @@ struct Slow {
 }
 
 impl Listeners {
-    pub(in super::super) fn push(&mut self, source: usize, entry_: &Entry) {
-        let Event::SlowListener { listener, duration_ms, .. } = &entry_.event else { return };
+    pub(super) fn push(&mut self, logged: Logged<'_>) {
+        let Event::SlowListener { listener, duration_ms, .. } = &logged.entry.event else { return };
         if let Some(slow) = entry(&mut self.slow, listener.as_deref().unwrap_or("listener")) {
-            slow.lines.add(source, entry_);
+            slow.lines.add(logged);
             slow.longest_ms = slow.longest_ms.max(duration_ms.unwrap_or(0));
         }
     }
 }
 
-pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
+pub(super) fn judge(listeners: &Listeners) -> Vec<Finding> {
     let finding = |(name, slow): (&String, &Slow)| {
         let text = format!(
             "`{}` took up to {}. Up to 2026.3.2 it waits for the whole run, so this says only how long the run was.",
@@ -41,5 +42,5 @@ pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
             .helps(Some(false))
             .act(remedy::say("From 2026.3.8 on events of other chats do not wait for it."))
     };
-    view.model.counters.listeners.slow.iter().map(finding).collect()
+    listeners.slow.iter().map(finding).collect()
 }

@@ -1,68 +1,52 @@
 //! Messages that failed on the lock of a chat, by the log alone: whose the lock was, whether it was the same one all
 //! the time, and what had happened before.
 
-use super::super::chats::Chat;
-use super::super::evidence::Evidence;
+use super::super::chat::Chat;
+use super::super::evidence::Logged;
 use super::super::finding::{Certainty, Code, Finding};
-use super::super::story::{Incidents, Story, dated, delta};
-use super::{View, clock, count, lasting, remedy};
-use crate::gatewaylog::{Cause, Entry, LockOwner};
+use super::super::story::{Story, dated, delta};
+use super::event_loop::LoopTrouble;
+use super::failures::Failures;
+use super::remedy;
+use super::run_limit::{Hit, Limits};
+use super::view::{View, clock, count, lasting};
+use crate::gatewaylog::Cause;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
 
-const OWNERS: usize = 16;
 /// Births of one lock differ by what the errors took to be written.
 const SAME: TimeDelta = TimeDelta::seconds(3);
 
 #[derive(Debug, Default)]
-pub(in super::super) struct LockErrors {
-    pub(in super::super) lines: Evidence,
-    pub(in super::super) incidents: Incidents,
-    pub(in super::super) lock: Option<String>,
-    pub(in super::super) waited_ms: u64,
-    owners: BTreeSet<u32>,
+pub(super) struct LockErrors {
+    pub(super) failures: Failures,
+    lock: Option<String>,
     alive: Option<bool>,
     /// When the lock was born, by the ages in the errors: first and last.
     born: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// Judged stale by OpenClaw, with these reasons, and left in place.
     stale: BTreeSet<String>,
-    last: Option<DateTime<Utc>>,
 }
 
 impl LockErrors {
-    pub(in super::super) fn push(
-        &mut self,
-        at: DateTime<Utc>,
-        source: usize,
-        entry: &Entry,
-        story: &mut Story,
-    ) {
+    pub(super) fn push(&mut self, logged: Logged<'_>, story: &mut Story) {
+        let Logged { at, entry, .. } = logged;
         let Some(cause) = entry.event.cause() else { return };
-        let (owner, told) = match cause {
+        let (waited_ms, owner, told) = match cause {
             Cause::TranscriptLocked { timeout_ms, owner, .. } => {
-                self.waited_ms = self.waited_ms.max(*timeout_ms);
-                (owner, format!("a message failed: its lock was not free after {}", lasting(*timeout_ms)))
+                let told = format!("a message failed: its lock was not free after {}", lasting(*timeout_ms));
+                (*timeout_ms, owner, told)
             }
             Cause::LockStale { reasons, owner, .. } => {
                 self.stale.extend(reasons.iter().take(8).cloned());
-                (owner, "a message failed at once: OpenClaw called its lock stale and left it".to_owned())
+                (0, owner, "a message failed at once: OpenClaw called its lock stale and left it".to_owned())
             }
             _ => return,
         };
         self.lock = cause.lock().map(str::to_owned).or(self.lock.take());
-        let kind = entry.event.lane().unwrap_or("");
-        self.incidents.note(at, kind);
-        self.lines.add(source, entry);
-        self.last = Some(at);
+        self.failures.add(logged, waited_ms, owner.pid);
         story.note(at, "lock", told);
-        self.owned(at, *owner);
-    }
-
-    fn owned(&mut self, at: DateTime<Utc>, owner: LockOwner) {
-        if self.owners.len() < OWNERS {
-            self.owners.extend(owner.pid);
-        }
         self.alive = owner.alive.or(self.alive);
         if let (Some(age), Some(at)) = (owner.age_ms, dated(at))
             && let Some(born) = at.checked_sub_signed(delta(age))
@@ -72,16 +56,16 @@ impl LockErrors {
         }
     }
 
-    /// When a message failed on it last.
-    pub(in super::super) fn failed_at(&self) -> Option<DateTime<Utc>> {
-        self.last
+    /// The lock that the latest of them was about.
+    pub(super) fn lock(&self) -> Option<&str> {
+        self.lock.as_deref()
     }
 
-    pub(in super::super) fn absorb(&mut self, other: Self) {
-        if self.lines.count() == 0 {
+    pub(super) fn absorb(&mut self, other: Self) {
+        if self.failures.lines.count() == 0 {
             *self = other;
         } else {
-            self.incidents.absorb(other.incidents);
+            self.failures.incidents.absorb(other.failures.incidents);
         }
     }
 }
@@ -105,8 +89,8 @@ enum Reading {
     Unknown,
 }
 
-fn reading(view: &View<'_>, chat: &Chat) -> Reading {
-    let errors = &chat.locks;
+fn reading(view: &View<'_>, chat: &Chat, errors: &LockErrors, limits: &Limits) -> Reading {
+    let Failures { lines, incidents, waited_ms, owners } = &errors.failures;
     if errors.stale.iter().any(|reason| reason == "orphan-self-pid") {
         return Reading::OwnOrphan;
     }
@@ -116,31 +100,24 @@ fn reading(view: &View<'_>, chat: &Chat) -> Reading {
     if !errors.stale.is_empty() {
         return Reading::Refused;
     }
-    let lives = view.model.lives.all().iter();
+    let lives = view.lives.all().iter();
     let ended = |pid: &u32| lives.clone().any(|life| life.pid == Some(*pid));
-    let now = errors.lines.last().and_then(|at| view.model.lives.at(at)).and_then(|life| life.pid);
-    if now.is_some_and(|now| !errors.owners.contains(&now)) && errors.owners.iter().any(ended) {
+    let now = lines.last().and_then(|at| view.lives.at(at)).and_then(|life| life.pid);
+    if now.is_some_and(|now| !owners.contains(&now)) && owners.iter().any(ended) {
         return Reading::FormerLife;
     }
     // Up to 4.20 the lock is re-entrant in one process: its own pid in a lock that it waits for is another life's, or
     // the line is another process's.
     let gateways = view.facts.gateways.iter().filter_map(|gateway| gateway.pid);
-    let lives = view.model.lives.all().iter().filter_map(|life| life.pid);
-    let own = gateways.chain(lives).any(|pid| errors.owners.contains(&pid)) || errors.owners.contains(&1);
-    if own && view.at_least(4, 21) != Some(true) && errors.waited_ms <= 10_000 {
+    let lives = view.lives.all().iter().filter_map(|life| life.pid);
+    let own = gateways.chain(lives).any(|pid| owners.contains(&pid)) || owners.contains(&1);
+    if own && view.at_least(4, 21) != Some(true) && *waited_ms <= 10_000 {
         return Reading::OwnNumber;
     }
-    let one_lock =
-        errors.born.is_some_and(|(first, last)| last - first <= SAME) && errors.incidents.count > 1;
-    let begun = errors.lines.first();
-    let limit = chat
-        .limits
-        .hits
-        .last()
-        .filter(|hit| dated(hit.at).is_none() || Some(hit.at) < begun)
-        .map(|hit| hit.at);
-    let aborted = chat.limits.open_abort().map(|abort| abort.at);
-    if one_lock || limit.is_some() || aborted.is_some() {
+    let one_lock = errors.born.is_some_and(|(first, last)| last - first <= SAME) && incidents.count > 1;
+    let begun = lines.first();
+    let is_before = |hit: &Hit| dated(hit.at).is_none() || Some(hit.at) < begun;
+    if one_lock || limits.hits.last().is_some_and(is_before) || limits.open_abort(chat).is_some() {
         return Reading::LeftBehind(errors.born.filter(|_| one_lock).map(|(first, _)| first));
     }
     if errors.born.is_some_and(|(first, last)| last - first > SAME) {
@@ -149,26 +126,29 @@ fn reading(view: &View<'_>, chat: &Chat) -> Reading {
     Reading::Unknown
 }
 
-pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
-    let errors = &chat.locks;
+pub(super) fn judge(
+    view: &View<'_>,
+    chat: &Chat,
+    errors: &LockErrors,
+    limits: &Limits,
+    event_loop: &LoopTrouble,
+) -> Option<Finding> {
     let lock = errors.lock.as_deref()?;
-    if super::locks::explains(view, lock) {
-        return None;
-    }
-    let over = super::locks::is_gone(view, lock, errors.last);
-    let served = view.model.chats.last_answer(chat);
-    let still = errors.incidents.since(served);
+    let failures = &errors.failures;
+    let over = view.is_gone(lock, chat.lock_failed);
+    let served = view.chats.last_answer(chat);
+    let still = failures.incidents.since(served);
     let effect = match (still, over) {
         (2.., false) => Effect::MessagesFail,
         _ => Effect::MessagesFailed,
     };
     let failed = format!(
         "{} to this chat failed after waiting {} for its lock",
-        count(errors.incidents.count, "message"),
-        lasting(errors.waited_ms)
+        count(failures.incidents.count, "message"),
+        lasting(failures.waited_ms)
     );
-    let owners = owners(errors);
-    let reading = reading(view, chat);
+    let owners = failures.owners();
+    let reading = reading(view, chat, errors, limits);
     let (code, certainty, mut text) = match reading {
         Reading::OwnOrphan => (
             Code::OrphanLock,
@@ -202,9 +182,11 @@ pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
                 "{failed}. Its owner{owners} has the number of the gateway, which may enter its own locks in these versions: either an earlier life of the gateway left the lock behind, or another process wanted the chat while the gateway was at work in it."
             ),
         ),
-        Reading::LeftBehind(born) => {
-            (Code::LockContention, Certainty::Likely, left_behind(chat, &failed, &owners, born))
-        }
+        Reading::LeftBehind(born) => (
+            Code::LockContention,
+            Certainty::Likely,
+            left_behind(chat, errors, limits, &failed, &owners, born),
+        ),
         Reading::Busy => (
             Code::LockContention,
             Certainty::Likely,
@@ -212,7 +194,7 @@ pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
                 "{failed}. It was another lock each time{owners}: the chat was in use for longer than messages wait."
             ),
         ),
-        Reading::Unknown if errors.owners.is_empty() => (
+        Reading::Unknown if failures.owners.is_empty() => (
             Code::LockContention,
             Certainty::Possible,
             format!(
@@ -225,7 +207,7 @@ pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
             format!("{failed}. The log does not say whether its owner{owners} was using it."),
         ),
     };
-    if view.model.counters.event_loop.explained(&errors.incidents.times, errors.waited_ms) > 0 {
+    if failures.explained(event_loop) > 0 {
         text.push_str(" The event loop was blocked at the time, which alone makes lock waits fail.");
     }
     if over {
@@ -237,8 +219,8 @@ pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
         _ => None,
     };
     let mut finding =
-        Finding::new(code, effect, text).about_path(lock, view).backed_by(&errors.lines).helps(helps);
-    (finding.count, finding.messages_failed) = (errors.incidents.count, errors.incidents.count);
+        Finding::new(code, effect, text).about_path(lock, view).backed_by(&failures.lines).helps(helps);
+    (finding.count, finding.messages_failed) = (failures.incidents.count, failures.incidents.count);
     finding.certainty = certainty;
     Some(advised(view, finding, &reading, over))
 }
@@ -265,9 +247,15 @@ fn advised(view: &View<'_>, finding: Finding, reading: &Reading, over: bool) -> 
     finding.act(remedy::send_again())
 }
 
-fn left_behind(chat: &Chat, failed: &str, owners: &str, born: Option<DateTime<Utc>>) -> String {
-    let errors = &chat.locks;
-    let before = match (chat.limits.hits.last(), chat.limits.open_abort()) {
+fn left_behind(
+    chat: &Chat,
+    errors: &LockErrors,
+    limits: &Limits,
+    failed: &str,
+    owners: &str,
+    born: Option<DateTime<Utc>>,
+) -> String {
+    let before = match (limits.hits.last(), limits.open_abort(chat)) {
         (Some(hit), _) => {
             let when = dated(hit.at).map_or_else(String::new, |at| format!(" ({})", clock(at)));
             format!(" A run had reached its time limit of {}{when} before", lasting(hit.timeout_ms))
@@ -284,11 +272,6 @@ fn left_behind(chat: &Chat, failed: &str, owners: &str, born: Option<DateTime<Ut
     format!(
         "{failed}.{before}{since}: the run most likely left its lock behind. Its owner{owners}{lives}, so OpenClaw keeps the lock."
     )
-}
-
-fn owners(errors: &LockErrors) -> String {
-    let pids: Vec<String> = errors.owners.iter().take(3).map(u32::to_string).collect();
-    if pids.is_empty() { String::new() } else { format!(" (pid {})", pids.join(", ")) }
 }
 
 fn reasons(errors: &LockErrors) -> String {

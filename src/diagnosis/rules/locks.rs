@@ -1,21 +1,39 @@
 //! Locks that were looked at: what their verdicts mean for the chats behind them.
 
-use super::super::chats::{Chat, id_of_lock};
 use super::super::evidence::{Evidence, Line};
 use super::super::finding::{Certainty, Code, Finding, Remedy};
 use super::super::input::{LockFact, LockKind, Verdict};
-use super::run_limit::SETTLE;
-use super::{View, clock, count, lasting, remedy};
+use super::failures::Failures;
+use super::remedy;
+use super::run_limit::{SETTLE, TimedOut};
+use super::view::{View, clock, count, lasting};
 use crate::redact::local;
 use crate::verdict::severity::Effect;
 use crate::words::capitalised;
-use chrono::{DateTime, Utc};
 use std::fmt::Write as _;
 
-/// One finding for each lock whose verdict calls for one.
-pub(super) fn judged(view: &View<'_>) -> Vec<Finding> {
+/// One lock, and what the log tells of it.
+#[derive(Debug)]
+pub(super) struct Case<'a> {
+    pub(super) lock: &'a LockFact,
+    pub(super) failures: Option<&'a Failures>,
+    /// The run that took it ended at its time limit.
+    pub(super) timed_out: Option<TimedOut>,
+    /// Lines on runs of its chat that did.
+    pub(super) limits: Option<&'a Evidence>,
+}
+
+impl Case<'_> {
+    /// Messages that failed on it since it stands.
+    fn failed(&self) -> u64 {
+        self.failures.map_or(0, |failures| failures.incidents.since(self.lock.created_at))
+    }
+}
+
+/// One finding for each lock whose verdict calls for one. `refused`: a gateway refused to start because of its lock.
+pub(super) fn judge(view: &View<'_>, cases: &[Case<'_>], refused: bool) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
-    for finding in view.facts.locks.iter().filter_map(|lock| judge(view, lock)) {
+    for finding in cases.iter().filter_map(|case| judged(view, case, refused)) {
         // From 2026.8.1 a gateway has two locks of its own, and leaves both.
         match findings.iter_mut().find(|told| is_the_same_gateway(told, &finding)) {
             Some(told) => {
@@ -41,23 +59,24 @@ fn is_the_same_gateway(one: &Finding, other: &Finding) -> bool {
         && directory(one) == directory(other)
 }
 
-fn judge(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
+fn judged(view: &View<'_>, case: &Case<'_>, refused: bool) -> Option<Finding> {
+    let lock = case.lock;
     if lock.kind == LockKind::Gateway {
-        return gateway_lock(view, lock);
+        return gateway_lock(view, case, refused);
     }
     if view.sqlite_era() && matches!(lock.kind, LockKind::Session | LockKind::Store) {
-        return fossil(view, lock);
+        return fossil(view, case);
     }
     let finding = match lock.verdict {
         Verdict::Stale | Verdict::Leaked if lock.kind == LockKind::Other => of_another_part(lock),
-        Verdict::Stale => stale(view, lock),
-        Verdict::Leaked => leaked(view, lock),
-        Verdict::Overdue => overdue(view, lock),
-        Verdict::Held => held(view, lock)?,
-        Verdict::StuckGuard => stuck_guard(view, lock),
+        Verdict::Stale => stale(view, case),
+        Verdict::Leaked => leaked(view, case),
+        Verdict::Overdue => overdue(view, case),
+        Verdict::Held => held(view, case)?,
+        Verdict::StuckGuard => stuck_guard(view, case),
         _ => return None,
     };
-    Some(finding.about_lock(lock).with_lock_evidence(view, lock))
+    Some(finding.about_lock(lock).with_lock_evidence(view, case))
 }
 
 /// No chat's, and nothing that lockdoctor acts on.
@@ -71,13 +90,13 @@ fn of_another_part(lock: &LockFact) -> Finding {
 }
 
 /// The one judgement on locks, and what failed on this one.
-fn effect(view: &View<'_>, lock: &LockFact) -> Effect {
-    lock.effect.having_failed(view.model.failed_on(lock))
+fn effect(case: &Case<'_>) -> Effect {
+    case.lock.effect.having_failed(case.failed())
 }
 
-fn stale(view: &View<'_>, lock: &LockFact) -> Finding {
-    let failed = view.model.failed_on(lock);
-    let effect = effect(view, lock);
+fn stale(view: &View<'_>, case: &Case<'_>) -> Finding {
+    let (lock, failed) = (case.lock, case.failed());
+    let effect = effect(case);
     let told = match (failed, effect) {
         (_, Effect::HealsItself) => "OpenClaw frees it by itself at the next message: harmless.".to_owned(),
         (0, _) => format!("Every message to this {} will fail until it is gone.", whose(lock)),
@@ -99,9 +118,9 @@ fn stale(view: &View<'_>, lock: &LockFact) -> Finding {
     if failed > 0 { finding.act(remedy::send_again()) } else { finding }
 }
 
-fn leaked(view: &View<'_>, lock: &LockFact) -> Finding {
-    let failed = view.model.failed_on(lock);
-    let mut text = match timed_out(view, lock) {
+fn leaked(view: &View<'_>, case: &Case<'_>) -> Finding {
+    let (lock, failed) = (case.lock, case.failed());
+    let mut text = match timed_out(case) {
         Some(text) => format!(
             "{text}, and {} has forgotten its lock; messages to this {} fail until it is freed.",
             holder(view, lock),
@@ -120,7 +139,7 @@ fn leaked(view: &View<'_>, lock: &LockFact) -> Finding {
     if failed > 0 {
         let _ = write!(text, " It has already failed {}.", count(failed, "message"));
     }
-    let finding = Finding::new(Code::LeakedLock, effect(view, lock), text).helps(Some(true));
+    let finding = Finding::new(Code::LeakedLock, effect(case), text).helps(Some(true));
     let finding = finding.act(remedy::reclaim());
     let finding = if failed > 0 { finding.act(remedy::send_again()) } else { finding };
     finding.act(remedy::say(format!(
@@ -135,9 +154,10 @@ fn precedes_the_gateway(view: &View<'_>, lock: &LockFact) -> bool {
 }
 
 /// Past its limit, still open: a run that does not end.
-fn overdue(view: &View<'_>, lock: &LockFact) -> Finding {
-    if lock.reasons.iter().any(|reason| reason == "run-timed-out") || timed_out(view, lock).is_some() {
-        return stuck_run(view, lock);
+fn overdue(view: &View<'_>, case: &Case<'_>) -> Finding {
+    let lock = case.lock;
+    if lock.reasons.iter().any(|reason| reason == "run-timed-out") || case.timed_out.is_some() {
+        return stuck_run(view, case);
     }
     let age = lock
         .age_ms
@@ -147,20 +167,19 @@ fn overdue(view: &View<'_>, lock: &LockFact) -> Finding {
         "A live run{} has held this lock {age}{limit}. Being old does not make it safe to delete.",
         owner(lock)
     );
-    Finding::new(Code::OverdueLock, effect(view, lock), text)
+    Finding::new(Code::OverdueLock, effect(case), text)
         .helps(Some(false))
         .act(remedy::explain_lock())
         .act(remedy::restart(view))
 }
 
-fn stuck_run(view: &View<'_>, lock: &LockFact) -> Finding {
-    let ended = timed_out(view, lock).unwrap_or_else(|| "The run ended at its time limit".to_owned());
+fn stuck_run(view: &View<'_>, case: &Case<'_>) -> Finding {
+    let ended = timed_out(case).unwrap_or_else(|| "The run ended at its time limit".to_owned());
     let text = format!(
         "{ended}, but it did not unwind: its owner{} lives and still has the lock open, so the chat waits for it.",
-        owner(lock)
+        owner(case.lock)
     );
-    let failed = view.model.failed_on(lock);
-    let effect = if failed > 0 { Effect::RunCannotEnd } else { Effect::WaitsPastLimit };
+    let effect = if case.failed() > 0 { Effect::RunCannotEnd } else { Effect::WaitsPastLimit };
     Finding::new(Code::StuckRun, effect, text).helps(Some(false)).act(remedy::restart(view)).act(Remedy {
         command: Some("lockdoctor reclaim --abandoned --yes".to_owned()),
         text: "Last resort, when a restart is impossible: lockdoctor reclaim --abandoned --yes".to_owned(),
@@ -169,20 +188,22 @@ fn stuck_run(view: &View<'_>, lock: &LockFact) -> Finding {
 }
 
 /// Held, and somebody else waited in vain: only then worth a word.
-fn held(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
-    if timed_out(view, lock).is_some() && settled(view, lock) {
-        return Some(stuck_run(view, lock));
+fn held(view: &View<'_>, case: &Case<'_>) -> Option<Finding> {
+    let lock = case.lock;
+    if settled(view, case) {
+        return Some(stuck_run(view, case));
     }
-    let (lines, failed, waited_ms) = trouble(view, &lock.path)?;
-    let since = lock.created_at.is_none_or(|created| lines.last().is_none_or(|last| last >= created));
+    let failures = case.failures?;
+    let since =
+        lock.created_at.is_none_or(|created| failures.lines.last().is_none_or(|last| last >= created));
     if !since {
         return None;
     }
     let text = format!(
         "The lock is held by its live owner{}; {} gave up after waiting {} for it. The legitimate hold is longer than the wait limit.",
         owner(lock),
-        count(failed, "message"),
-        lasting(waited_ms)
+        count(failures.incidents.count, "message"),
+        lasting(failures.waited_ms)
     );
     let finding = Finding::new(Code::LockContention, Effect::MessagesFailed, text)
         .helps(Some(false))
@@ -195,16 +216,16 @@ fn held(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
     })
 }
 
-fn stuck_guard(view: &View<'_>, lock: &LockFact) -> Finding {
+fn stuck_guard(view: &View<'_>, case: &Case<'_>) -> Finding {
     let text = "A left-over `.reclaim` guard blocks everyone who wants this lock; whoever made it died in the middle of a clean-up.";
-    Finding::new(Code::StuckGuard, effect(view, lock), text)
+    Finding::new(Code::StuckGuard, effect(case), text)
         .helps(Some(false))
         .act(remedy::restart(view))
         .act(remedy::explain_lock())
 }
 
-fn gateway_lock(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
-    let refused = view.model.counters.starts.refused() > 0;
+fn gateway_lock(view: &View<'_>, case: &Case<'_>, refused: bool) -> Option<Finding> {
+    let lock = case.lock;
     let (effect, text) = match lock.verdict {
         Verdict::Stale | Verdict::Leaked if refused => (
             Effect::NobodyIsAnswered,
@@ -226,11 +247,12 @@ fn gateway_lock(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
         _ => return None,
     };
     let finding = Finding::new(Code::GatewayLock, effect, text).about_lock(lock).helps(Some(false));
-    Some(finding.act(remedy::gateway_status(view)).with_lock_evidence(view, lock))
+    Some(finding.act(remedy::gateway_status(view)).with_lock_evidence(view, case))
 }
 
 /// 8.1 and later keep sessions in SQLite.
-fn fossil(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
+fn fossil(view: &View<'_>, case: &Case<'_>) -> Option<Finding> {
+    let lock = case.lock;
     let old =
         matches!(lock.verdict, Verdict::Stale | Verdict::Leaked | Verdict::Overdue | Verdict::Indeterminate);
     old.then(|| {
@@ -238,35 +260,25 @@ fn fossil(view: &View<'_>, lock: &LockFact) -> Option<Finding> {
             .about_lock(lock)
             .helps(Some(false))
             .act(remedy::say("Nothing to do. It blocks nobody."))
-            .with_lock_evidence(view, lock)
+            .with_lock_evidence(view, case)
     })
 }
 
 /// Whether a lock that was looked at explains the errors that name it.
-pub(super) fn explains(view: &View<'_>, path: &str) -> bool {
-    view.facts.locks.iter().any(|lock| {
-        lock.path == path
-            && (matches!(
-                lock.verdict,
-                Verdict::Stale | Verdict::Leaked | Verdict::Overdue | Verdict::StuckGuard
-            ) || held(view, lock).is_some())
-    })
-}
-
-/// The lock that the errors were about is not there any more, or it is another one.
-pub(super) fn is_gone(view: &View<'_>, path: &str, last_error: Option<DateTime<Utc>>) -> bool {
-    match (view.facts.locks.iter().find(|lock| lock.path == path), last_error) {
-        (None, _) => view.facts.scanned,
-        (Some(lock), Some(last)) => {
-            lock.verdict == Verdict::Freed || lock.created_at.is_some_and(|created| created > last)
-        }
-        (Some(_), None) => false,
-    }
+pub(super) fn explains(view: &View<'_>, cases: &[Case<'_>], path: &str) -> bool {
+    let explains = |case: &Case<'_>| {
+        let blocks = matches!(
+            case.lock.verdict,
+            Verdict::Stale | Verdict::Leaked | Verdict::Overdue | Verdict::StuckGuard
+        );
+        blocks || held(view, case).is_some()
+    };
+    cases.iter().any(|case| case.lock.path == path && explains(case))
 }
 
 /// The sentence on the run that took this lock, if the log shows that it ended at its time limit.
-fn timed_out(view: &View<'_>, lock: &LockFact) -> Option<String> {
-    let timeout = view.model.run_timed_out(lock.session_id.as_deref()?, lock.created_at?)?;
+fn timed_out(case: &Case<'_>) -> Option<String> {
+    let timeout = case.timed_out.as_ref()?;
     Some(format!(
         "The run ended at its time limit of {} ({})",
         lasting(timeout.timeout_ms),
@@ -274,26 +286,13 @@ fn timed_out(view: &View<'_>, lock: &LockFact) -> Option<String> {
     ))
 }
 
-/// Longer ago than the abort (10 s) and its settling (15 s) may take, and nothing was written since.
-fn settled(view: &View<'_>, lock: &LockFact) -> bool {
-    let timeout = lock
-        .session_id
-        .as_deref()
-        .zip(lock.created_at)
-        .and_then(|(id, created)| view.model.run_timed_out(id, created));
-    let written =
-        |since: DateTime<Utc>| lock.transcript_changed.is_some_and(|changed| changed > since + SETTLE);
-    timeout.is_some_and(|timeout| view.now - timeout.at > SETTLE && !written(timeout.at))
-}
-
-/// The log's errors on that lock: the lines, how many messages, how long they waited.
-fn trouble<'a>(view: &View<'a>, path: &str) -> Option<(&'a Evidence, u64, u64)> {
-    let of = |chat: &&Chat| chat.locks.lock.as_deref() == Some(path);
-    let chat = id_of_lock(path).and_then(|id| view.model.chats.by_id(&id)).filter(of);
-    if let Some(chat) = chat {
-        return Some((&chat.locks.lines, chat.locks.incidents.count, chat.locks.waited_ms));
-    }
-    view.model.counters.stores.failures(path).map(|(lines, n)| (lines, n, 10_000))
+/// Its run reached its limit longer ago than the abort (10 s) and its settling (15 s) may take, and nothing was
+/// written since.
+fn settled(view: &View<'_>, case: &Case<'_>) -> bool {
+    case.timed_out.as_ref().is_some_and(|timeout| {
+        let written = case.lock.transcript_changed.is_some_and(|changed| changed > timeout.at + SETTLE);
+        view.now - timeout.at > SETTLE && !written
+    })
 }
 
 fn reasons(lock: &LockFact) -> String {
@@ -335,7 +334,8 @@ fn owner(lock: &LockFact) -> String {
 
 impl Finding {
     /// What was seen of the lock itself, and the log lines on it.
-    fn with_lock_evidence(mut self, view: &View<'_>, lock: &LockFact) -> Self {
+    fn with_lock_evidence(mut self, view: &View<'_>, case: &Case<'_>) -> Self {
+        let lock = case.lock;
         let mut seen = format!("{}: {}", local(&lock.path), verdict(lock.verdict));
         if !lock.reasons.is_empty() {
             let _ = write!(seen, " ({})", lock.reasons.join(", "));
@@ -347,14 +347,13 @@ impl Finding {
         self.first_seen = lock.created_at.or(self.first_seen);
         self.last_seen = Some(view.now);
         self.certainty = Certainty::Proven;
-        if let Some((lines, failed, _)) = trouble(view, &lock.path) {
-            self.evidence.extend(lines.lines());
-            self.count = self.count.max(failed);
+        if let Some(failures) = case.failures {
+            self.evidence.extend(failures.lines.lines());
+            self.count = self.count.max(failures.incidents.count);
         }
-        self.messages_failed = view.model.failed_on(lock);
-        let chat = lock.session_id.as_deref().and_then(|id| view.model.chats.by_id(id));
-        if let (Some(chat), Code::LeakedLock | Code::StuckRun) = (chat, self.code) {
-            self.evidence.extend(chat.limits.lines.lines());
+        self.messages_failed = case.failed();
+        if matches!(self.code, Code::LeakedLock | Code::StuckRun) {
+            self.evidence.extend(case.limits.into_iter().flat_map(Evidence::lines));
         }
         self
     }

@@ -1,13 +1,14 @@
 //! Records that the log itself says are missing: what is not in it did not necessarily not happen.
 
-use super::super::evidence::Evidence;
+use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
-use super::{View, count, remedy};
-use crate::gatewaylog::{Entry, Event, LogLoss};
+use super::remedy;
+use super::view::count;
+use crate::gatewaylog::{Event, LogLoss};
 use crate::verdict::severity::Effect;
 
 #[derive(Debug, Default)]
-pub(in super::super) struct Losses {
+pub(super) struct Losses {
     lines: Evidence,
     dropped: u64,
     /// Nothing is written any more.
@@ -15,17 +16,16 @@ pub(in super::super) struct Losses {
 }
 
 impl Losses {
-    pub(in super::super) fn push(&mut self, source: usize, entry: &Entry) {
-        if let Event::LogLost { dropped, what } = &entry.event {
-            self.lines.add(source, entry);
+    pub(super) fn push(&mut self, logged: Logged<'_>) {
+        if let Event::LogLost { dropped, what } = &logged.entry.event {
+            self.lines.add(logged);
             self.dropped += dropped.unwrap_or(0);
             self.stopped |= *what == LogLoss::SizeCap;
         }
     }
 }
 
-pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
-    let losses = &view.model.counters.log_loss;
+pub(super) fn judge(losses: &Losses) -> Option<Finding> {
     if losses.lines.count() == 0 {
         return None;
     }
@@ -46,4 +46,19 @@ pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
         Finding::new(Code::LogIncomplete, effect, text).backed_by(&losses.lines).helps(Some(false));
     finding.certainty = Certainty::Proven;
     Some(finding.act(remedy::say("Read the console as well (`journalctl --user -u openclaw-gateway`, the container's log); move the big file away.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::counted;
+    use super::*;
+
+    #[test]
+    fn a_log_that_has_ended_is_worse_than_one_with_gaps() {
+        let told = |line: &str| judge(&counted(&[("10:00:00", line)], Losses::push)).unwrap();
+        let gaps = told("[openclaw] file log queue overflow; dropped 312 oldest records");
+        let ended =
+            told("[logging] log file size cap reached; suppressing writes file=/tmp/x.log maxFileBytes=500");
+        assert!(gaps.explanation.contains("312 records") && ended.severity > gaps.severity);
+    }
 }

@@ -1,11 +1,13 @@
 //! Messages that failed, were dropped, or are tried again and again, whatever part of OpenClaw says so: the catch-all
 //! for what no other rule explains.
 
-use super::super::chats::Chat;
-use super::super::evidence::Evidence;
+use super::super::chat::Chat;
+use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
 use super::super::story::{Incidents, Story, dated};
-use super::{View, clock, count, lasting, remedy};
+use super::remedy;
+use super::run_limit::Limits;
+use super::view::{View, clock, count, lasting};
 use crate::gatewaylog::{Cause, Entry, Event, Fate, Loss};
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
@@ -19,8 +21,8 @@ const REASON_LENGTH: usize = 160;
 const ECHO: TimeDelta = TimeDelta::seconds(10);
 
 #[derive(Debug, Default)]
-pub(in super::super) struct Losses {
-    pub(in super::super) lines: Evidence,
+pub(super) struct Losses {
+    lines: Evidence,
     incidents: Incidents,
     items: BTreeSet<String>,
     reasons: BTreeMap<Why, u64>,
@@ -54,14 +56,8 @@ enum Why {
 
 impl Losses {
     /// `explained`: when a rule that knows more last told of a failure of this chat.
-    pub(in super::super) fn push(
-        &mut self,
-        at: DateTime<Utc>,
-        source: usize,
-        entry: &Entry,
-        story: &mut Story,
-        explained: Option<DateTime<Utc>>,
-    ) {
+    pub(super) fn push(&mut self, logged: Logged<'_>, story: &mut Story, explained: Option<DateTime<Utc>>) {
+        let Logged { at, entry, .. } = logged;
         let Some((why, cause)) = why(&entry.event) else { return };
         let echo = explained.is_some_and(|then| at - then <= ECHO);
         if echo && entry.event.cause().is_none() {
@@ -89,7 +85,7 @@ impl Losses {
         {
             self.more += lost.count.saturating_sub(1);
         }
-        self.lines.add(source, entry);
+        self.lines.add(logged);
         self.last = Some(at);
         if self.reasons.len() < REASONS || self.reasons.contains_key(&why) {
             *self.reasons.entry(why).or_default() += 1;
@@ -97,7 +93,7 @@ impl Losses {
         story.note(at, "lost", format!("a message failed: {}", sentence(why)));
     }
 
-    pub(in super::super) fn absorb(&mut self, other: Self) {
+    pub(super) fn absorb(&mut self, other: Self) {
         if self.lines.count() == 0 {
             *self = other;
         } else {
@@ -151,16 +147,15 @@ fn sentence(why: Why) -> &'static str {
     }
 }
 
-pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
-    let lost = &chat.lost;
+pub(super) fn judge(view: &View<'_>, chat: &Chat, lost: &Losses, limits: &Limits) -> Option<Finding> {
     let last = lost.last?;
     // Without a reason of its own, right after a run at its limit: the limit tells it.
-    if lost.explained == 0 && chat.limits.hits.iter().any(|hit| (last - hit.at).abs() <= ECHO) {
+    if lost.explained == 0 && limits.hits.iter().any(|hit| (last - hit.at).abs() <= ECHO) {
         return None;
     }
     let failures = lost.incidents.count + lost.more;
     let messages = if lost.items.is_empty() { failures } else { (lost.items.len() as u64).min(failures) };
-    let answered = view.model.chats.last_answer(chat);
+    let answered = view.chats.last_answer(chat);
     let still = lost.incidents.since(answered);
     // Marked as failed after a wait in which an answer went out: most likely its own.
     let within = |answer: DateTime<Utc>| {

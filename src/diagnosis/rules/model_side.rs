@@ -1,11 +1,12 @@
 //! Time-outs of model calls that no run's time limit tells already.
 
-use super::super::evidence::Evidence;
+use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Code, Finding};
 use super::super::story::dated;
 use super::super::trouble::Times;
-use super::{View, count, remedy};
-use crate::gatewaylog::{Cause, Entry, Event};
+use super::remedy;
+use super::view::count;
+use crate::gatewaylog::{Cause, Event};
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -15,7 +16,7 @@ const WITH_THE_LIMIT: TimeDelta = TimeDelta::seconds(120);
 const ECHO: TimeDelta = TimeDelta::seconds(3);
 
 #[derive(Debug, Default)]
-pub(in super::super) struct ModelSide {
+pub(super) struct ModelSide {
     lines: Evidence,
     times: Times,
     limits: Times,
@@ -25,7 +26,8 @@ pub(in super::super) struct ModelSide {
 }
 
 impl ModelSide {
-    pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry) {
+    pub(super) fn push(&mut self, logged: Logged<'_>) {
+        let Logged { at, entry, .. } = logged;
         let cause = entry.event.cause();
         if cause.is_some_and(Cause::is_lock) {
             self.last_lock_failure = Some(at);
@@ -37,7 +39,7 @@ impl ModelSide {
         let by_cause = matches!(cause, Some(Cause::ModelIdle { .. } | Cause::ModelTimeout));
         let echo = self.last_lock_failure.is_some_and(|failed| (at - failed).abs() <= ECHO);
         if by_cause || is_model_side(&entry.event) && !echo {
-            self.lines.add(source, entry);
+            self.lines.add(logged);
             self.times.add(at);
             self.undated |= dated(at).is_none();
         }
@@ -63,8 +65,7 @@ fn is_model_side(event: &Event) -> bool {
     }
 }
 
-pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
-    let side = &view.model.counters.model_side;
+pub(super) fn judge(side: &ModelSide) -> Option<Finding> {
     if side.lines.count() == 0 {
         return None;
     }

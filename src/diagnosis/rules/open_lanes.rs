@@ -1,13 +1,14 @@
 //! Lanes that took a task and never came back, with others behind it. Only what ended is logged as such, so what began
 //! and did not end by the end of the log is judged here (the lines are DEBUG: in every file log up to 2.26).
 
-use super::super::chats::Chat;
-use super::super::evidence::Evidence;
+use super::super::chat::Chat;
+use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Code, Finding};
 use super::super::story::{dated, elapsed_ms};
 use super::super::trouble::{ByName, entry};
-use super::{View, clock, count, lasting, remedy, waiting};
-use crate::gatewaylog::{Entry, Event};
+use super::remedy;
+use super::view::{View, clock, count, lasting, waiting};
+use crate::gatewaylog::Event;
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, Utc};
@@ -43,7 +44,7 @@ impl Stands {
 }
 
 #[derive(Debug, Default)]
-pub(in super::super) struct OpenLanes {
+pub(super) struct OpenLanes {
     lanes: ByName<OpenLane>,
 }
 
@@ -57,25 +58,26 @@ struct OpenLane {
 }
 
 impl OpenLanes {
-    pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry_: &Entry) {
+    pub(super) fn push(&mut self, logged: Logged<'_>) {
+        let Logged { at, entry: line, .. } = logged;
         // Lanes are in memory: a start empties them.
         if matches!(
-            entry_.event,
+            line.event,
             Event::GatewayListening { .. } | Event::GatewayReady | Event::HttpListening { .. }
         ) {
             self.lanes.clear();
         }
-        let Some(lane) = entry_.event.lane().and_then(|lane| entry(&mut self.lanes, lane)) else { return };
-        match &entry_.event {
+        let Some(lane) = line.event.lane().and_then(|lane| entry(&mut self.lanes, lane)) else { return };
+        match &line.event {
             Event::LaneEnqueue { queue_size, .. } => {
                 lane.queued = queue_size.saturating_sub(lane.running);
-                lane.lines.add(source, entry_);
+                lane.lines.add(logged);
             }
             Event::LaneDequeue { queue_size, .. } => {
                 lane.running += 1;
                 lane.queued = *queue_size;
                 lane.moved = Some(at);
-                lane.lines.add(source, entry_);
+                lane.lines.add(logged);
             }
             Event::LaneDone { active, queued, .. } => {
                 (lane.running, lane.queued, lane.moved) = (*active, *queued, Some(at));
@@ -106,22 +108,19 @@ impl OpenLane {
 }
 
 /// A chat's own lane.
-pub(super) fn of_chat(view: &View<'_>, chat: &Chat) -> Option<Finding> {
-    let lanes = &view.model.counters.open_lanes.lanes;
-    let lane = lanes.get(&format!("session:{}", chat.key.as_deref()?))?;
+pub(super) fn of_chat(view: &View<'_>, chat: &Chat, lanes: &OpenLanes) -> Option<Finding> {
+    let lane = lanes.lanes.get(&format!("session:{}", chat.key.as_deref()?))?;
     let stands = lane.stands(view, A_CHATS_QUEUE)?;
     let text = format!("{}; {}.", stands.sentence("A run of this chat"), waiting(lane.queued));
     let mut finding = Finding::new(Code::LaneStuck, stands.effect(), text).backed_by(&lane.lines);
     finding.messages_waiting = lane.queued;
     finding.count = 1;
-    finding.story = chat.story.steps();
     Some(finding.helps(view.no_lock_helps(chat)).act(remedy::stop()).act(remedy::restart(view)))
 }
 
 /// Lanes that chats and jobs share.
-pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
-    let lanes = &view.model.counters.open_lanes.lanes;
-    let shared = lanes.iter().filter(|(name, _)| !name.starts_with("session:"));
+pub(super) fn judge(view: &View<'_>, lanes: &OpenLanes) -> Vec<Finding> {
+    let shared = lanes.lanes.iter().filter(|(name, _)| !name.starts_with("session:"));
     let judged = shared.filter_map(|(name, lane)| {
         let stands = lane.stands(view, A_QUEUE)?;
         let behind = if lane.queued == 1 { "1 more waits".to_owned() } else { format!("{} more wait", lane.queued) };
@@ -146,5 +145,5 @@ pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
 fn runs_since(view: &View<'_>, since: DateTime<Utc>) -> u64 {
     let began =
         |chat: &&Chat| chat.open.as_ref().is_some_and(|open| (open.since - since).num_seconds().abs() <= 5);
-    view.model.chats.all().filter(began).count() as u64
+    view.chats.all().filter(began).count() as u64
 }

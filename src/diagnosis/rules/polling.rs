@@ -1,12 +1,14 @@
 //! Channels that fetch their messages, and whose fetching stalls again and again: nothing that is sent there is picked
 //! up meanwhile. One stall mends itself.
 
-use super::super::evidence::Evidence;
+use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Code, Finding};
 use super::super::story::dated;
 use super::super::trouble::{ByName, entry};
-use super::{View, count, remedy};
-use crate::gatewaylog::{Entry, Event};
+use super::event_loop::LoopTrouble;
+use super::remedy;
+use super::view::{View, count};
+use crate::gatewaylog::Event;
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,7 +19,7 @@ const APART: TimeDelta = TimeDelta::minutes(15);
 const MANY: u64 = 3;
 
 #[derive(Debug, Default)]
-pub(in super::super) struct Polling {
+pub(super) struct Polling {
     channels: ByName<Stalls>,
 }
 
@@ -29,20 +31,21 @@ struct Stalls {
 }
 
 impl Polling {
-    pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry_: &Entry) {
-        match &entry_.event {
+    pub(super) fn push(&mut self, logged: Logged<'_>) {
+        let Logged { at, entry: line, .. } = logged;
+        match &line.event {
             Event::PollingStall { channel } => {
                 let name = channel.as_deref().unwrap_or("telegram");
                 let Some(stalls) = entry(&mut self.channels, name) else { return };
                 if stalls.last.is_some_and(|last| at - last > APART) {
                     (stalls.in_a_row, stalls.lines) = (0, Evidence::default());
                 }
-                stalls.lines.add(source, entry_);
+                stalls.lines.add(logged);
                 stalls.in_a_row += 1;
                 stalls.last = Some(at);
             }
             Event::Inbound { .. } | Event::Answered { .. } => {
-                let name = entry_.subsystem.as_deref().and_then(|name| name.rsplit('/').next());
+                let name = line.subsystem.as_deref().and_then(|name| name.rsplit('/').next());
                 if let Some(stalls) = name.and_then(|name| self.channels.get_mut(name)) {
                     *stalls = Stalls::default();
                 }
@@ -52,15 +55,15 @@ impl Polling {
     }
 }
 
-pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
-    let stalled = view.model.counters.polling.channels.iter().filter(|(_, stalls)| stalls.in_a_row >= MANY);
+pub(super) fn judge(view: &View<'_>, polling: &Polling, event_loop: &LoopTrouble) -> Vec<Finding> {
+    let stalled = polling.channels.iter().filter(|(_, stalls)| stalls.in_a_row >= MANY);
     let judged = stalled.filter_map(|(name, stalls)| {
         let last = stalls.last?;
         // A blocked event loop tells it better.
-        if view.model.counters.event_loop.explains(last, 0) {
+        if event_loop.explains(last, 0) {
             return None;
         }
-        let quiet = view.model.last.zip(dated(last)).is_some_and(|(end, last)| end - last > APART * 2);
+        let quiet = view.last.zip(dated(last)).is_some_and(|(end, last)| end - last > APART * 2);
         let text = format!(
             "The polling of {} stalled {} on end and was started afresh each time{}",
             foreign(name),
@@ -74,4 +77,25 @@ pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
         )))
     });
     judged.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{counted, judged};
+    use super::*;
+
+    #[test]
+    fn stalls_on_end_are_told_until_a_message_comes_in() {
+        const STALL: &str = "[telegram] Polling stall detected (no getUpdates for 95s); forcing restart";
+        let told = |lines: &[(&str, &str)]| {
+            let polling = counted(lines, Polling::push);
+            judged(|view| judge(view, &polling, &LoopTrouble::default())).len()
+        };
+        let mut lines = vec![("10:00:00", STALL), ("10:02:00", STALL), ("10:04:00", STALL)];
+        assert_eq!(told(&lines), 1);
+        assert_eq!(told(&lines[..2]), 0);
+        lines.push(("10:05:00", "[telegram] Inbound message 123456789 -> bot (direct, 41 chars)"));
+        assert_eq!(told(&lines), 0);
+        assert_eq!(told(&[("10:00:00", STALL), ("10:20:00", STALL), ("10:40:00", STALL)]), 0);
+    }
 }

@@ -1,7 +1,10 @@
 //! What people are told to do, worded once: the command as it is typed, what it is for, and what it costs.
 
 use super::super::finding::{Finding, Remedy};
-use super::View;
+use super::view::View;
+
+/// Advice of a rule; the lock's name takes the place of `LOCK` where it may be shown.
+pub(in super::super) const EXPLAIN_LOCK: &str = "lockdoctor explain LOCK";
 
 /// What tells whose lock it is, or whether there is one at all.
 pub(super) fn look() -> Remedy {
@@ -51,7 +54,7 @@ pub(super) fn doctor(view: &View<'_>) -> Remedy {
 }
 
 pub(super) fn explain_lock() -> Remedy {
-    let command = super::super::EXPLAIN_LOCK.to_owned();
+    let command = EXPLAIN_LOCK.to_owned();
     Remedy {
         text: command.clone(),
         command: Some(command),

@@ -1,11 +1,13 @@
 //! Requests to the gateway that got no answer in time.
 
-use super::super::evidence::{Evidence, Line};
+use super::super::evidence::{Evidence, Line, Logged};
 use super::super::finding::{Code, Finding};
 use super::super::story::{Incidents, dated, delta};
 use super::super::trouble::Times;
-use super::{View, count, lasting, remedy};
-use crate::gatewaylog::{Entry, Event};
+use super::event_loop::LoopTrouble;
+use super::remedy;
+use super::view::{View, count, lasting};
+use crate::gatewaylog::Event;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::VecDeque;
@@ -14,13 +16,15 @@ use std::fmt::Write as _;
 /// A task as long as this is worth naming when something else timed out beside it.
 const LONG_TASK_MS: u64 = 60_000;
 const LONG_TASKS: usize = 1024;
+/// Whoever asked waits for so long.
+const PATIENCE_MS: u64 = 10_000;
 const BESIDE: TimeDelta = TimeDelta::seconds(15);
 
 #[derive(Debug, Default)]
-pub(in super::super) struct Requests {
+pub(super) struct Requests {
     lines: Evidence,
     incidents: Incidents,
-    pub(in super::super) times: Times,
+    times: Times,
     cron: u64,
     slow_cron: Evidence,
     pub(super) long_tasks: VecDeque<LongTask>,
@@ -46,12 +50,13 @@ impl LongTask {
 }
 
 impl Requests {
-    pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry) {
+    pub(super) fn push(&mut self, logged: Logged<'_>) {
+        let Logged { at, entry, .. } = logged;
         match &entry.event {
             Event::GatewayTimeout { tool, method, .. }
                 // The same error with and without colour, and its five lines.
                 if self.incidents.note(at, "") => {
-                    self.lines.add(source, entry);
+                    self.lines.add(logged);
                     self.times.add(at);
                     let cron = tool.as_deref() == Some("cron")
                         || method.as_deref().is_some_and(|method| method.starts_with("cron."));
@@ -60,7 +65,7 @@ impl Requests {
             Event::Rpc { method, duration_ms: Some(ms), .. }
                 if method.starts_with("cron.") && *ms >= 5_000 =>
             {
-                self.slow_cron.add(source, entry);
+                self.slow_cron.add(logged);
             }
             Event::LaneDone { lane, duration_ms, .. } | Event::LaneError { lane, duration_ms, .. }
                 if *duration_ms >= LONG_TASK_MS =>
@@ -81,16 +86,20 @@ impl Requests {
             _ => {}
         }
     }
+
+    /// How many of them a blocked loop explains.
+    pub(super) fn explained(&self, event_loop: &LoopTrouble) -> u64 {
+        event_loop.explained(&self.times, PATIENCE_MS)
+    }
 }
 
-pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
-    let requests = &view.model.counters.rpc;
+pub(super) fn judge(view: &View<'_>, requests: &Requests, event_loop: &LoopTrouble) -> Option<Finding> {
     let n = requests.incidents.count;
     if n == 0 {
         return None;
     }
     let told = count(n, "request");
-    if view.model.counters.event_loop.explained(&requests.times, 10_000) > 0 {
+    if requests.explained(event_loop) > 0 {
         let text = format!("{told} to the gateway got no answer in time while its event loop was blocked.");
         let finding = Finding::new(Code::RpcTimeout, Effect::MessagesFailed, text)
             .backed_by(&requests.lines)

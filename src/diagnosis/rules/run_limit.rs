@@ -1,12 +1,15 @@
 //! Runs that ended at their time limit.
 
-use super::super::chats::Chat;
-use super::super::evidence::Evidence;
+use super::super::chat::Chat;
+use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Code, Finding};
 use super::super::input::Verdict;
 use super::super::story::{Story, dated};
-use super::{View, clock, count, lasting, remedy};
-use crate::gatewaylog::{Cause, Entry, Event, TimeoutPhase};
+use super::event_loop::LoopTrouble;
+use super::model_side::ModelSide;
+use super::remedy;
+use super::view::{View, clock, count, lasting};
+use crate::gatewaylog::{Cause, Event, TimeoutPhase};
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -14,49 +17,58 @@ use chrono::{DateTime, TimeDelta, Utc};
 const HITS: usize = 16;
 
 #[derive(Debug, Default)]
-pub(in super::super) struct Limits {
-    pub(in super::super) hits: Vec<Hit>,
-    pub(in super::super) lines: Evidence,
+pub(super) struct Limits {
+    pub(super) hits: Vec<Hit>,
+    pub(super) lines: Evidence,
     /// The abort did not end the run.
     unsettled: Option<Unsettled>,
-    /// Something showed that a run of this chat returned, or that its lane went on.
-    pub(in super::super) unwound: Option<DateTime<Utc>>,
+    /// The attempt that had reached its limit returned.
+    returned: Option<DateTime<Utc>>,
     /// A task of the chat's lane ran into the lane's own budget.
-    pub(in super::super) budget: Evidence,
+    budget: Evidence,
 }
 
 #[derive(Debug, Clone)]
-pub(in super::super) struct Hit {
-    pub(in super::super) at: DateTime<Utc>,
-    pub(in super::super) run_id: Option<String>,
-    pub(in super::super) session_id: Option<String>,
-    pub(in super::super) timeout_ms: u64,
+pub(super) struct Hit {
+    pub(super) at: DateTime<Utc>,
+    run_id: Option<String>,
+    session_id: Option<String>,
+    pub(super) timeout_ms: u64,
     /// The line is the run's own word, and not one that a message carries: it may license an act.
-    pub(in super::super) witnessed: bool,
+    witnessed: bool,
+}
+
+/// The answer to: did this lock's run end at its time limit?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimedOut {
+    pub at: DateTime<Utc>,
+    pub timeout_ms: u64,
+    pub run_id: String,
+    /// The gateway said that the model stream went on after the abort, and nothing since shows the run leaving.
+    pub still_streaming: bool,
+    /// A line after the limit shows that the attempt returned (and with it released what it held).
+    pub unwound: bool,
+    /// It is the run's own word, which may license an act.
+    pub witnessed: bool,
 }
 
 /// Who says that a run reached its limit, in every version.
 const WITNESS: (&str, &str) = ("agent/embedded", "embedded run timeout");
 
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Unsettled {
-    pub(in super::super) at: DateTime<Utc>,
-    pub(in super::super) streaming: bool,
+pub(super) struct Unsettled {
+    pub(super) at: DateTime<Utc>,
+    streaming: bool,
 }
 
 impl Limits {
-    pub(in super::super) fn push(
-        &mut self,
-        at: DateTime<Utc>,
-        source: usize,
-        entry: &Entry,
-        story: &mut Story,
-    ) {
+    pub(super) fn push(&mut self, logged: Logged<'_>, story: &mut Story) {
+        let Logged { at, entry, .. } = logged;
         match &entry.event {
             Event::RunTimeout { run_id, session_id, timeout_ms, phase }
                 if *phase != TimeoutPhase::Extended =>
             {
-                self.lines.add(source, entry);
+                self.lines.add(logged);
                 if self.hits.len() == HITS {
                     self.hits.remove(0);
                 }
@@ -68,28 +80,22 @@ impl Limits {
             Event::RunAbortStreaming { .. } => {
                 story.note(at, "streaming", "the model stream went on after the abort");
                 self.unsettled(at, true);
-                self.lines.note(source, entry);
+                self.lines.note(logged);
             }
             Event::AbortSettleTimeout { .. } => {
                 story.note(at, "unsettled", "the abort of a run did not settle in time");
                 self.unsettled(at, false);
-                self.lines.note(source, entry);
+                self.lines.note(logged);
             }
             // These come after the attempt has returned; another run's say nothing of this one, such as that of the next
             // message, which could not get the lock.
             Event::FailoverDecision { run_id, .. } if self.is_of_last_hit(run_id.as_deref()) => {
-                story.note(at, "returned", "the attempt returned");
-                self.lines.note(source, entry);
-                self.unwound = self.unwound.max(Some(at));
+                self.returned(logged, story);
             }
-            Event::ProfileTimeout { .. } if !self.hits.is_empty() => {
-                story.note(at, "returned", "the attempt returned");
-                self.lines.note(source, entry);
-                self.unwound = self.unwound.max(Some(at));
-            }
+            Event::ProfileTimeout { .. } if !self.hits.is_empty() => self.returned(logged, story),
             Event::LaneError { cause: Cause::LaneTaskTimeout { .. }, .. } => {
                 story.note(at, "budget", "a task ran into the time budget of its lane");
-                self.budget.add(source, entry);
+                self.budget.add(logged);
             }
             _ => {}
         }
@@ -107,12 +113,45 @@ impl Limits {
         self.unsettled = Some(Unsettled { at, streaming });
     }
 
-    /// The abort that nothing has ended since.
-    pub(in super::super) fn open_abort(&self) -> Option<Unsettled> {
-        self.unsettled.filter(|abort| self.unwound.is_none_or(|unwound| unwound < abort.at))
+    fn returned(&mut self, logged: Logged<'_>, story: &mut Story) {
+        story.note(logged.at, "returned", "the attempt returned");
+        self.lines.note(logged);
+        self.returned = self.returned.max(Some(logged.at));
     }
 
-    pub(in super::super) fn absorb(&mut self, other: Self) {
+    /// When something last showed that a run of this chat returned, or that its lane went on.
+    fn unwound(&self, chat: &Chat) -> Option<DateTime<Utc>> {
+        self.returned.max(chat.ended)
+    }
+
+    /// The abort that nothing has ended since.
+    pub(super) fn open_abort(&self, chat: &Chat) -> Option<Unsettled> {
+        self.unsettled.filter(|abort| self.unwound(chat).is_none_or(|unwound| unwound < abort.at))
+    }
+
+    /// Whether the run that took the session's lock ended at its time limit, and nothing of the chat began since.
+    pub(super) fn timed_out(
+        &self,
+        chat: &Chat,
+        session_id: &str,
+        created_at: DateTime<Utc>,
+    ) -> Option<TimedOut> {
+        let ours = |hit: &&Hit| hit.session_id.as_deref() == Some(session_id) && hit.at > created_at;
+        let hit = self.hits.iter().rev().find(ours)?;
+        if chat.started.is_some_and(|started| started > hit.at) {
+            return None;
+        }
+        Some(TimedOut {
+            at: hit.at,
+            timeout_ms: hit.timeout_ms,
+            run_id: hit.run_id.clone().unwrap_or_default(),
+            still_streaming: self.open_abort(chat).is_some_and(|abort| abort.at >= hit.at),
+            unwound: self.unwound(chat).is_some_and(|unwound| unwound >= hit.at),
+            witnessed: hit.witnessed,
+        })
+    }
+
+    pub(super) fn absorb(&mut self, other: Self) {
         self.hits.extend(other.hits);
         self.hits.sort_by_key(|hit| hit.at);
         if self.lines.count() == 0 {
@@ -122,25 +161,32 @@ impl Limits {
             self.budget = other.budget;
         }
         self.unsettled = self.unsettled.or(other.unsettled);
-        self.unwound = self.unwound.max(other.unwound);
+        self.returned = self.returned.max(other.returned);
     }
 }
 
-pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
-    let limits = &chat.limits;
-    let Some(last) = limits.hits.last() else { return budget(view, chat) };
+pub(super) fn judge(
+    view: &View<'_>,
+    chat: &Chat,
+    limits: &Limits,
+    event_loop: &LoopTrouble,
+    model_side: &ModelSide,
+) -> Option<Finding> {
+    let Some(last) = limits.hits.last() else { return budget(view, chat, &limits.budget) };
     // A lock that outlived its run tells the story better.
     let lock_tells = |id: &String| {
-        view.lock_of(id).is_some_and(|lock| {
-            matches!(lock.verdict, Verdict::Leaked | Verdict::Overdue | Verdict::Held)
-                && lock.created_at.is_some_and(|created| view.model.run_timed_out(id, created).is_some())
-        })
+        let is_ours = view.chats.of_session(id).is_some_and(|other| other.id == chat.id);
+        is_ours
+            && view.lock_of(id).is_some_and(|lock| {
+                matches!(lock.verdict, Verdict::Leaked | Verdict::Overdue | Verdict::Held)
+                    && lock.created_at.is_some_and(|created| limits.timed_out(chat, id, created).is_some())
+            })
     };
     if last.session_id.as_ref().is_some_and(lock_tells) {
         return None;
     }
     let limit = lasting(last.timeout_ms);
-    if let Some(abort) = limits.open_abort().filter(|abort| abort.streaming && abort.at >= last.at) {
+    if let Some(abort) = limits.open_abort(chat).filter(|abort| abort.streaming && abort.at >= last.at) {
         let when = dated(abort.at).map_or_else(String::new, |at| format!(" ({})", clock(at)));
         let text = format!(
             "The run ended at its time limit of {limit}{when}, the model stream went on after the abort, and nothing since shows the run leaving: what it holds, it keeps."
@@ -154,12 +200,12 @@ pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
     } else {
         format!("{} ended at their time limit of {limit}.", count(n, "run"))
     };
-    if view.model.counters.event_loop.explains(last.at, 0) {
+    if event_loop.explains(last.at, 0) {
         text.push_str(" The event loop was blocked at the time, so its timers were late.");
-    } else if view.model.counters.model_side.near(last.at) {
+    } else if model_side.near(last.at) {
         text.push_str(" The model side had stopped answering.");
     }
-    let returned = limits.unwound.is_some_and(|unwound| unwound >= last.at);
+    let returned = limits.unwound(chat).is_some_and(|unwound| unwound >= last.at);
     let helps = view.no_lock_helps(chat);
     text.push_str(match (returned, helps) {
         (true, _) => " The attempt returned, and the chat went on.",
@@ -183,8 +229,7 @@ pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
 }
 
 /// Only the lane's own budget: from 4.29 on.
-fn budget(view: &View<'_>, chat: &Chat) -> Option<Finding> {
-    let lines = &chat.limits.budget;
+fn budget(view: &View<'_>, chat: &Chat, lines: &Evidence) -> Option<Finding> {
     (lines.count() > 0).then(|| {
         let text =
             format!("{} of this chat ran into the time budget of its lane.", count(lines.count(), "task"));

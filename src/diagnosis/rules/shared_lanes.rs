@@ -1,16 +1,17 @@
 //! Waits for a lane that chats share, and lanes whose pump is jammed.
 
-use super::super::evidence::Evidence;
+use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
 use super::super::trouble::{ByName, Times, entry};
-use super::rpc::LongTask;
-use super::{View, count, lasting, remedy};
-use crate::gatewaylog::{Entry, Event};
+use super::remedy;
+use super::rpc::{LongTask, Requests};
+use super::view::{View, count, lasting};
+use crate::gatewaylog::Event;
 use crate::verdict::severity::Effect;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 #[derive(Debug, Default)]
-pub(in super::super) struct SharedLanes {
+pub(super) struct SharedLanes {
     waits: ByName<Waits>,
     jammed: ByName<Jam>,
 }
@@ -35,12 +36,12 @@ struct Jam {
 }
 
 impl SharedLanes {
-    pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry_: &Entry) {
-        match &entry_.event {
+    pub(super) fn push(&mut self, logged: Logged<'_>) {
+        match &logged.entry.event {
             Event::LaneWait { lane, waited_ms, queue_ahead, counts } if !lane.starts_with("session:") => {
                 if let Some(waits) = entry(&mut self.waits, lane) {
-                    waits.lines.add(source, entry_);
-                    waits.times.add(at);
+                    waits.lines.add(logged);
+                    waits.times.add(logged.at);
                     waits.longest_ms = waits.longest_ms.max(*waited_ms);
                     waits.last_ms = *waited_ms;
                     // Up to 5.18 the field is named for what it is not.
@@ -49,7 +50,7 @@ impl SharedLanes {
             }
             Event::LaneJammed { lane, queue } => {
                 if let Some(jam) = entry(&mut self.jammed, lane) {
-                    jam.lines.add(source, entry_);
+                    jam.lines.add(logged);
                     jam.queue = jam.queue.max(*queue);
                 }
             }
@@ -63,9 +64,8 @@ impl SharedLanes {
     }
 }
 
-pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
-    let lanes = &view.model.counters.shared_lanes;
-    let waits = lanes.waits.iter().map(|(lane, waits)| waited(view, lane, waits));
+pub(super) fn judge(view: &View<'_>, lanes: &SharedLanes, requests: &Requests) -> Vec<Finding> {
+    let waits = lanes.waits.iter().map(|(lane, waits)| waited(lane, waits, requests));
     let jams = lanes.jammed.iter().map(|(lane, jam)| {
         let text = format!(
             "The lane `{lane}` is jammed: it believes it is at work, nothing runs, and {} wait.",
@@ -82,9 +82,8 @@ pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
     waits.chain(jams).collect()
 }
 
-fn waited(view: &View<'_>, lane: &str, waits: &Waits) -> Finding {
-    let mut tasks: Vec<&LongTask> =
-        view.model.counters.rpc.long_tasks.iter().filter(|task| task.lane == lane).collect();
+fn waited(lane: &str, waits: &Waits, requests: &Requests) -> Finding {
+    let mut tasks: Vec<&LongTask> = requests.long_tasks.iter().filter(|task| task.lane == lane).collect();
     tasks.sort_by_key(|task| std::cmp::Reverse(task.lasted_ms()));
     let busy = if tasks.is_empty() { "" } else { ", which long tasks had taken" };
     let past = waits.last_ms >= PATIENCE_MS && waits.behind > 0;
@@ -102,4 +101,24 @@ fn waited(view: &View<'_>, lane: &str, waits: &Waits) -> Finding {
     let knob =
         if lane.starts_with("cron") { "cron.maxConcurrentRuns" } else { "agents.defaults.maxConcurrent" };
     finding.act(remedy::say(format!("If it happens often, raise `{knob}`, or shorten what runs there.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{counted, judged};
+    use super::*;
+
+    #[test]
+    fn who_waits_behind_a_wait_past_every_limit_is_told() {
+        let waiting = |line: &str| {
+            let lanes = counted(&[("10:00:00", line)], SharedLanes::push);
+            let told = judged(|view| judge(view, &lanes, &Requests::default()));
+            told.iter().map(|finding| finding.messages_waiting).collect::<Vec<_>>()
+        };
+        assert_eq!(waiting("[diagnostic] lane wait exceeded: lane=main waitedMs=700000 queueAhead=2"), [2]);
+        assert_eq!(waiting("[diagnostic] lane wait exceeded: lane=main waitedMs=7000 queueAhead=2"), [0]);
+        let of_a_chat =
+            "[diagnostic] lane wait exceeded: lane=session:agent:main:main waitedMs=700000 queueAhead=2";
+        assert_eq!(waiting(of_a_chat), [0_u64; 0]);
+    }
 }

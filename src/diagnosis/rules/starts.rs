@@ -1,17 +1,18 @@
 //! Starts that came to nothing: another process has the state, a lease of an earlier gateway, migrations, errors.
 
-use super::super::evidence::Evidence;
+use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding, Remedy};
 use super::super::input::{GatewayState, LeaseEffect};
 use super::super::refusal::Refusal;
-use super::{View, remedy};
-use crate::gatewaylog::{Entry, Event};
+use super::remedy;
+use super::view::View;
+use crate::gatewaylog::Event;
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 
 #[derive(Debug, Default)]
-pub(in super::super) struct Starts {
+pub(super) struct Starts {
     /// `gateway already running`.
     second: Evidence,
     /// Who runs, by its words.
@@ -36,33 +37,33 @@ const WORDS: usize = 160;
 const LEASE: TimeDelta = TimeDelta::minutes(5);
 
 impl Starts {
-    pub(in super::super) fn push(&mut self, at: DateTime<Utc>, source: usize, entry: &Entry) {
-        match &entry.event {
+    pub(super) fn push(&mut self, logged: Logged<'_>) {
+        match &logged.entry.event {
             Event::GatewayRefused { pid } => {
-                self.second.add(source, entry);
+                self.second.add(logged);
                 self.other = pid.or(self.other);
             }
-            Event::StartupRefused => self.migrations.add(source, entry),
-            Event::OwnerLeaseRefused => self.owner_lease.add(source, entry),
+            Event::StartupRefused => self.migrations.add(logged),
+            Event::OwnerLeaseRefused => self.owner_lease.add(logged),
             Event::StartFailed { owned, reason } => {
-                self.failed.add(source, entry);
+                self.failed.add(logged);
                 self.owned |= owned;
                 if !reason.is_empty() {
                     self.reason = Some(reason.chars().filter(|c| !c.is_control()).take(WORDS).collect());
                 }
             }
             Event::ServiceGaveUp { unit, by_limit } => {
-                self.gave_up.add(source, entry);
+                self.gave_up.add(logged);
                 self.by_limit |= by_limit;
                 self.unit = Some(unit.clone());
             }
             Event::GatewayReady | Event::GatewayListening { .. } => {
-                self.up = Some(at);
+                self.up = Some(logged.at);
                 return;
             }
             _ => return,
         }
-        self.last = Some(at);
+        self.last = Some(logged.at);
     }
 
     /// Starts that failed: the lines, and the reason in OpenClaw's words.
@@ -79,8 +80,7 @@ impl Starts {
     }
 }
 
-pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
-    let starts = &view.model.counters.starts;
+pub(super) fn judge(view: &View<'_>, starts: &Starts) -> Vec<Finding> {
     let running = view.facts.gateways.iter().any(|gateway| gateway.state == GatewayState::Running);
     let over = running || starts.up.is_some() && starts.up >= starts.last;
     [
@@ -216,4 +216,22 @@ fn reset(starts: &Starts) -> Remedy {
 
 fn times(n: u64) -> String {
     if n == 1 { "once".to_owned() } else { format!("{n} times") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{counted, judged};
+    use super::*;
+    use crate::verdict::severity::Severity;
+
+    #[test]
+    fn a_refused_start_is_over_once_a_gateway_is_up() {
+        let severity = |lines: &[(&str, &str)]| {
+            let starts = counted(lines, Starts::push);
+            judged(|view| judge(view, &starts)).iter().map(|finding| finding.severity).max()
+        };
+        let refused = ("10:00:00", "[gateway] gateway already running (pid 4711); lock timeout after 5000ms");
+        assert_eq!(severity(&[refused]), Some(Severity::Warning));
+        assert_eq!(severity(&[refused, ("10:01:00", "[gateway] gateway ready")]), Some(Severity::Info));
+    }
 }

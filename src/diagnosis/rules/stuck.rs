@@ -1,14 +1,16 @@
 //! Chats that OpenClaw's own watchdog complains of, and what its recovery did about them. What counts is progress, not
 //! age: what the last mark of it was, how old it is, who waits, and whether the chat went on since.
 
-use super::super::chats::Chat;
-use super::super::evidence::Evidence;
+use super::super::chat::Chat;
+use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Code, Finding};
 use super::super::input::Verdict;
 use super::super::story::{Incidents, Story, dated, delta, elapsed_ms};
-use super::{View, clock, count, lasting, remedy, waiting};
+use super::event_loop::LoopTrouble;
+use super::remedy;
+use super::view::{View, clock, count, lasting, waiting};
 
-use crate::gatewaylog::{Attention, Entry, Event, Label, Recovery};
+use crate::gatewaylog::{Attention, Event, Label, Recovery};
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -33,8 +35,8 @@ const SLACK: TimeDelta = TimeDelta::seconds(5);
 
 /// The watchdog's lines about one chat, since it went on last.
 #[derive(Debug, Default)]
-pub(in super::super) struct Complaints {
-    pub(in super::super) lines: Evidence,
+pub(super) struct Complaints {
+    pub(super) lines: Evidence,
     last: Option<Attention>,
     at: Option<DateTime<Utc>>,
     /// Since when nothing has moved, by the ages in the lines.
@@ -90,19 +92,13 @@ struct Acts {
 }
 
 impl Complaints {
-    pub(in super::super) fn push(
-        &mut self,
-        at: DateTime<Utc>,
-        source: usize,
-        entry: &Entry,
-        story: &mut Story,
-        run_known: bool,
-    ) {
+    pub(super) fn push(&mut self, logged: Logged<'_>, chat: &Chat, story: &mut Story) {
+        let Logged { at, entry, .. } = logged;
         match &entry.event {
             Event::Attention(attention) => {
                 self.complained(at, attention);
-                self.lines.add(source, entry);
-                self.run_known |= run_known;
+                self.lines.add(logged);
+                self.run_known |= chat.open.is_some();
                 let label = match attention.label {
                     Label::Stuck => "stuck",
                     Label::Stalled => "stalled",
@@ -117,7 +113,7 @@ impl Complaints {
                 );
             }
             Event::Recovery(recovery) => {
-                self.lines.note(source, entry);
+                self.lines.note(logged);
                 if let Some(told) = self.recovery.push(at, recovery) {
                     if told == KEPT {
                         self.kept.note(at, self.last.as_ref().map_or(0, |last| last.age_ms));
@@ -126,6 +122,9 @@ impl Complaints {
                 }
             }
             _ => {}
+        }
+        if chat.moved == Some(at) {
+            self.kept = KeptInARow::default();
         }
     }
 
@@ -149,13 +148,8 @@ impl Complaints {
     }
 
     /// When OpenClaw's recovery last acted on the chat.
-    pub(in super::super) fn recovered_at(&self) -> Option<DateTime<Utc>> {
+    pub(super) fn recovered_at(&self) -> Option<DateTime<Utc>> {
         self.recovery.last
-    }
-
-    /// The chat went on.
-    pub(in super::super) fn went_on(&mut self) {
-        self.kept = KeptInARow::default();
     }
 
     fn lasted_ms(&self) -> u64 {
@@ -163,7 +157,7 @@ impl Complaints {
         by_stamps.unwrap_or(0).max(self.idle_ms)
     }
 
-    pub(in super::super) fn absorb(&mut self, other: Self) {
+    pub(super) fn absorb(&mut self, other: Self) {
         if self.last.is_none() {
             *self = other;
         }
@@ -257,18 +251,22 @@ fn idle_ms(attention: &Attention) -> u64 {
     attention.last_progress_age_ms.unwrap_or(attention.age_ms)
 }
 
-pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
-    let complaints = &chat.stuck;
+pub(super) fn judge(
+    view: &View<'_>,
+    chat: &Chat,
+    complaints: &Complaints,
+    event_loop: &LoopTrouble,
+) -> Option<Finding> {
     let (last, at) = (complaints.last.as_ref()?, complaints.at?);
     let lasted = complaints.lasted_ms();
-    let went_on = chat.moved.max(view.model.chats.last_answer(chat)).filter(|moved| *moved > at);
+    let went_on = chat.moved.max(view.chats.last_answer(chat)).filter(|moved| *moved > at);
     let work = work(last);
-    let kept_since = complaints.kept.too_often(view.model.chats.last_answer(chat));
+    let kept_since = complaints.kept.too_often(view.chats.last_answer(chat));
     let helpless = kept_since.is_some() || is_helpless(complaints, &work, lasted, at);
-    let unsure = view.model.counters.event_loop.explains(at, 0);
+    let unsure = event_loop.explains(at, 0);
     let behind = if went_on.is_some() { 0 } else { last.queue_depth };
 
-    let (code, mut text) = described(view, chat, &work, lasted);
+    let (code, mut text) = described(view, chat, complaints, &work, lasted);
     if let (Some(since), Work::None) = (kept_since, &work) {
         let span = elapsed_ms(since, at).map_or_else(String::new, |ms| format!(" for {}", lasting(ms)));
         text = format!(
@@ -336,8 +334,13 @@ fn effect(complaints: &Complaints, work: &Work<'_>, lasted: u64, behind: u64) ->
 }
 
 /// What it is, and its state in words.
-fn described(view: &View<'_>, chat: &Chat, work: &Work<'_>, lasted: u64) -> (Code, String) {
-    let complaints = &chat.stuck;
+fn described(
+    view: &View<'_>,
+    chat: &Chat,
+    complaints: &Complaints,
+    work: &Work<'_>,
+    lasted: u64,
+) -> (Code, String) {
     let lasting = lasting(lasted);
     match work {
         Work::Moving => (Code::SlowModelCall, "A run is at work and makes progress".to_owned()),
@@ -366,19 +369,18 @@ fn described(view: &View<'_>, chat: &Chat, work: &Work<'_>, lasted: u64) -> (Cod
                 "The chat has been marked busy for {lasting}, and OpenClaw knows of no run, model call or tool in it"
             ),
         ),
-        Work::Unsaid => unsaid(view, chat, &lasting),
+        Work::Unsaid => unsaid(view, chat, complaints, &lasting),
     }
 }
 
-fn unsaid(view: &View<'_>, chat: &Chat, lasting: &str) -> (Code, String) {
-    let complaints = &chat.stuck;
+fn unsaid(view: &View<'_>, chat: &Chat, complaints: &Complaints, lasting: &str) -> (Code, String) {
     if complaints.recovery.found_nothing.count > 0 {
         return (
             Code::StuckSession,
             format!("The chat has been marked busy for {lasting} without any work in it"),
         );
     }
-    let held = chat.id.as_deref().and_then(|id| view.lock_of(id));
+    let held = chat.session_id.as_deref().and_then(|id| view.lock_of(id));
     let running = held.is_some_and(|lock| matches!(lock.verdict, Verdict::Held | Verdict::Overdue))
         || super::at_work::is_running(view, chat);
     if complaints.run_known || running || complaints.last.as_ref().is_some_and(is_the_runs_half) {

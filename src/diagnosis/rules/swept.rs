@@ -1,16 +1,17 @@
 //! Locks of an earlier life that a start found and cleared, and releases that failed.
 
-use super::super::evidence::Evidence;
+use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
-use super::{View, count, remedy};
-use crate::gatewaylog::{Entry, Event, Interruption};
+use super::remedy;
+use super::view::{View, count};
+use crate::gatewaylog::{Event, Interruption};
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 #[derive(Debug, Default)]
-pub(in super::super) struct Swept {
+pub(super) struct Swept {
     removed: Evidence,
     reasons: BTreeMap<String, u64>,
     interrupted: u64,
@@ -20,10 +21,10 @@ pub(in super::super) struct Swept {
 }
 
 impl Swept {
-    pub(in super::super) fn push(&mut self, source: usize, entry: &Entry) {
-        match &entry.event {
+    pub(super) fn push(&mut self, logged: Logged<'_>) {
+        match &logged.entry.event {
             Event::StaleLockRemoved { reasons, .. } => {
-                self.removed.add(source, entry);
+                self.removed.add(logged);
                 for reason in reasons.iter().take(8) {
                     if self.reasons.len() < 32 || self.reasons.contains_key(reason) {
                         *self.reasons.entry(reason.clone()).or_default() += 1;
@@ -31,22 +32,22 @@ impl Swept {
                 }
             }
             Event::InterruptedMarked { count, why } => {
-                self.restart.add(source, entry);
+                self.restart.add(logged);
                 self.interrupted += if *why == Interruption::Restart { 0 } else { *count };
             }
             Event::RunResumed { .. } => {
-                self.restart.add(source, entry);
+                self.restart.add(logged);
                 self.resumed += 1;
             }
-            Event::LockReleaseFailed { .. } => self.release_failed.add(source, entry),
+            Event::LockReleaseFailed { .. } => self.release_failed.add(logged),
             _ => {}
         }
     }
 }
 
-pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
-    let swept = &view.model.counters.swept;
-    cleared(swept).into_iter().chain(not_released(view, swept)).collect()
+/// `failed`: messages failed on a chat's lock.
+pub(super) fn judge(view: &View<'_>, swept: &Swept, failed: bool) -> Vec<Finding> {
+    cleared(swept).into_iter().chain(not_released(view, swept, failed)).collect()
 }
 
 fn cleared(swept: &Swept) -> Option<Finding> {
@@ -79,10 +80,8 @@ fn cleared(swept: &Swept) -> Option<Finding> {
 }
 
 /// OpenClaw's own word that a lock was leaked (5.28 to 7.35). Where messages failed on it, that is told instead.
-fn not_released(view: &View<'_>, swept: &Swept) -> Option<Finding> {
-    let told =
-        view.model.chats.all().any(|chat| chat.locks.incidents.count > 0) || !view.facts.locks.is_empty();
-    if swept.release_failed.count() == 0 || told {
+fn not_released(view: &View<'_>, swept: &Swept, failed: bool) -> Option<Finding> {
+    if swept.release_failed.count() == 0 || failed || !view.facts.locks.is_empty() {
         return None;
     }
     let text = format!(

@@ -1,18 +1,18 @@
 //! Somebody else wrote to a transcript while a run had let go of its lock (5.18 to 7.35).
 
-use super::super::chats::Chat;
-use super::super::evidence::Evidence;
+use super::super::chat::Chat;
+use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
 use super::super::story::{Incidents, Story};
-use super::{View, count, remedy};
-use crate::gatewaylog::{Cause, Entry, Event};
+use super::remedy;
+use super::view::{View, count};
+use crate::gatewaylog::{Cause, Event};
 use crate::verdict::severity::Effect;
-use chrono::{DateTime, Utc};
 
 /// Takeovers of one chat's transcript.
 #[derive(Debug, Default)]
-pub(in super::super) struct Takeover {
-    pub(in super::super) lines: Evidence,
+pub(super) struct Takeover {
+    pub(super) lines: Evidence,
     incidents: Incidents,
     transcript: Option<String>,
     /// In the lane of messages between agents.
@@ -20,25 +20,25 @@ pub(in super::super) struct Takeover {
 }
 
 impl Takeover {
-    pub(in super::super) fn push(
-        &mut self,
-        at: DateTime<Utc>,
-        source: usize,
-        entry: &Entry,
-        story: &mut Story,
-    ) {
+    pub(super) fn push(&mut self, logged: Logged<'_>, story: &mut Story) {
+        let Logged { at, entry, .. } = logged;
         let Some(Cause::Takeover { transcript }) = entry.event.cause() else { return };
         self.transcript = Some(transcript.clone());
         self.nested |= entry.event.lane().is_some_and(|lane| lane.starts_with("nested"));
         self.incidents
             .note(at, if matches!(entry.event, Event::LaneError { .. }) { "lane" } else { "other" });
-        self.lines.add(source, entry);
+        self.lines.add(logged);
         story.note(at, "takeover", "a run was given up: its transcript had changed under it");
+    }
+
+    pub(super) fn absorb(&mut self, other: Self) {
+        if self.lines.count() == 0 {
+            *self = other;
+        }
     }
 }
 
-pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
-    let takeover = &chat.takeover;
+pub(super) fn judge(view: &View<'_>, chat: &Chat, takeover: &Takeover) -> Option<Finding> {
     let transcript = takeover.transcript.as_deref()?;
     let given_up = match takeover.incidents.count {
         0 | 1 => "A run was given up".to_owned(),
@@ -53,7 +53,7 @@ pub(super) fn judge(view: &View<'_>, chat: &Chat) -> Option<Finding> {
         "Several things do that: a second run of the same gateway in this chat (`sessions_send` from another agent), another process (a CLI `agent --local`, a second gateway), a live lock that was deleted; and 2026.5.18 to 5.22 took their own writes for foreign ones."
     };
     let text = format!("{given_up} because the transcript changed under it. {why}");
-    let still = takeover.incidents.since(view.model.chats.last_answer(chat));
+    let still = takeover.incidents.since(view.chats.last_answer(chat));
     let effect = if still > 2 { Effect::MessagesFail } else { Effect::MessagesFailed };
     let mut finding = Finding::new(Code::SessionTakeover, effect, text)
         .about_path(&format!("{transcript}.lock"), view)

@@ -1,18 +1,26 @@
 //! What a rule may look at, and what findings are put together with.
 
-use super::super::chats::{Chat, agent_of_key, agent_of_path, id_of_lock};
+use super::super::chat::Chat;
+use super::super::chats::Chats;
 use super::super::finding::Finding;
 use super::super::input::{Era, Facts, GatewayState, LockFact};
-use super::super::model::Model;
+use super::super::lives::Lives;
+use super::super::names::{agent_of_key, agent_of_path, id_of_lock};
+use super::super::release::Releases;
+use crate::verdict::Verdict;
 use crate::words;
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 
-/// Everything that a rule may look at.
+/// What every rule may look at; what another rule counts it is given as an argument.
 pub(in super::super) struct View<'a> {
-    pub(in super::super) model: &'a Model,
     pub(in super::super) facts: &'a Facts,
     pub(in super::super) now: DateTime<Utc>,
+    pub(in super::super) chats: &'a Chats,
+    pub(in super::super) lives: &'a Lives,
+    pub(in super::super) releases: &'a Releases,
+    /// The latest time in the log.
+    pub(in super::super) last: Option<DateTime<Utc>>,
 }
 
 impl View<'_> {
@@ -28,13 +36,24 @@ impl View<'_> {
         self.facts.locks.iter().find(|lock| lock.session_id.as_deref() == Some(session_id))
     }
 
+    /// The lock that errors were about is not there any more, or it is another one.
+    pub(super) fn is_gone(&self, path: &str, last_error: Option<DateTime<Utc>>) -> bool {
+        match (self.facts.locks.iter().find(|lock| lock.path == path), last_error) {
+            (None, _) => self.facts.scanned,
+            (Some(lock), Some(last)) => {
+                lock.verdict == Verdict::Freed || lock.created_at.is_some_and(|created| created > last)
+            }
+            (Some(_), None) => false,
+        }
+    }
+
     /// Whether removing a lock would help a chat whose trouble lies elsewhere: no, where it is known that there is
     /// none, or that it is in use; else nobody can tell.
     pub(super) fn no_lock_helps(&self, chat: &Chat) -> Option<bool> {
         if self.sqlite_era() {
             return Some(false);
         }
-        let known = chat.id.is_some() || self.facts.locks.is_empty();
+        let known = chat.session_id.is_some() || self.facts.locks.is_empty();
         (self.facts.scanned && known).then_some(false)
     }
 
@@ -51,7 +70,7 @@ impl View<'_> {
         });
         match named {
             Some(release) => Some(release >= (month, patch)),
-            None => self.model.releases.at_least((month, patch)),
+            None => self.releases.at_least((month, patch)),
         }
     }
 
@@ -64,7 +83,7 @@ impl View<'_> {
 impl Finding {
     pub(super) fn about(mut self, chat: &Chat) -> Self {
         self.agent = self.agent.or_else(|| chat.agent().map(str::to_owned));
-        self.session_id = self.session_id.or_else(|| chat.id.clone());
+        self.session_id = self.session_id.or_else(|| chat.session_id.clone());
         self.session_key = self.session_key.or_else(|| chat.key.clone());
         let lane = || chat.key.as_ref().map(|key| format!("session:{key}")).or_else(|| chat.lane.clone());
         self.lane = self.lane.or_else(lane);
@@ -83,7 +102,7 @@ impl Finding {
     /// A lock that only the log names.
     pub(super) fn about_path(mut self, path: &str, view: &View<'_>) -> Self {
         let id = id_of_lock(path);
-        let chat = id.as_deref().and_then(|id| view.model.chats.by_id(id));
+        let chat = id.as_deref().and_then(|id| view.chats.of_session(id));
         self.session_key = chat.and_then(|chat| chat.key.clone());
         let of_key = || self.session_key.as_deref().and_then(agent_of_key);
         self.agent = agent_of_path(path).or_else(of_key).map(str::to_owned);

@@ -1,17 +1,18 @@
 //! The owner's own watchdog let go of a lock (2.17 to 7.35).
 
-use super::super::evidence::Evidence;
+use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
 use super::super::trouble::{ByName, entry};
-use super::{View, lasting, remedy};
-use crate::gatewaylog::{Entry, Event};
+use super::remedy;
+use super::view::{View, lasting};
+use crate::gatewaylog::Event;
 use crate::verdict::severity::Effect;
 
 /// It looks every 60 s; what is later than that is a timer that could not run.
-pub(super) const LATE_MS: u64 = 65_000;
+const LATE_MS: u64 = 65_000;
 
 #[derive(Debug, Default)]
-pub(in super::super) struct Releases {
+pub(super) struct Releases {
     by_lock: ByName<Release>,
 }
 
@@ -23,25 +24,26 @@ struct Release {
 }
 
 impl Releases {
-    pub(in super::super) fn push(&mut self, source: usize, entry_: &Entry) {
-        let Event::WatchdogRelease { held_ms, max_ms, lock } = &entry_.event else { return };
+    pub(super) fn push(&mut self, logged: Logged<'_>) {
+        let Event::WatchdogRelease { held_ms, max_ms, lock } = &logged.entry.event else { return };
         if let Some(release) = entry(&mut self.by_lock, lock) {
-            release.lines.add(source, entry_);
+            release.lines.add(logged);
             release.held_ms = release.held_ms.max(*held_ms);
             release.max_ms = *max_ms;
         }
     }
 
-    pub(in super::super) fn knows(&self, lock: &str) -> bool {
+    pub(super) fn knows(&self, lock: &str) -> bool {
         self.by_lock.contains_key(lock)
     }
 }
 
-pub(super) fn judge(view: &View<'_>) -> Vec<Finding> {
-    let releases = &view.model.counters.watchdog.by_lock;
+pub(super) fn judge(view: &View<'_>, releases: &Releases) -> Vec<Finding> {
     // Late, it speaks of the event loop, which is told by itself.
-    let in_time =
-        releases.iter().filter(|(_, release)| release.held_ms <= release.max_ms.saturating_add(LATE_MS));
+    let in_time = releases
+        .by_lock
+        .iter()
+        .filter(|(_, release)| release.held_ms <= release.max_ms.saturating_add(LATE_MS));
     let finding = |(lock, release): (&String, &Release)| {
         let (held, max) = (lasting(release.held_ms), lasting(release.max_ms));
         let text = if lock.ends_with("sessions.json.lock") {
