@@ -1,6 +1,6 @@
 //! The answer in one line.
 
-use super::{Chat, ChatState, Seen};
+use super::{Chat, ChatState, Seen, Told};
 use crate::diagnosis::input::{Era, GatewayFact, GatewayState};
 use crate::diagnosis::{Code, Finding};
 use crate::verdict::severity::Severity;
@@ -78,19 +78,22 @@ impl Parts<'_> {
         let all = |state: GatewayState| {
             !gateways.is_empty() && gateways.iter().all(|gateway| gateway.state == state)
         };
-        match (self.is_blind, self.seen.log_read) {
+        match (self.is_blind, self.seen.log) {
             (true, _) => "Cannot tell whether every chat is answered: not everything could be looked at",
             (false, _) if all(GatewayState::Down) => "The gateway is not running; nothing else is wrong",
             (false, _) if gateways.iter().any(is_draining) => {
                 "The gateway stops as it was told: it takes no new message"
             }
             (false, _) if all(GatewayState::Starting) => "The gateway is starting",
-            (false, false) if self.seen.facts.era == Era::Sqlite => {
+            (false, Told::NotRead) if self.seen.facts.era == Era::Sqlite => {
                 "Nothing keeps a chat from being answered"
             }
-            (false, false) => "No lock blocks a chat",
-            (false, true) if all(GatewayState::Running) => "Every chat is answered",
-            (false, true) => "Nothing keeps a chat from being answered",
+            (false, Told::NotRead) => "No lock blocks a chat",
+            (false, _) if all(GatewayState::Running) => "Every chat is answered",
+            (false, Told::Nothing) if gateways.is_empty() => {
+                "The log says nothing about chats, runs or locks"
+            }
+            (false, _) => "Nothing keeps a chat from being answered",
         }
     }
 }

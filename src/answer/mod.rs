@@ -13,7 +13,7 @@ mod title;
 pub use blind::{BlindSpot, Weight};
 pub use chat::{Chat, ChatState};
 pub use name::{Name, called};
-pub use seen::Seen;
+pub use seen::{Seen, Told};
 pub use title::title;
 
 use crate::diagnosis::input::{LockFact, Verdict};

@@ -16,5 +16,14 @@ pub struct Seen<'a> {
     /// As the findings were redacted.
     pub redactor: Redactor,
     /// Whether a log was read: without one, nobody knows of runs and waits.
-    pub log_read: bool,
+    pub log: Told,
+}
+
+/// What came of the logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    NotRead,
+    /// Not one of its lines is about a chat, a run or a lock.
+    Nothing,
+    Something,
 }

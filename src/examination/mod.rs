@@ -10,7 +10,7 @@ pub mod logs;
 
 use chrono::{DateTime, Local, TimeDelta, Utc};
 
-use crate::answer::{Answer, BlindSpot, Seen};
+use crate::answer::{Answer, BlindSpot, Seen, Told};
 use crate::diagnosis::input::{Facts, LockFact};
 use crate::diagnosis::{Diagnosis, Finding, Model};
 use crate::evidence::RunTimedOut;
@@ -82,8 +82,13 @@ pub fn examine(
     let mut diagnosis = log.model.diagnose(&facts, now, redactor);
     type_commands(&mut diagnosis.findings, scope);
     let findings = &diagnosis.findings;
-    let log_read = log.sources.iter().any(|source| source.counters.lines > 0);
-    let seen = Seen { findings, facts: &facts, effects: &effects, redactor, log_read };
+    let some = |number: fn(&SourceSummary) -> u64| log.sources.iter().any(|source| number(source) > 0);
+    let told = match (some(|source| source.counters.lines), some(|source| source.counters.parsed)) {
+        (false, _) => Told::NotRead,
+        (true, false) => Told::Nothing,
+        (true, true) => Told::Something,
+    };
+    let seen = Seen { findings, facts: &facts, effects: &effects, redactor, log: told };
     let mut answer = Answer::of(seen, blind_spots);
     for spot in &mut answer.blind_spots {
         spot.command = spot.command.take().map(|command| with_scope(&command, scope));
@@ -146,6 +151,13 @@ fn blind_spots(survey: Option<&Survey>, logs: &LogModel, asked: Asked, redactor:
     let unjudged = survey.iter().flat_map(|survey| &survey.locks).filter(|lock| lock.is_unjudged());
     spots.extend(BlindSpot::unjudged(unjudged.count()));
     spots.extend(survey.iter().flat_map(|survey| unseen_gateways(survey, redactor)));
+    let unread: u64 = logs.sources.iter().map(|source| source.counters.skipped).sum();
+    if unread > 0 {
+        let lines = count(usize::try_from(unread).unwrap_or(usize::MAX), "line");
+        spots.push(BlindSpot::essential(format!(
+            "{lines} of the log that may be about a chat could not be read."
+        )));
+    }
     for source in &logs.sources {
         let Some(error) = &source.error else { continue };
         let text =

@@ -11,6 +11,8 @@ const ANCHORS: &[&str] = &[
     ": lane=",
     // sessions and runs
     "sessionId=",
+    " session:",
+    "session recovery",
     "heartbeat: webhooks",
     "embedded run ",
     "fallback decision",
@@ -51,10 +53,8 @@ const ANCHORS: &[&str] = &[
     "session lock",
     " main session",
     // process
-    "listening on ws",
-    "server listening",
-    "gateway ready",
-    "[gateway] ready",
+    "listening",
+    " ready",
     "mready",
     "log file",
     " SIG",
@@ -69,7 +69,7 @@ const ANCHORS: &[&str] = &[
     "startup migrations",
     // SQLite
     "slow SQLite",
-    "SQLITE_BUSY",
+    "SQLITE_",
     "database is locked",
     "wal_sidecar",
     // RPC
@@ -123,6 +123,13 @@ static BEGINNING: LazyLock<Option<AhoCorasick>> =
 pub(super) fn begins(text: &str) -> bool {
     text.starts_with('[') && prefix::bracketed(text).is_some()
         || BEGINNINGS.iter().any(|known| text.starts_with(known))
+}
+
+/// Whether `text` begins as a message of many fields does, which people wrap.
+pub(super) fn has_fields(text: &str) -> bool {
+    ["stuck session", "stalled session", "long-running session", "lane ", "embedded run ", "liveness warning"]
+        .iter()
+        .any(|known| text.starts_with(known))
 }
 
 /// Where the first of its messages, or its `[subsystem]`, begins in `text`.

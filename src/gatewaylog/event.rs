@@ -134,6 +134,10 @@ pub enum Cause {
     StateOwned,
     /// The run was aborted, by a person or by OpenClaw's own recovery.
     Aborted,
+    /// A provider's refusal, or OpenClaw's of a model (`FailoverError: ...`).
+    Model(ModelFault),
+    /// `file is not a database`, `database disk image is malformed`.
+    DatabaseDamaged,
     DatabaseBusy,
     /// The memory search waits for the row that guards its workspace.
     MemoryLocked,
@@ -144,6 +148,24 @@ pub enum Cause {
     Other {
         class: Option<String>,
     },
+}
+
+/// Why a model gave no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ModelFault {
+    /// 401, 403, an expired login, no key.
+    SignIn,
+    /// 402, no credit left.
+    Billing,
+    /// 429.
+    RateLimit,
+    /// 503, 529.
+    Overloaded,
+    UnknownModel,
+    /// The conversation is longer than the model takes.
+    ContextFull,
+    /// The provider's words name none of these.
+    Other,
 }
 
 impl Cause {

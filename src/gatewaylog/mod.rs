@@ -27,7 +27,7 @@ mod utf16;
 pub use discover::{Owners, Places};
 pub use event::{
     Attention, Cause, Event, Fate, Interruption, Label, LaneCounts, Liveness, LockOwner, LogLoss, Loss,
-    Recovery, SessionRef, SlowSqlite, TimeoutPhase, Undelivered,
+    ModelFault, Recovery, SessionRef, SlowSqlite, TimeoutPhase, Undelivered,
 };
 pub use follow::{Followed, Follower};
 pub use journal::{Journal, JournalTail, KNOWN_UNITS, Manager};

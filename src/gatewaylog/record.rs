@@ -79,10 +79,17 @@ impl Peeler<'_> {
         if text.starts_with('{') {
             return match json::parse(text) {
                 Some(object) => self.object(object, depth),
-                None => Err(Unreadable::BrokenJson),
+                None => self.behind_bindings(text),
             };
         }
         Ok(self.console(text))
+    }
+
+    /// `{"subsystem":"diagnostic"} "stuck session: ..."`, as people copy it out of a record.
+    fn behind_bindings(&mut self, text: &str) -> Result<Record, Unreadable> {
+        let (Some(name), rest) = unbind(text) else { return Err(Unreadable::BrokenJson) };
+        let quoted = rest.strip_prefix('"').map(|rest| rest.strip_suffix('"').unwrap_or(rest));
+        Ok(self.finish(Some(name), false, quoted.unwrap_or(rest).to_owned(), Map::new()))
     }
 
     /// A stamp further in replaces one further out, unless it names no day and the other does.

@@ -233,7 +233,8 @@ impl<R: Read> Scanner<R> {
         let mut record = match read_line(line, dating.as_ref()) {
             Ok(record) => record,
             Err(super::Unreadable::BrokenJson) => {
-                self.counters.skipped += 1;
+                // The last line of a file may be half written yet.
+                self.counters.skipped += u64::from(end < self.whole);
                 return None;
             }
             Err(_) => return None,
@@ -252,9 +253,13 @@ impl<R: Read> Scanner<R> {
         Some(Entry { when, line: self.counters.lines, level, subsystem, pid, message, event })
     }
 
-    /// People wrap a line before each of its fields: `  sessionId=...` below `stuck session:`.
+    /// People wrap a line before each of its fields: `  sessionId=...` below `stuck session:`, or without the blanks.
     fn take_wrapped(&mut self, record: &mut Record) {
-        while matches!(self.buffer[..self.whole].get(self.position), Some(b' ' | b'\t')) {
+        let has_fields = anchors::has_fields(&record.message);
+        while let Some(first) = self.buffer[..self.whole].get(self.position).copied() {
+            if !matches!(first, b' ' | b'\t') && !(has_fields && first.is_ascii_lowercase()) {
+                return;
+            }
             let rest = &self.buffer[self.position..self.whole];
             let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
             let Ok(line) = std::str::from_utf8(&rest[..end]) else { return };

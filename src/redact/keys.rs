@@ -147,6 +147,9 @@ pub(super) fn word(word: &str) -> Cow<'_, str> {
 
 /// Where a session key begins in a word of a text.
 pub(super) fn start(word: &str) -> Option<usize> {
+    if !word.contains(':') {
+        return None;
+    }
     // `telegram: polling` and `[discord:gateway]` name a part of OpenClaw.
     let names_somebody = word.contains(|c: char| c.is_ascii_digit() || c == '@');
     let channels = CHANNELS.iter().filter(|_| names_somebody);

@@ -191,6 +191,11 @@ fn is_break(c: char) -> bool {
 
 /// One token: `key=value`, a session key, a path, a secret. `text` begins with it.
 fn word(token: &str, text: &str, agents: Agents) -> String {
+    // Most words of a sentence.
+    if token.len() < secrets::SHORTEST && token.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'.')
+    {
+        return token.to_owned();
+    }
     if let Some(at) = keys::start(token) {
         return format!("{}{}", word(&token[..at], text, agents), keys::session_key(&token[at..], agents));
     }
@@ -261,6 +266,9 @@ fn quoted_content(text: &str) -> Cow<'_, str> {
         "\"content\":\"",
     ];
     let mut shown = Cow::Borrowed(text);
+    if !text.contains("=\"") && !text.contains("\":\"") {
+        return shown;
+    }
     for key in KEYS {
         let mut from = 0;
         while let Some(at) = shown[from..].find(key) {

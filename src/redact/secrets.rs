@@ -36,6 +36,9 @@ pub(super) fn is_name_of_one(name: &str) -> bool {
     secrets.iter().any(|secret| name.ends_with(secret))
 }
 
+/// In bytes.
+pub(super) const SHORTEST: usize = 12;
+
 /// Shapes of well-known credentials, and anything long and random enough to be one.
 pub(super) fn is_secret(token: &str) -> bool {
     const PREFIXES: &[&str] = &[
@@ -68,7 +71,7 @@ pub(super) fn is_secret(token: &str) -> bool {
         "nvapi-",
     ];
     let token = token.trim_end_matches(['.', ':', '!', '?', '=']);
-    if token.len() >= 12 && PREFIXES.iter().any(|prefix| token.starts_with(prefix)) {
+    if token.len() >= SHORTEST && PREFIXES.iter().any(|prefix| token.starts_with(prefix)) {
         return true;
     }
     let bot = token.strip_prefix("bot").unwrap_or(token);

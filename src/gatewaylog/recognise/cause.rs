@@ -1,6 +1,6 @@
 //! Error texts inside lines (`error="..."`, `errorMessage=`, after `handler failed:`): which [`Cause`] they name.
 
-use super::super::event::{Cause, LockOwner};
+use super::super::event::{Cause, LockOwner, ModelFault};
 use super::super::fields;
 
 /// What the error text says went wrong. Lock texts are looked for anywhere: they come wrapped in class names,
@@ -84,6 +84,9 @@ fn other_known(text: &str) -> Option<Cause> {
     if !expired && aborted.iter().any(|words| text.contains(words)) {
         return Some(Cause::Aborted);
     }
+    if text.contains("file is not a database") || text.contains("database disk image is malformed") {
+        return Some(Cause::DatabaseDamaged);
+    }
     if text.contains("SQLITE_BUSY") || text.contains("database is locked") {
         return Some(Cause::DatabaseBusy);
     }
@@ -99,7 +102,55 @@ fn other_known(text: &str) -> Option<Cause> {
     let model = ["request timed out", "Request timed out", "LLM request timed out"]
         .iter()
         .any(|known| text.contains(known));
-    model.then_some(Cause::ModelTimeout)
+    if model {
+        return Some(Cause::ModelTimeout);
+    }
+    model_fault(text).map(Cause::Model)
+}
+
+/// Only of an error that says itself that it is a model's: a channel has its own 429.
+fn model_fault(text: &str) -> Option<ModelFault> {
+    const OF_MODELS: [&str; 6] = [
+        "FailoverError",
+        "All models failed",
+        "_error",
+        "isError=true",
+        "server_is_overloaded",
+        "Unknown model",
+    ];
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if !says(&OF_MODELS) {
+        return None;
+    }
+    let is_known: [(&[&str], ModelFault); 6] = [
+        (&["nknown model", "odel not found", "model_not_found", "o such model"], ModelFault::UnknownModel),
+        (
+            &["ontext length", "context_length", "ontext overflow", "rompt is too long"],
+            ModelFault::ContextFull,
+        ),
+        (&["402", "billing", "nsufficient", "redit balance", "uota"], ModelFault::Billing),
+        (
+            &["429", "ate limit", "rate_limit", "rate-limit", "oo many requests", "Too Many Requests"],
+            ModelFault::RateLimit,
+        ),
+        (&["verloaded", "503", "529", "emporarily unavailable"], ModelFault::Overloaded),
+        (
+            &[
+                "401",
+                "403",
+                "uthentication",
+                "nauthorized",
+                "API key",
+                "api key",
+                "api_key",
+                "OAuth",
+                "has expired",
+            ],
+            ModelFault::SignIn,
+        ),
+    ];
+    let named = is_known.iter().find(|(words, _)| says(words)).map(|(_, fault)| *fault);
+    named.or_else(|| text.contains("FailoverError").then_some(ModelFault::Other))
 }
 
 /// `Command lane "L" task timed out after Nms` (4.29 to 7.35); `... timed out: elapsed Nms reached task budget Nms` (8.1+).
@@ -155,4 +206,38 @@ fn class(text: &str) -> Option<String> {
 
 fn after<'a>(text: &'a str, known: &str) -> Option<&'a str> {
     text.find(known).map(|at| &text[at + known.len()..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_that_gave_no_answer_says_why() {
+        for (text, fault) in [
+            ("FailoverError: HTTP 401 authentication_error: OAuth token has expired", ModelFault::SignIn),
+            ("FailoverError: 403 {\"error\":{\"type\":\"permission_error\"}}", ModelFault::SignIn),
+            (
+                "FailoverError: \u{26a0}\u{fe0f} API rate limit reached. Please try again later.",
+                ModelFault::RateLimit,
+            ),
+            ("FailoverError: Unknown model: mistralai/magistral-small", ModelFault::UnknownModel),
+            ("FailoverError: The AI service is temporarily overloaded.", ModelFault::Overloaded),
+            ("run agent end: isError=true error=overloaded_error", ModelFault::Overloaded),
+            ("FailoverError: 402 Your credit balance is too low", ModelFault::Billing),
+            ("All models failed (2): a: Context overflow: prompt too large", ModelFault::ContextFull),
+            ("FailoverError: Provider returned error", ModelFault::Other),
+        ] {
+            assert_eq!(of(text), Cause::Model(fault), "{text}");
+        }
+        // A channel's own limit, and a lock in disguise, are no model's.
+        assert!(!matches!(of("Call to 'sendMessage' failed! (429: Too Many Requests)"), Cause::Model(_)));
+        assert!(of("FailoverError: session file locked (timeout 10000ms): pid=1 /a.jsonl.lock").is_lock());
+    }
+
+    #[test]
+    fn a_damaged_database_is_told_from_a_busy_one() {
+        assert_eq!(of("Error: file is not a database: code=ERR_SQLITE_ERROR"), Cause::DatabaseDamaged);
+        assert_eq!(of("Error: SQLITE_BUSY: database is locked"), Cause::DatabaseBusy);
+    }
 }

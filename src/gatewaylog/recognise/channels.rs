@@ -39,7 +39,11 @@ fn gateway_timeout(line: &Line<'_>) -> Option<Event> {
             method: None,
         });
     }
-    let (_, method) = text.split_once("gateway request timeout for ")?;
+    let (before, method) = text.split_once("gateway request timeout for ")?;
+    // That a result did not reach its chat is told better as such.
+    if before.contains("announce") {
+        return None;
+    }
     let method = method.split([' ', '\n']).next().unwrap_or("").to_owned();
     Some(Event::GatewayTimeout { after_ms: None, tool: None, method: Some(method) })
 }

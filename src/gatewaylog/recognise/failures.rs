@@ -31,6 +31,9 @@ pub(super) fn known(line: &Line<'_>) -> Option<Event> {
         || text.contains("inbound worker timed out after ")
     {
         lost(line, Loss::Message)
+    } else if text.starts_with("failed to resume interrupted ") {
+        // Its message was cut off by a restart, and stays without an answer.
+        lost(line, Loss::Message)
     } else if (text.contains("announce") || text.starts_with("Subagent ")) && says_failure(text) {
         announce(line)
     } else if is_of_a_job(line) && says_failure(text) && !is_harmless(text) {
@@ -299,6 +302,25 @@ mod tests {
 
         let lost = read("[cron] cron: job failed: Error: no such model").unwrap();
         assert_eq!((lost.what, lost.reason.as_str()), (Loss::Job, "Error: no such model"));
+    }
+
+    #[test]
+    fn a_run_that_a_restart_cut_off_is_lost() {
+        let line = "[main-session-restart-recovery] failed to resume interrupted main session agent:a:telegram:group:-1:topic:7: Error: restart recovery admission changed before settlement";
+        let lost = read(line).unwrap();
+        assert_eq!(lost.session.key.as_deref(), Some("agent:a:telegram:group:-1:topic:7"));
+        assert_eq!(
+            (lost.what, lost.reason.as_str()),
+            (Loss::Message, "Error: restart recovery admission changed before settlement")
+        );
+    }
+
+    #[test]
+    fn an_announce_that_ran_into_a_timeout_is_a_result_that_was_lost() {
+        let lost =
+            read("Subagent completion direct announce failed for run r1: gateway request timeout for agent")
+                .unwrap();
+        assert_eq!((lost.what, lost.item.as_deref()), (Loss::Announce, Some("r1")));
     }
 
     #[test]

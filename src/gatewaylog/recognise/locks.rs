@@ -69,7 +69,11 @@ pub(super) fn bare_error(line: &Line<'_>) -> Option<Event> {
             cause.is_lock()
                 || matches!(
                     cause,
-                    Cause::Takeover { .. } | Cause::WalMismatch | Cause::DatabaseBusy | Cause::MemoryLocked
+                    Cause::Takeover { .. }
+                        | Cause::WalMismatch
+                        | Cause::DatabaseBusy
+                        | Cause::DatabaseDamaged
+                        | Cause::MemoryLocked
                 )
         })
         .map(|cause| Event::Failed { cause })

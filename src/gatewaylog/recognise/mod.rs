@@ -20,10 +20,13 @@ pub fn recognise(record: &Record) -> Option<Event> {
     let line = Line::of(record, &record.message);
     // `openclaw logs` prints root records as `error Embedded agent failed ...`: the "subsystem" was text.
     let word = record.subsystem.as_deref().filter(|_| record.guessed_subsystem);
-    template(&line)
-        .or_else(|| word.and_then(|word| template(&Line::of(record, &format!("{word} {}", record.message)))))
-        .or_else(|| failures::known(&line))
-        .or_else(|| locks::bare_error(&line))
+    let joined = word.map(|word| format!("{word} {}", record.message));
+    let joined = joined.as_deref().map(|text| Line::of(record, text));
+    let either =
+        |read: fn(&Line<'_>) -> Option<Event>| read(&line).or_else(|| joined.as_ref().and_then(read));
+    either(template)
+        .or_else(|| either(failures::known))
+        .or_else(|| either(locks::bare_error))
         .or_else(|| failures::any(&line))
 }
 

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use tracing::{info, warn};
 
 use super::Daemon;
-use crate::answer::{Answer, Seen};
+use crate::answer::{Answer, Seen, Told};
 use crate::diagnosis::input::{Era, Facts, LockFact};
 use crate::diagnosis::{self, Model};
 use crate::examination::facts::{Sample, era, leases, lock_fact, version};
@@ -119,8 +119,9 @@ impl Daemon {
         let (redactor, model) = (self.options.redaction, self.sources.logs.memory.model());
         let effect = |lock: &LockFact| lock.effect.having_failed(model.failed_on(lock));
         let effects: Vec<Effect> = facts.locks.iter().map(effect).collect();
-        let log_read = self.sources.logs.reach().files > 0;
-        Answer::of(Seen { findings, facts, effects: &effects, redactor, log_read }, Vec::new())
+        let followed = self.sources.logs.reach().files > 0;
+        let log = if followed { Told::Something } else { Told::NotRead };
+        Answer::of(Seen { findings, facts, effects: &effects, redactor, log }, Vec::new())
     }
 
     fn newly_heard(&mut self, finding: &Finding) {

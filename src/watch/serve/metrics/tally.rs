@@ -11,11 +11,12 @@ const SHARED: [&str; 5] = ["main", "cron", "subagent", "nested", "background"];
 pub(crate) const LANES: [&str; 7] = ["session", "main", "cron", "subagent", "nested", "background", "other"];
 
 /// Every word that [`cause_word`] can give.
-pub(crate) const CAUSES: [&str; 9] = [
+pub(crate) const CAUSES: [&str; 10] = [
     "lock",
     "store-lock",
     "takeover",
     "lane-timeout",
+    "model-error",
     "model-timeout",
     "gateway-timeout",
     "draining",
@@ -50,9 +51,10 @@ fn cause_word(cause: &Cause) -> &'static str {
         Cause::Takeover { .. } | Cause::SessionChanged => "takeover",
         Cause::LaneTaskTimeout { .. } => "lane-timeout",
         Cause::ModelIdle { .. } | Cause::ModelTimeout => "model-timeout",
+        Cause::Model(_) => "model-error",
         Cause::GatewayTimeout { .. } => "gateway-timeout",
         Cause::LaneCleared | Cause::Draining => "draining",
-        Cause::DatabaseBusy | Cause::WalMismatch | Cause::DiskFull => "database",
+        Cause::DatabaseBusy | Cause::DatabaseDamaged | Cause::WalMismatch | Cause::DiskFull => "database",
         Cause::SessionConflict
         | Cause::TurnClaimed { .. }
         | Cause::StateOwned
