@@ -99,7 +99,7 @@ impl Parts<'_> {
 }
 
 /// It keeps every chat from being answered: a lease of no chat that is critical keeps every gateway out.
-fn is_of_gateway(finding: &Finding) -> bool {
+pub fn is_of_gateway(finding: &Finding) -> bool {
     let of_nobody = finding.severity == Severity::Critical && finding.session_key.is_none();
     match finding.code {
         Code::GatewayDown | Code::StartRefused => true,

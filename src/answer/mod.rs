@@ -12,6 +12,7 @@ mod title;
 
 pub use blind::{BlindSpot, Weight};
 pub use chat::{Chat, ChatState};
+pub use headline::is_of_gateway;
 pub use name::{Name, called};
 pub use seen::{Seen, Told};
 pub use title::title;

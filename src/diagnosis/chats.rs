@@ -21,6 +21,8 @@ pub(super) struct Chats {
     by_lane: HashMap<String, ChatId>,
     by_run: HashMap<String, ChatId>,
     unnamed: Option<ChatId>,
+    /// Of which the watchdog complained last: what it does about it need not name it again.
+    complained: Option<ChatId>,
     /// Session lanes from which a task was taken and whose run has not shown itself yet.
     starting: Vec<(DateTime<Utc>, ChatId)>,
     answers: HashMap<String, DateTime<Utc>>,
@@ -69,6 +71,9 @@ impl Chats {
         }
         let id = self.chat_of(at, event)?;
         self.note_start(at, id, event);
+        if matches!(event, Event::Attention(_)) {
+            self.complained = Some(id);
+        }
         if let Event::RunTimeout { run_id: Some(run), .. } = event
             && self.by_run.len() < CHATS
         {
@@ -123,6 +128,7 @@ impl Chats {
             Event::RunTimeout { .. } | Event::AbortSettleTimeout { .. } | Event::Attention(_) => {
                 self.unnamed()
             }
+            Event::Recovery(_) => self.complained.map(|id| self.root(id)),
             Event::ProfileTimeout { .. } | Event::AgentFailed { .. } => self.unnamed,
             _ => None,
         }

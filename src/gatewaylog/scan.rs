@@ -333,30 +333,30 @@ impl<R: Read> Scanner<R> {
         None
     }
 
-    /// Reads on. `false`: nothing more came.
+    /// Reads on, as much as there is room for. `false`: nothing more came.
     fn refill(&mut self) -> io::Result<bool> {
         self.keep_unfinished_line();
-        let got = loop {
+        let fresh = self.filled;
+        while self.filled < self.buffer.len() {
             match self.reader.read(&mut self.buffer[self.filled..]) {
-                Ok(got) => break got,
+                Ok(0) => {
+                    self.ended = !self.follow;
+                    break;
+                }
+                Ok(got) => self.filled += got,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if self.follow && error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if self.follow && error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
-        };
-        self.counters.bytes += got as u64;
-        let fresh = self.filled..self.filled + got;
-        self.filled += got;
-        if got == 0 {
+            // What is followed is told as it comes.
             if self.follow {
-                return Ok(false);
+                break;
             }
-            self.ended = true;
-            if self.overlong {
-                return Ok(false);
-            }
-            self.whole = self.filled;
-            return Ok(self.whole > self.position);
+        }
+        let fresh = fresh..self.filled;
+        self.counters.bytes += fresh.len() as u64;
+        if fresh.is_empty() && (self.follow || self.overlong) {
+            return Ok(false);
         }
         self.first_look();
         if let Some(newline) = memchr::memrchr(b'\n', &self.buffer[fresh.clone()]) {
@@ -365,7 +365,11 @@ impl<R: Read> Scanner<R> {
         if self.overlong {
             self.drop_overlong(fresh.start);
         }
-        Ok(true)
+        if self.ended && !self.overlong {
+            // The last line may lack its newline.
+            self.whole = self.filled;
+        }
+        Ok(self.whole > self.position || !fresh.is_empty())
     }
 
     /// Moves the unfinished last line to the front, and makes room; remembers the time that it was.

@@ -8,7 +8,7 @@ use chrono::{DateTime, Local};
 use unicode_width::UnicodeWidthStr;
 
 use super::style::{BOLD, DIM, of_severity, symbol};
-use crate::answer::{Answer, Chat, ChatState, title};
+use crate::answer::{Answer, Chat, ChatState, is_of_gateway, title};
 use crate::diagnosis::{Finding, Remedy};
 use crate::verdict::severity::Severity;
 use crate::words::{ago, capitalised, clock, count, printable, wrapped};
@@ -35,12 +35,22 @@ pub struct View<'a> {
 #[derive(Debug)]
 pub struct Block<'a> {
     pub severity: Severity,
+    place: Place,
     pub name: String,
     pub summary: String,
     /// The chats of a group.
     pub names: Vec<&'a str>,
     /// The first decides.
     pub findings: Vec<&'a Finding>,
+}
+
+/// Among blocks of one severity: who gets no answer, then what else is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// It keeps every chat from being answered.
+    Gateway,
+    Chat,
+    Rest,
 }
 
 /// Whether chats with one cause are told together.
@@ -75,7 +85,7 @@ fn blocks<'a>(view: View<'a>, grouping: Grouping, wanted: impl Fn(Severity) -> b
         chats.retain(|chat| !together.iter().any(|told| std::ptr::eq(*told, *chat)));
         blocks.push(of_chats(&together, view));
     }
-    blocks.sort_by_key(|block| std::cmp::Reverse(block.severity));
+    blocks.sort_by_key(|block| (std::cmp::Reverse(block.severity), block.place));
     blocks
 }
 
@@ -88,6 +98,7 @@ fn cause<'a>(chat: &Chat, findings: &'a [Finding]) -> (ChatState, Option<(&'a st
 fn of_finding<'a>(finding: &'a Finding, view: View<'_>) -> Block<'a> {
     Block {
         severity: finding.severity,
+        place: if is_of_gateway(finding) { Place::Gateway } else { Place::Rest },
         name: capitalised(title(finding.code)),
         summary: since(finding, view),
         names: Vec::new(),
@@ -101,7 +112,8 @@ fn of_chats<'a>(chats: &[&'a Chat], view: View<'a>) -> Block<'a> {
     if chats.len() == 1 {
         let summary = summary(first, findings[0], view);
         let name = first.name.clone();
-        return Block { severity: first.severity, name, summary, names: Vec::new(), findings };
+        let names = Vec::new();
+        return Block { severity: first.severity, place: Place::Chat, name, summary, names, findings };
     }
     let failed: u64 = chats.iter().map(|chat| chat.failed).sum();
     let mut summary = title(findings[0].code).to_owned();
@@ -110,6 +122,7 @@ fn of_chats<'a>(chats: &[&'a Chat], view: View<'a>) -> Block<'a> {
     }
     Block {
         severity: first.severity,
+        place: Place::Chat,
         name: count(chats.len(), "chat"),
         summary,
         names: chats.iter().map(|chat| chat.name.as_str()).collect(),

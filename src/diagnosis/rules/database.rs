@@ -25,6 +25,7 @@ pub(super) struct Database {
     chats: BTreeSet<String>,
     channels: BTreeSet<String>,
     wal_mismatch: bool,
+    damaged: Evidence,
     slow: BTreeMap<SlowSqlite, Slow>,
     held_on_main_ms: u64,
 }
@@ -54,6 +55,10 @@ impl Database {
             {
                 self.chats.insert(key.to_owned());
             }
+        }
+        // A message that failed on it is told as such.
+        if entry.event.cause() == Some(&Cause::DatabaseDamaged) && !is_of_a_message(&entry.event) {
+            self.damaged.add(logged);
         }
         // At start everything is slow.
         if let Event::SlowSqlite { what, elapsed_ms, main_thread, .. } = &entry.event
@@ -85,7 +90,16 @@ fn is_of_a_message(event: &Event) -> bool {
 }
 
 pub(super) fn judge(database: &Database, event_loop: &LoopTrouble) -> Option<Finding> {
-    busy(database).or_else(|| slow(database, event_loop))
+    damaged(database).or_else(|| busy(database)).or_else(|| slow(database, event_loop))
+}
+
+fn damaged(database: &Database) -> Option<Finding> {
+    if database.damaged.count() == 0 {
+        return None;
+    }
+    let text = "A database of OpenClaw's is damaged: what asks for it fails.";
+    let finding = Finding::new(Code::MessageFailed, Effect::MessagesFail, text).backed_by(&database.damaged);
+    Some(finding.helps(Some(false)).act(remedy::say(remedy::DAMAGED_DATABASE)))
 }
 
 fn busy(database: &Database) -> Option<Finding> {

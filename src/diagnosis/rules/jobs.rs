@@ -49,9 +49,9 @@ impl Jobs {
             Event::Undelivered(lost) if lost.what == Loss::Announce && lost.cause.lock().is_none() => {
                 self.results.add(logged, Some(lost));
             }
-            Event::LaneError { lane, cause: Cause::Aborted | Cause::Other { .. }, .. }
-                if lane.starts_with("cron") =>
-            {
+            Event::LaneError {
+                lane, cause: Cause::Aborted | Cause::Model(_) | Cause::Other { .. }, ..
+            } if lane.starts_with("cron") => {
                 self.jobs.add(logged, None);
             }
             _ => {}

@@ -8,6 +8,7 @@ use super::super::story::{Incidents, Story, dated};
 use super::remedy;
 use super::run_limit::Limits;
 use super::view::{View, clock, count, lasting};
+use super::why::Why;
 use crate::gatewaylog::{Cause, Entry, Event, Fate, Loss};
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
@@ -41,24 +42,11 @@ pub(super) struct Losses {
     last: Option<DateTime<Utc>>,
 }
 
-/// The reasons that have a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Why {
-    SessionConflict,
-    TurnClaimed,
-    SessionChanged,
-    NotPickedUp,
-    DiskFull,
-    GatewayTimeout,
-    Cleared,
-    Other,
-}
-
 impl Losses {
     /// `explained`: when a rule that knows more last told of a failure of this chat.
     pub(super) fn push(&mut self, logged: Logged<'_>, story: &mut Story, explained: Option<DateTime<Utc>>) {
         let Logged { at, entry, .. } = logged;
-        let Some((why, cause)) = why(&entry.event) else { return };
+        let Some(why) = Why::of(&entry.event) else { return };
         let echo = explained.is_some_and(|then| at - then <= ECHO);
         if echo && entry.event.cause().is_none() {
             return;
@@ -76,7 +64,8 @@ impl Losses {
             self.others += 1;
         }
         self.explained += u64::from(entry.event.cause().is_some());
-        if matches!(cause, Cause::Other { .. }) || why == Why::Other {
+        let unnamed = entry.event.cause().is_none_or(|cause| matches!(cause, Cause::Other { .. }));
+        if unnamed || why == Why::Other {
             self.words = Some(words_of(entry));
         }
         let kind = entry.message.split([':', '=']).next().unwrap_or("");
@@ -90,7 +79,7 @@ impl Losses {
         if self.reasons.len() < REASONS || self.reasons.contains_key(&why) {
             *self.reasons.entry(why).or_default() += 1;
         }
-        story.note(at, "lost", format!("a message failed: {}", sentence(why)));
+        story.note(at, "lost", format!("a message failed: {}", why.sentence()));
     }
 
     pub(super) fn absorb(&mut self, other: Self) {
@@ -99,51 +88,6 @@ impl Losses {
         } else {
             self.incidents.absorb(other.incidents);
         }
-    }
-}
-
-/// Whether the event is a message that came to nothing for a reason that no other rule answers for.
-fn why(event: &Event) -> Option<(Why, &Cause)> {
-    const NONE: &Cause = &Cause::Other { class: None };
-    let cause = event.cause();
-    let failed = match event {
-        // Jobs and results have a rule of their own.
-        Event::Undelivered(lost) => matches!(lost.what, Loss::Message | Loss::Ingress),
-        Event::AgentFailed { .. } | Event::HandlerFailed { .. } => true,
-        Event::LaneError { .. } | Event::LaneRejected { .. } => true,
-        Event::MessageProcessed { outcome, .. } | Event::DispatchCompleted { outcome, .. } => {
-            outcome == "error"
-        }
-        _ => false,
-    };
-    if !failed {
-        return None;
-    }
-    let why = match cause.unwrap_or(NONE) {
-        Cause::SessionConflict => Why::SessionConflict,
-        Cause::TurnClaimed { .. } => Why::TurnClaimed,
-        Cause::SessionChanged => Why::SessionChanged,
-        Cause::DiskFull => Why::DiskFull,
-        Cause::GatewayTimeout { .. } => Why::GatewayTimeout,
-        Cause::LaneCleared => Why::Cleared,
-        Cause::Other { .. } | Cause::StateOwned => Why::Other,
-        // The rules on locks, limits, the database, models and restarts answer for these.
-        _ => return None,
-    };
-    let handler = matches!(event, Event::Undelivered(lost) if lost.reason.contains("handler-timeout") || lost.after_ms.is_some() && lost.what == Loss::Ingress);
-    Some((if handler && why == Why::Other { Why::NotPickedUp } else { why }, cause.unwrap_or(NONE)))
-}
-
-fn sentence(why: Why) -> &'static str {
-    match why {
-        Why::SessionConflict => "its session could not be set up, as another turn was setting it up",
-        Why::TurnClaimed => "the session counts as busy with a turn that never let go of it",
-        Why::SessionChanged => "the session changed while its work was starting",
-        Why::NotPickedUp => "no turn picked it up in time",
-        Why::DiskFull => "the disk is full",
-        Why::GatewayTimeout => "the gateway did not answer in time",
-        Why::Cleared => "its lane was cleared while it waited, by a stop, a reset or OpenClaw's recovery",
-        Why::Other => "in words that lockdoctor does not know",
     }
 }
 
@@ -201,10 +145,7 @@ pub(super) fn judge(view: &View<'_>, chat: &Chat, lost: &Losses, limits: &Limits
 
 /// Claims and conflicts are in memory or in the database; of an unknown failure nobody can say.
 fn helps(view: &View<'_>, chat: &Chat, top: Why) -> Option<bool> {
-    match top {
-        Why::TurnClaimed | Why::DiskFull => Some(false),
-        _ => view.no_lock_helps(chat),
-    }
+    if top.is_beyond_locks() { Some(false) } else { view.no_lock_helps(chat) }
 }
 
 fn told(lost: &Losses, messages: u64, failures: u64) -> String {
@@ -220,7 +161,7 @@ fn told(lost: &Losses, messages: u64, failures: u64) -> String {
     let after = after.map_or_else(String::new, |ms| format!(" after {}", lasting(ms)));
     let why = match top {
         Why::Other => ".".to_owned(),
-        top => format!(": {}.", sentence(top)),
+        top => format!(": {}.", top.sentence()),
     };
     format!("{}{} failed{after}{times}{why}{fate}", count(messages, "message"), of(lost))
 }
@@ -236,18 +177,7 @@ fn advised(view: &View<'_>, finding: Finding, top: Why, lost: &Losses) -> Findin
     } else {
         remedy::send_again()
     };
-    let finding = match top {
-        Why::SessionConflict => finding.act(remedy::restart(view)).act(remedy::say(
-            "Upgrade beyond 2026.6.11: a session that was marked as running before a restart conflicts with itself there.",
-        )),
-        Why::TurnClaimed => finding.act(remedy::restart(view)).act(remedy::say(
-            "There is no lock file in this: the claim is in the gateway's memory and its database.",
-        )),
-        Why::DiskFull => finding.act(remedy::say("Make room on the disk of the state directory.")),
-        Why::Cleared => finding,
-        Why::SessionChanged | Why::NotPickedUp | Why::GatewayTimeout | Why::Other => finding.act(remedy::restart(view)),
-    };
-    finding.act(again)
+    top.advise(view, finding).act(again)
 }
 
 /// The reason in the line's own words; redacted with the rest of the finding.

@@ -17,6 +17,7 @@ mod locks;
 mod log_loss;
 mod lost;
 mod model_side;
+mod nameless;
 mod open_lanes;
 mod polling;
 mod remedy;
@@ -31,6 +32,7 @@ mod swept;
 mod takeover;
 mod view;
 mod watchdog;
+mod why;
 
 pub(super) use remedy::{EXPLAIN_LOCK, look_first};
 pub use run_limit::TimedOut;
@@ -58,6 +60,7 @@ pub(super) struct Counters {
     watchdog: watchdog::Releases,
     swept: swept::Swept,
     model_side: model_side::ModelSide,
+    nameless: nameless::Nameless,
     rpc: rpc::Requests,
     listeners: listeners::Listeners,
     shared_lanes: shared_lanes::SharedLanes,
@@ -104,6 +107,7 @@ impl Counters {
         self.watchdog.push(logged);
         self.swept.push(logged);
         self.model_side.push(logged);
+        self.nameless.push(logged, chat);
         self.rpc.push(logged);
         self.listeners.push(logged);
         self.shared_lanes.push(logged);
@@ -153,6 +157,7 @@ impl Counters {
         ));
         findings.extend(watchdog::judge(view, &self.watchdog));
         findings.extend(model_side::judge(&self.model_side));
+        findings.extend(nameless::judge(view, &self.nameless));
         findings.extend(shared_lanes::judge(view, &self.shared_lanes, &self.rpc));
         findings.extend(open_lanes::judge(view, &self.open_lanes));
         findings.extend(rpc::judge(view, &self.rpc, &self.event_loop));

@@ -44,6 +44,12 @@ pub(super) fn gateway_status(view: &View<'_>) -> Remedy {
     Remedy { text: command.clone(), command: Some(command), effect: Some("Only reads.".to_owned()) }
 }
 
+/// A command of OpenClaw that changes nothing.
+pub(super) fn reads(view: &View<'_>, what: &str, effect: &str) -> Remedy {
+    let command = format!("{} {what}", view.program());
+    Remedy { text: command.clone(), command: Some(command), effect: Some(effect.to_owned()) }
+}
+
 pub(super) fn doctor(view: &View<'_>) -> Remedy {
     let command = format!("{} doctor --fix", view.program());
     Remedy {
@@ -61,6 +67,8 @@ pub(super) fn explain_lock() -> Remedy {
         effect: Some("All evidence for this lock. It only reads.".to_owned()),
     }
 }
+
+pub(super) const DAMAGED_DATABASE: &str = "Stop the gateway and copy the state directory before anything else; then put the database back from a backup. Never delete `-wal` or `-shm` files.";
 
 /// In the chat itself.
 pub(super) fn stop() -> Remedy {

@@ -169,9 +169,10 @@ const KEPT: &str = "left the chat alone, as something seemed at work in it";
 impl Acts {
     /// What it did, in words.
     fn push(&mut self, at: DateTime<Utc>, recovery: &Recovery) -> Option<&'static str> {
-        let acted = matches!(recovery.status.as_deref(), Some("aborted" | "released"))
-            || recovery.step == "done"
-            || recovery.force_cleared == Some(true);
+        let acted = recovery.action.as_deref() != Some("none")
+            && (matches!(recovery.status.as_deref(), Some("aborted" | "released"))
+                || recovery.step == "done"
+                || recovery.force_cleared == Some(true));
         let (tally, told) = if acted && recovery.released.is_some_and(|released| released > 0) {
             (&mut self.freed, "released the lane of the chat")
         } else if acted {

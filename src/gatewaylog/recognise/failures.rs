@@ -33,7 +33,7 @@ pub(super) fn known(line: &Line<'_>) -> Option<Event> {
         lost(line, Loss::Message)
     } else if text.starts_with("failed to resume interrupted ") {
         // Its message was cut off by a restart, and stays without an answer.
-        lost(line, Loss::Message)
+        Undelivered { channel: None, ..lost(line, Loss::Message) }
     } else if (text.contains("announce") || text.starts_with("Subagent ")) && says_failure(text) {
         announce(line)
     } else if is_of_a_job(line) && says_failure(text) && !is_harmless(text) {

@@ -3,6 +3,7 @@
 mod captures;
 mod findings_page;
 mod model;
+mod pastes;
 mod secrets;
 mod stories;
 

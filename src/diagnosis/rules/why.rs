@@ -1,0 +1,138 @@
+//! Why a message came to nothing, where no other rule answers for it: the reasons that have a name, what each is called,
+//! and what helps.
+
+use super::super::finding::Finding;
+use super::remedy;
+use super::view::View;
+use crate::gatewaylog::{Cause, Event, Loss, ModelFault};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Why {
+    SessionConflict,
+    TurnClaimed,
+    SessionChanged,
+    NotPickedUp,
+    DiskFull,
+    DatabaseDamaged,
+    GatewayTimeout,
+    Cleared,
+    Model(ModelFault),
+    Other,
+}
+
+impl Why {
+    /// Of an event that says that a message came to nothing.
+    pub(super) fn of(event: &Event) -> Option<Self> {
+        let failed = match event {
+            // Jobs and results have a rule of their own.
+            Event::Undelivered(lost) => matches!(lost.what, Loss::Message | Loss::Ingress),
+            Event::AgentFailed { .. } | Event::HandlerFailed { .. } => true,
+            Event::LaneError { .. } | Event::LaneRejected { .. } => true,
+            Event::MessageProcessed { outcome, .. } | Event::DispatchCompleted { outcome, .. } => {
+                outcome == "error"
+            }
+            _ => false,
+        };
+        if !failed {
+            return None;
+        }
+        let handler = matches!(event, Event::Undelivered(lost) if lost.reason.contains("handler-timeout") || lost.after_ms.is_some() && lost.what == Loss::Ingress);
+        match event.cause() {
+            Some(cause) => Self::named(cause),
+            None => Some(Self::Other),
+        }
+        .map(|why| if handler && why == Self::Other { Self::NotPickedUp } else { why })
+    }
+
+    pub(super) fn named(cause: &Cause) -> Option<Self> {
+        Some(match cause {
+            Cause::SessionConflict => Self::SessionConflict,
+            Cause::TurnClaimed { .. } => Self::TurnClaimed,
+            Cause::SessionChanged => Self::SessionChanged,
+            Cause::DiskFull => Self::DiskFull,
+            Cause::DatabaseDamaged => Self::DatabaseDamaged,
+            Cause::GatewayTimeout { .. } => Self::GatewayTimeout,
+            Cause::LaneCleared => Self::Cleared,
+            Cause::Model(fault) => Self::Model(*fault),
+            Cause::Other { .. } | Cause::StateOwned => Self::Other,
+            // The rules on locks, limits, the database, models and restarts answer for these.
+            _ => return None,
+        })
+    }
+
+    /// Follows `failed: `.
+    pub(super) fn sentence(self) -> &'static str {
+        match self {
+            Self::SessionConflict => "its session could not be set up, as another turn was setting it up",
+            Self::TurnClaimed => "the session counts as busy with a turn that never let go of it",
+            Self::SessionChanged => "the session changed while its work was starting",
+            Self::NotPickedUp => "no turn picked it up in time",
+            Self::DiskFull => "the disk is full",
+            Self::DatabaseDamaged => "a database of OpenClaw's is damaged",
+            Self::GatewayTimeout => "the gateway did not answer in time",
+            Self::Cleared => {
+                "its lane was cleared while it waited, by a stop, a reset or OpenClaw's recovery"
+            }
+            Self::Model(ModelFault::SignIn) => {
+                "the provider of the model did not accept the login or the key"
+            }
+            Self::Model(ModelFault::Billing) => "the account at the provider of the model has no credit left",
+            Self::Model(ModelFault::RateLimit) => "the provider of the model limits how much is sent to it",
+            Self::Model(ModelFault::Overloaded) => "the provider of the model is overloaded",
+            Self::Model(ModelFault::UnknownModel) => "the configured model does not exist",
+            Self::Model(ModelFault::ContextFull) => "the conversation is longer than its model takes",
+            Self::Model(ModelFault::Other) => "the provider of the model answered with an error",
+            Self::Other => "in words that lockdoctor does not know",
+        }
+    }
+
+    /// No lock has a part in it, whatever chat it is.
+    pub(super) fn is_beyond_locks(self) -> bool {
+        matches!(self, Self::TurnClaimed | Self::DiskFull | Self::DatabaseDamaged | Self::Model(_))
+    }
+
+    /// What ends it.
+    pub(super) fn advise(self, view: &View<'_>, finding: Finding) -> Finding {
+        let say = |finding: Finding, text: &str| finding.act(remedy::say(text));
+        match self {
+            Self::SessionConflict => say(
+                finding.act(remedy::restart(view)),
+                "Upgrade beyond 2026.6.11: a session that was marked as running before a restart conflicts with itself there.",
+            ),
+            Self::TurnClaimed => say(
+                finding.act(remedy::restart(view)),
+                "There is no lock file in this: the claim is in the gateway's memory and its database.",
+            ),
+            Self::DiskFull => say(finding, "Make room on the disk of the state directory."),
+            Self::DatabaseDamaged => say(finding, remedy::DAMAGED_DATABASE),
+            Self::Cleared => finding,
+            Self::Model(fault) => of_model(fault, view, finding),
+            Self::SessionChanged | Self::NotPickedUp | Self::GatewayTimeout | Self::Other => {
+                finding.act(remedy::restart(view))
+            }
+        }
+    }
+}
+
+fn of_model(fault: ModelFault, view: &View<'_>, finding: Finding) -> Finding {
+    const FALLBACK: &str = "A fallback model of another provider answers meanwhile.";
+    let reads = |what: &str, effect: &str| remedy::reads(view, what, effect);
+    let (command, text) = match fault {
+        ModelFault::SignIn => {
+            (Some(reads("models status", "names the login that has run out; log in again")), "")
+        }
+        ModelFault::UnknownModel => {
+            (Some(reads("models list", "names the models that there are; correct the configuration")), "")
+        }
+        ModelFault::Billing => (None, "Add credit at the provider, or choose another model."),
+        ModelFault::RateLimit => (None, "Wait a while before the next message."),
+        ModelFault::ContextFull => (None, "Send `/compact` in the chat, or `/new` to begin afresh."),
+        ModelFault::Overloaded | ModelFault::Other => (None, "Look at the provider's status page."),
+    };
+    let finding = match command {
+        Some(command) => finding.act(command),
+        None => finding.act(remedy::say(text)),
+    };
+    let passes = matches!(fault, ModelFault::RateLimit | ModelFault::Overloaded | ModelFault::Other);
+    if passes { finding.act(remedy::say(FALLBACK)) } else { finding }
+}
