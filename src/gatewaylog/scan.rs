@@ -257,7 +257,8 @@ impl<R: Read> Scanner<R> {
     fn take_wrapped(&mut self, record: &mut Record) {
         let has_fields = anchors::has_fields(&record.message);
         while let Some(first) = self.buffer[..self.whole].get(self.position).copied() {
-            if !matches!(first, b' ' | b'\t') && !(has_fields && first.is_ascii_lowercase()) {
+            let goes_on = matches!(first, b' ' | b'\t') || has_fields && first.is_ascii_lowercase();
+            if !goes_on {
                 return;
             }
             let rest = &self.buffer[self.position..self.whole];

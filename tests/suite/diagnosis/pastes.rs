@@ -16,7 +16,7 @@ const PASTES: &[Paste] = &[
     ("2026-06-20T17:44:07+08:00 [diagnostic] stuck session:\nsessionKey=agent:desk:telegram:direct:<redacted>\n\
       state=processing age=9600s queueDepth=2\nreason=processing_with_queued_work recovery=checking\n\
       2026-06-20T17:44:07+08:00 [diagnostic] stuck session recovery:\naction=none reason=no_active_work",
-     Some(("stuck-session", Warning)), "found no work in progress and did nothing"),
+     Some(("stuck-session", Critical)), "found no work in progress and did nothing"),
     ("{\"subsystem\":\"diagnostic\"} \"stalled session: sessionId=desk sessionKey=agent:desk:desk state=processing age=1049s queueDepth=1 reason=active_work_without_progress classification=stalled_agent_run activeWorkKind=embedded_run lastProgress=embedded_run:started lastProgressAge=1049s recovery=none\"",
      Some(("stuck-session", Warning)), "1 message waits behind it"),
     ("stalled session: sessionKey=agent:desk:whatsapp:default:direct:<redacted> state=processing age=330s queueDepth=1 reason=blocked_tool_call classification=blocked_tool_call activeWorkKind=tool_call lastProgress=tool:exec:started activeTool=exec activeToolAge=3224s recovery=none",
