@@ -2,7 +2,7 @@
 //!
 //! The lease speaks of the inode under a name. After a restored backup, a `sed -i`, a moved directory or beside an
 //! overlay's layer the owner's file is another one: deleted, renamed, or under another directory. It is found here
-//! by its name or by its bytes.
+//! by its name, or by what it says; the copy may be an edited one (`sed -i.bak`), or an older one.
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
@@ -12,7 +12,7 @@ use std::path::Path;
 use rustix::fs::{Access, AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::openclaw::payload::MAX_LOCK_BYTES;
+use crate::openclaw::payload::{self, Content, MAX_LOCK_BYTES, Payload};
 
 const DELETED: &[u8] = b" (deleted)";
 const EVENT_LOOP: &[u8] = b"anon_inode:[eventpoll]";
@@ -32,10 +32,10 @@ struct OpenFile {
     name: OsString,
     dev: u64,
     ino: u64,
-    /// `None`: it cannot be read.
-    bytes: Option<Vec<u8>>,
-    /// It is the lock of another session, under that session's name: two that were taken in one millisecond have the
-    /// same bytes.
+    /// `None`: it cannot be read, or is not a lock's.
+    payload: Option<Payload>,
+    /// It is the lock of another session, under that session's name: two that were taken in one millisecond say the
+    /// same.
     of_another_session: bool,
 }
 
@@ -81,22 +81,33 @@ impl Descriptors {
         Ok(found)
     }
 
-    /// Which file of the lock called `name`, with these bytes, is open.
-    pub(super) fn holds(&self, name: &OsStr, bytes: &[u8], dev: u64, ino: u64) -> Holds {
+    /// Which file of the lock called `name`, with this payload, is open.
+    pub(super) fn holds(&self, name: &OsStr, payload: Option<&Payload>, dev: u64, ino: u64) -> Holds {
         if self.files.iter().any(|file| (file.dev, file.ino) == (dev, ino)) {
             return Holds::This;
         }
-        let same_bytes = |file: &OpenFile| {
-            !file.of_another_session && !bytes.is_empty() && file.bytes.as_deref() == Some(bytes)
-        };
-        if self.files.iter().any(|file| file.name == name || same_bytes(file)) {
-            return Holds::Another;
-        }
-        Holds::None
+        if self.files.iter().any(|file| file.may_be(name, payload)) { Holds::Another } else { Holds::None }
     }
 }
 
 impl OpenFile {
+    /// Whether it may be the file of the lock called `name`, where another one lies under the name.
+    fn may_be(&self, name: &OsStr, lock: Option<&Payload>) -> bool {
+        if self.name == name {
+            return true;
+        }
+        let (own, name) = (self.name.as_bytes(), name.as_bytes());
+        // `NAME~`, `NAME.bak`, `.NAME.x7Fq2`
+        let named_after = memchr::memmem::find(own, name).is_some();
+        let made_with =
+            |own: &Payload| lock.is_some_and(|lock| (own.pid, own.created_at) == (lock.pid, lock.created_at));
+        // A lock that was renamed, as a backup is; which one it was is not known.
+        let moved_away =
+            |own: &Payload| !self.name.as_bytes().ends_with(b".lock") && own.created_at.is_some();
+        let says = |told: &dyn Fn(&Payload) -> bool| self.payload.as_ref().is_some_and(told);
+        !self.of_another_session && (named_after || says(&made_with) || says(&moved_away))
+    }
+
     /// Its transcript lies beside it, as the process sees it.
     fn with_session(self, pid: u32, target: &[u8]) -> Self {
         let transcript = target.strip_suffix(b".lock").filter(|path| path.ends_with(b".jsonl"));
@@ -129,8 +140,11 @@ fn open_file(
     }
     let path = target.strip_suffix(DELETED).unwrap_or(target);
     let name = Path::new(OsStr::from_bytes(path)).file_name().unwrap_or_default().to_owned();
-    let bytes = read(directory, number);
-    Ok(Some(OpenFile { name, dev: stat.st_dev, ino: stat.st_ino, bytes, of_another_session: false }))
+    let payload = read(directory, number).and_then(|bytes| match payload::parse(&bytes) {
+        Content::Parsed(payload) => Some(payload),
+        _ => None,
+    });
+    Ok(Some(OpenFile { name, dev: stat.st_dev, ino: stat.st_ino, payload, of_another_session: false }))
 }
 
 fn is_open_for_writing(info: &OwnedFd, number: &str) -> bool {
@@ -169,7 +183,8 @@ mod tests {
 
     fn holds(name: &str, bytes: &[u8], file: &std::fs::Metadata) -> Holds {
         let ours = Descriptors::of(std::process::id()).expect("our own descriptors");
-        ours.holds(OsStr::new(name), bytes, file.dev(), file.ino())
+        let Content::Parsed(payload) = payload::parse(bytes) else { panic!("a payload") };
+        ours.holds(OsStr::new(name), Some(&payload), file.dev(), file.ino())
     }
 
     /// Each way in which another file can come to lie under the name of a lock that is held.
@@ -178,6 +193,8 @@ mod tests {
         let root = tempfile::tempdir().expect("temporary directory");
         let lock = root.path().join("a.jsonl.lock");
         let body = br#"{"pid": 4242, "createdAt": "2026-05-26T07:22:46.211Z"}"#;
+        let edited = b"{\"pid\":4242,\"createdAt\":\"2026-05-26T07:22:46.211Z\"}\n";
+        let older = br#"{"pid": 4242, "createdAt": "2026-05-26T07:11:00.001Z"}"#;
         let held = || {
             let mut file = std::fs::File::create(&lock).expect("lock");
             file.write_all(body).expect("payload");
@@ -204,9 +221,23 @@ mod tests {
             let _file = held();
             // An older backup: other bytes
             std::fs::remove_file(&lock).expect("delete");
-            assert_eq!(holds("a.jsonl.lock", b"older", &copied()), Holds::Another);
+            assert_eq!(holds("a.jsonl.lock", older, &copied()), Holds::Another);
+        }
+        for aside in ["a.jsonl.lock.bak", ".a.jsonl.lock.x7Fq2", "aside"] {
+            let _file = held();
+            // sed -i.bak, an editor, a roll-back: renamed, and other bytes under the name
+            std::fs::rename(&lock, root.path().join(aside)).expect("rename");
+            for under_the_name in [&edited[..], older] {
+                assert_eq!(holds("a.jsonl.lock", under_the_name, &copied()), Holds::Another, "{aside}");
+            }
         }
         assert_eq!(holds("a.jsonl.lock", body, &copied()), Holds::None);
+        {
+            // The gateway's own lock, which it keeps open while it runs.
+            let mut gateway = std::fs::File::create(root.path().join("gateway.0f3a.lock")).expect("lock");
+            gateway.write_all(older).expect("payload");
+            assert_eq!(holds("a.jsonl.lock", body, &copied()), Holds::None);
+        }
         {
             // Another session's, taken in the same millisecond.
             std::fs::write(root.path().join("b.jsonl"), "").expect("transcript");

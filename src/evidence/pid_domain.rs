@@ -2,6 +2,7 @@
 //! without a shared namespace such a number means somebody else here, or lockdoctor itself.
 
 use std::cell::OnceCell;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -38,12 +39,25 @@ pub struct Named {
     pub created_at: Option<DateTime<Utc>>,
     /// By the clocks of this look.
     pub booted_at: DateTime<Utc>,
+    /// When lockdoctor had seen the lock, since boot.
+    pub seen_at: Option<Duration>,
 }
 
 impl Named {
     pub fn by(payload: &Payload, booted_at: DateTime<Utc>) -> Self {
         let Payload { pid, start_ticks, created_at, .. } = *payload;
-        Self { pid, start_ticks, created_at, booted_at }
+        Self { pid, start_ticks, created_at, booted_at, seen_at: None }
+    }
+
+    #[must_use]
+    pub fn seen_at(self, seen_at: Duration) -> Self {
+        Self { seen_at: Some(seen_at), ..self }
+    }
+
+    /// The lock was there before `process`, by a clock that nobody sets.
+    fn is_older_than(&self, process: &Process) -> bool {
+        let ticks = rustix::param::clock_ticks_per_second();
+        self.seen_at.is_some_and(|seen| Duration::from_millis(process.start_ticks * 1000 / ticks) > seen)
     }
 }
 
@@ -73,7 +87,7 @@ pub struct Namespaces {
 impl Namespaces {
     pub fn detect() -> Self {
         Self {
-            in_initial_pid_namespace: namespace_number("pid") == Some(INITIAL_PID_NAMESPACE),
+            in_initial_pid_namespace: in_initial_pid_namespace(),
             start_ticks: match namespace_number("time") {
                 Some(number) if number != INITIAL_TIME_NAMESPACE => StartTicks::Shifted,
                 _ => StartTicks::Comparable,
@@ -144,6 +158,7 @@ impl Namespaces {
     /// Whether `process`, which carries the number, may be the one that is named.
     fn may_be(&self, process: &Process, named: Named) -> bool {
         match (named.start_ticks, named.created_at) {
+            _ if named.is_older_than(process) => false,
             (Some(ticks), _) if self.shares_our_clock(process.pid) => ticks == process.start_ticks,
             (None, Some(created_at)) => {
                 process.started_at(named.booted_at) <= created_at + START_SLACK
@@ -167,6 +182,10 @@ const THIS_MACHINE: &str =
     "the state directory lies on this machine's own root, and its numbers were handed out here";
 const NOT_SHARED: &str = "lockdoctor runs in a PID namespace of its own and does not see the gateway; share it \
                           (docker: --pid=container:GATEWAY, Kubernetes: shareProcessNamespace: true)";
+
+pub(super) fn in_initial_pid_namespace() -> bool {
+    namespace_number("pid") == Some(INITIAL_PID_NAMESPACE)
+}
 
 fn namespace_number(kind: &str) -> Option<u64> {
     rustix::fs::stat(format!("/proc/self/ns/{kind}")).ok().map(|stat| stat.st_ino)
@@ -214,4 +233,25 @@ impl Resident {
 pub(super) fn all_pids() -> Vec<u32> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The next gateway of a container comes up within the seconds that clocks may differ by.
+    #[test]
+    fn who_started_after_the_lock_was_seen_did_not_make_it() {
+        let this = Process::this().expect("our own");
+        let ticks = rustix::param::clock_ticks_per_second();
+        let started = Duration::from_millis(this.start_ticks * 1000 / ticks);
+        let booted_at = DateTime::UNIX_EPOCH;
+        let created_at = Some(this.started_at(booted_at) - chrono::TimeDelta::seconds(1));
+        let lock = Named { pid: 1, start_ticks: None, created_at, booted_at, seen_at: None };
+        let process = Process { comm: "node".to_owned(), ..this };
+        let namespaces = Namespaces::detect();
+        assert!(namespaces.may_be(&process, lock), "by the clock it may have");
+        assert!(namespaces.may_be(&process, lock.seen_at(started + Duration::from_millis(1))));
+        assert!(!namespaces.may_be(&process, lock.seen_at(started - Duration::from_millis(500))));
+    }
 }

@@ -11,6 +11,8 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use super::pid_domain::in_initial_pid_namespace;
+
 /// What the pid leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
@@ -161,8 +163,19 @@ pub fn proc_is_complete() -> bool {
 }
 
 /// What OpenClaw may run in: JavaScript's runtimes, and what such a one may itself be run by.
-const RUNTIMES: [&str; 10] =
-    ["node", "bun", "deno", "electron", "openclaw", "clawdbot", "moltbot", "qemu", "box64", "ld-"];
+const RUNTIMES: [&str; 11] = [
+    "node",
+    "MainThread",
+    "bun",
+    "deno",
+    "electron",
+    "openclaw",
+    "clawdbot",
+    "moltbot",
+    "qemu",
+    "box64",
+    "ld-",
+];
 
 /// Whether `pid` may run OpenClaw. `false`: it is a kernel thread, or a program that cannot.
 pub fn may_run_openclaw(pid: u32, comm: &str) -> bool {
@@ -174,8 +187,20 @@ pub fn may_run_openclaw(pid: u32, comm: &str) -> bool {
         }
         // A kernel thread has none. One that has ended looks the same, but then its pid is asked about elsewhere.
         Err(Errno::NOENT) => false,
-        Err(_) => true,
+        Err(_) => !is_kernel_thread(pid) && (has_a_name(comm) || !is_init(pid)),
     }
+}
+
+/// The machine's first process, which a container's gateway shares its number with.
+fn is_init(pid: u32) -> bool {
+    pid == 1 && in_initial_pid_namespace()
+}
+
+/// `PF_KTHREAD` (`include/linux/sched.h`) of field 9; unlike the program, everybody may read it.
+fn is_kernel_thread(pid: u32) -> bool {
+    const KERNEL_THREAD: u64 = 0x0020_0000;
+    let flags = |stat: &str| stat[stat.rfind(')')?..].split_whitespace().nth(7)?.parse::<u64>().ok();
+    read_proc(pid, "stat").as_deref().and_then(flags).is_some_and(|flags| flags & KERNEL_THREAD != 0)
 }
 
 /// Asked of the kernel once: lockdoctor does not fork.
@@ -228,6 +253,20 @@ mod tests {
         let process = parse_stat(stat).expect("well formed");
         assert_eq!((process.comm.as_str(), process.state), ("a) b (c)", 'S'));
         assert_eq!((process.start_ticks, process.cpu_ticks, process.threads), (214_784, 7, 11));
+    }
+
+    /// Numbers that containers give out, on a machine whose processes another user may not look into.
+    #[test]
+    fn init_and_kernel_threads_cannot_be_a_gateway() {
+        if !in_initial_pid_namespace() || !is_kernel_thread(2) {
+            return;
+        }
+        for pid in [1, 2] {
+            let process = look_up(pid).process().cloned().expect("it is there");
+            assert!(!may_run_openclaw(pid, &process.comm), "{process:?}");
+        }
+        assert!(may_run_openclaw(std::process::id(), "node"));
+        assert!(!is_kernel_thread(std::process::id()));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use super::descriptors::{Descriptors, Holds};
 use super::idle::{self, Idle};
 use super::lockfile::{FileId, PinnedLock};
+use crate::openclaw::payload::Content;
 
 /// How far the release of one lock has come, by the process that may have taken it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,7 +22,7 @@ pub enum Release {
     /// It has this very file open for writing.
     NotBegun,
     /// It has another file of this lock open for writing: a copy lies under the name.
-    OfAnotherFile,
+    OfAnotherFile { holder: u32 },
     /// It was not seen idle since it closed the file.
     UnderWay,
     /// It was seen idle since it closed the file.
@@ -59,7 +60,7 @@ impl Release {
     fn rank(&self) -> u8 {
         match self {
             Self::NotBegun => 0,
-            Self::OfAnotherFile => 1,
+            Self::OfAnotherFile { .. } => 1,
             Self::UnderWay => 2,
             Self::Unseen => 3,
             Self::NotLookedAt => 4,
@@ -88,9 +89,13 @@ impl Owners {
         let look = Rc::clone(self.seen.entry(pid).or_insert_with(|| Rc::new(Look::at(pid))));
         let Ok(descriptors) = &look.descriptors else { return Release::Unseen };
         let file = lock.facts();
-        match (descriptors.holds(lock.name(), lock.bytes(), file.dev, file.ino), look.idle) {
+        let payload = match lock.content() {
+            Content::Parsed(payload) => Some(payload),
+            _ => None,
+        };
+        match (descriptors.holds(lock.name(), payload.as_ref(), file.dev, file.ino), look.idle) {
             (Holds::This, _) => Release::NotBegun,
-            (Holds::Another, _) => Release::OfAnotherFile,
+            (Holds::Another, _) => Release::OfAnotherFile { holder: pid },
             (Holds::None, Idle::Seen) => Release::Finished(LetGo { file: file.id() }),
             (Holds::None, Idle::NotSeen) => Release::UnderWay,
             (Holds::None, Idle::Unreadable) => Release::Unseen,
@@ -120,7 +125,8 @@ mod tests {
     fn one_owner_that_is_not_done_decides() {
         let finished = || Release::Finished(LetGo::of_file(FileId::default()));
         assert_eq!(finished().and(Release::UnderWay), Release::UnderWay);
-        assert_eq!(Release::OfAnotherFile.and(finished()), Release::OfAnotherFile);
+        let of_another = Release::OfAnotherFile { holder: 7 };
+        assert_eq!(of_another.clone().and(finished()), of_another);
         assert_eq!(Release::Unseen.and(finished()), Release::Unseen);
         assert_eq!(finished().and(finished()), finished());
     }

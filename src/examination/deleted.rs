@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::diagnosis::input::DeletedLock;
+use crate::evidence::Release;
 use crate::survey::SurveyedLock;
 use crate::verdict::Rule;
 
@@ -18,10 +19,11 @@ pub fn held_by(pid: Option<u32>, root: &Path) -> Vec<DeletedLock> {
 
 /// A lock under whose name a copy lies.
 pub fn replaced(lock: &SurveyedLock) -> Option<DeletedLock> {
+    let Release::OfAnotherFile { holder } = lock.evidence.release else { return None };
     (lock.judgement.rule == Rule::Replaced).then(|| DeletedLock {
         replaced: true,
         path: lock.path().to_string_lossy().into_owned(),
-        pid: lock.evidence.payload().map_or(0, |payload| payload.pid),
+        pid: holder,
         agent: lock.agent.clone(),
         session_id: lock.session_id.clone(),
     })

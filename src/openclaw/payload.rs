@@ -144,8 +144,12 @@ pub fn parse(bytes: &[u8]) -> Content {
 pub fn tombstone_id(fields: &serde_json::Map<String, Value>) -> Option<&str> {
     let pid = fields.get("pid").and_then(Value::as_u64)?;
     let sentence = fields.get(TOMBSTONE_KEY).and_then(Value::as_str)?;
-    let whole = pid == u64::from(TOMBSTONE_PID) && sentence.starts_with(TOMBSTONE_SENTENCE);
-    fields.get(TOMBSTONE_ID_KEY).and_then(Value::as_str).filter(|_| whole)
+    let id = fields.get(TOMBSTONE_ID_KEY).and_then(Value::as_str)?;
+    // A time, an inode, a number.
+    let is_id = id.starts_with(|first: char| first.is_ascii_digit())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+    let whole = pid == u64::from(TOMBSTONE_PID) && sentence.starts_with(TOMBSTONE_SENTENCE) && is_id;
+    whole.then_some(id)
 }
 
 /// serde_json stops at 128 levels of nesting, so hostile depth is an error and not a stack overflow.

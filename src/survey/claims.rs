@@ -311,7 +311,7 @@ fn owner_facts(owner: &LeaseOwner, process: &Owner, install: &Install, view: &Sy
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let booted_at = view.now.booted_at();
     let domain = owner.pid.map(|pid| {
-        let named = Named { pid, start_ticks: owner.started_at, created_at: None, booted_at };
+        let named = Named { pid, start_ticks: owner.started_at, created_at: None, booted_at, seen_at: None };
         view.namespaces.decide(view.census(), named, install.gateway.is_visible(), &install.root)
     });
     OwnerFacts {

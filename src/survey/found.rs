@@ -73,6 +73,8 @@ pub struct SurveyedLock {
     pub root: usize,
     pub directory: Rc<Directory>,
     pub name: OsString,
+    /// By when this very file lay there, since boot: whoever has started since did not make it.
+    pub seen_at: Duration,
     pub kind: LockKind,
     pub agent: Option<String>,
     pub session_id: Option<String>,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::{Guarded, SCAN_SETTLE, SurveyedLock, TranscriptListed};
+use crate::clock::Now;
 use crate::evidence::directory::{Directory, Reach};
 use crate::evidence::lockfile::{FileFacts, Look, PinnedLock, Shape};
 use crate::evidence::pid_domain::Named;
@@ -21,10 +22,10 @@ use crate::evidence::{
     Succession, Writer,
 };
 use crate::install::Install;
-use crate::install::gateway::names_install;
+use crate::install::gateway::{RunningGateway, names_install, openclaw_processes};
 use crate::install::sessions::SessionStore;
 use crate::openclaw::limits::{Limit, limit_of};
-use crate::openclaw::lock_kind::{HolderFd, LockKind};
+use crate::openclaw::lock_kind::{HolderFd, LockKind, Management};
 use crate::openclaw::payload::Layout;
 use crate::openclaw::timeouts::Timeouts;
 use crate::openclaw::version::Era;
@@ -104,6 +105,7 @@ pub(super) fn gather(
         }
         Look::Unpinned(shape, facts) => (None, shape, facts),
     };
+    let seen_at = Now::read().boot;
     let content = match (&pin, shape, kind) {
         (Some(pin), ..) => pin.content(),
         (None, Shape::Directory, LockKind::RuntimeDeps) => runtime_deps_owner(directory, name),
@@ -118,7 +120,10 @@ pub(super) fn gather(
     let mut evidence = evidence(context, directory, kind, shape, content, writer, facts.as_ref(), view);
     if let (Some(pin), Writer::Unknown(_)) = (&pin, writer) {
         // Then only the owner's descriptors tell whether it holds the lock.
-        evidence.release = release(&evidence, pin, view);
+        if let Some(payload) = evidence.payload() {
+            let named = Named::by(payload, view.now.booted_at());
+            evidence.release = release(&evidence, named, pin, view);
+        }
     }
     let judgement = judge(&evidence, Sighting::First, SCAN_SETTLE);
     let session_id = name.as_bytes().strip_suffix(b".jsonl.lock").filter(|_| kind == LockKind::Session);
@@ -135,6 +140,7 @@ pub(super) fn gather(
         fingerprint: fingerprint(facts.as_ref(), pin.as_ref().map_or(&[], PinnedLock::bytes)),
         facts,
         evidence,
+        seen_at,
         // Pinned only as long as a second look is due.
         pin: pin.filter(|_| judgement.suspected.is_some()).map(Box::new),
         judgement,
@@ -177,7 +183,10 @@ fn evidence(
     let owner = payload.map_or(Owner::None, |payload| owner(kind, payload, writer, view));
     let gateway_visible = context.gateway_visible();
     let domain = match payload {
-        Some(payload) => domain(gateway_visible, kind, payload, writer, &owner, directory, view),
+        Some(payload) => {
+            let named = Named::by(payload, view.now.booted_at());
+            domain(gateway_visible, kind, payload, named, writer, &owner, directory, view)
+        }
         None => view.namespaces.presume(gateway_visible),
     };
     Evidence {
@@ -231,10 +240,12 @@ fn lease_decides(kind: LockKind, payload: &Payload) -> bool {
 
 /// Asks for the full answer only where it changes something: where the pid has to carry the verdict, or
 /// where it makes a death final.
+#[expect(clippy::too_many_arguments, reason = "each is one independent fact")]
 fn domain(
     gateway_visible: bool,
     kind: LockKind,
     payload: &Payload,
+    named: Named,
     writer: Writer,
     owner: &Owner,
     directory: &Directory,
@@ -256,10 +267,7 @@ fn domain(
         {
             presumed
         }
-        _ => {
-            let named = Named::by(payload, view.now.booted_at());
-            view.namespaces.decide(view.census(), named, gateway_visible, directory)
-        }
+        _ => view.namespaces.decide(view.census(), named, gateway_visible, directory),
     }
 }
 
@@ -275,27 +283,58 @@ pub fn see_owner(
     install: Option<&Install>,
     view: &mut SystemView,
 ) {
+    see_named_owner(lock, pin, install, view);
+    see_copy(lock, pin, install, view);
+}
+
+/// A copy may name somebody who is long dead, or nobody: a backup was unpacked over a lock that is held, or broke off and
+/// left an empty file. Whoever holds the lock has its own file of that name open.
+pub(super) fn see_copy(
+    lock: &mut SurveyedLock,
+    pin: &PinnedLock,
+    install: Option<&Install>,
+    view: &mut SystemView,
+) {
+    let asked = lock.evidence.release != Release::NotLookedAt;
+    if asked || lock.kind.management() != Management::Managed || pin.birth() == Birth::WithTheLock {
+        return;
+    }
+    let may_hold = |process: &RunningGateway| install.is_none_or(|install| process.uses(&install.root));
+    let processes = openclaw_processes(view.census());
+    let mut releases = processes
+        .iter()
+        .filter(|process| may_hold(process))
+        .map(|process| view.owners.release(process.process.pid, pin));
+    if let Some(held) = releases.find(|release| matches!(release, Release::OfAnotherFile { .. })) {
+        lock.evidence.release = held;
+    }
+}
+
+fn see_named_owner(
+    lock: &mut SurveyedLock,
+    pin: &PinnedLock,
+    install: Option<&Install>,
+    view: &mut SystemView,
+) {
     let evidence = &mut lock.evidence;
     let Content::Parsed(payload) = &evidence.content else { return };
     evidence.owner = owner(lock.kind, payload, evidence.writer, view);
     let visible = is_gateway_visible(install);
+    let named = Named::by(payload, view.now.booted_at()).seen_at(lock.seen_at);
     evidence.domain =
-        domain(visible, lock.kind, payload, evidence.writer, &evidence.owner, &lock.directory, view);
-    let named = Named::by(payload, view.now.booted_at());
+        domain(visible, lock.kind, payload, named, evidence.writer, &evidence.owner, &lock.directory, view);
     evidence.succession = match install.and_then(|install| install.gateway.number) {
         Some(gateway) if !visible && gateway.has_come_after(&named) => Succession::Gateway,
         _ => Succession::NotSeen,
     };
-    evidence.release = release(evidence, pin, view);
+    evidence.release = release(evidence, named, pin, view);
     if matches!(evidence.release, Release::NotLookedAt | Release::Unseen) {
         evidence.birth = pin.birth();
     }
 }
 
 /// How far every process that may have taken the lock is with its release.
-fn release(evidence: &Evidence, pin: &PinnedLock, view: &mut SystemView) -> Release {
-    let Some(payload) = evidence.payload() else { return Release::NotLookedAt };
-    let named = Named::by(payload, view.now.booted_at());
+fn release(evidence: &Evidence, named: Named, pin: &PinnedLock, view: &mut SystemView) -> Release {
     let elsewhere = match evidence.domain {
         PidDomain::Foreign { .. } => view.namespaces.suspects(view.census(), named).collect(),
         _ => Vec::new(),

@@ -23,6 +23,7 @@ use crate::verdict::{Settle, Sighting, StaleProof, judge};
 pub use found::{
     Guarded, Problem, ProblemSeverity, SCAN_SETTLE, Survey, SurveyedLock, SurveyedRoot, TranscriptListed,
 };
+use gather::see_copy;
 pub use gather::{see_owner, settle_of};
 pub use scope::{Scope, ScopeError};
 pub use standing::StandingRoot;
@@ -74,7 +75,11 @@ pub fn second_look(survey: &mut Survey, view: &mut SystemView, settle: Settle) {
         let at_once = judge(&lock.evidence, Sighting::Again { apart: Duration::ZERO }, settle);
         if at_once.suspected.is_none() {
             // And nobody opens a dead man's lock for writing: it is enough that it still lies there.
-            look_again(lock, Duration::ZERO, settle, |lock, _| lock.evidence.writer);
+            let install = survey.roots[lock.root].install.as_ref();
+            look_again(lock, Duration::ZERO, settle, |lock, pin| {
+                see_copy(lock, &pin, install, view);
+                lock.evidence.writer
+            });
         } else {
             waiting.push(at);
         }

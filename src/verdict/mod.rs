@@ -156,6 +156,10 @@ fn decide(evidence: &Evidence, sighting: Sighting, settle: Settle) -> Judgement 
     if let Some(judgement) = by_shape(evidence) {
         return judgement;
     }
+    // Whatever lies under the name, and whomever it names: somebody else has a file of that name open.
+    if matches!(evidence.release, Release::OfAnotherFile { .. }) && writer(evidence) != Writer::Open {
+        return replaced(evidence);
+    }
     match &evidence.content {
         Content::Empty | Content::Malformed(_) => return unfinished(evidence, sighting, settle),
         Content::NotRead => return missing("the lock was not read"),
@@ -311,7 +315,7 @@ fn closed_by_live_owner(evidence: &Evidence, sighting: Sighting, settle: Settle)
     let looks = Looks { sighting, settle: settle.leaked };
     match &evidence.release {
         Release::NotBegun => held(evidence, Rule::WriterOpen),
-        Release::OfAnotherFile => replaced(evidence),
+        Release::OfAnotherFile { .. } => replaced(evidence),
         Release::Finished(let_go) if evidence.file.is_some_and(|file| let_go.is_about(file)) => {
             candidate(evidence, Verdict::Leaked, vec![Reason::NoWriter], rule, looks)
         }
@@ -370,7 +374,12 @@ const UNSEEN: &str = "its owner cannot be looked at from here and may be in the 
                       lockdoctor sees the gateway's processes it takes seconds";
 
 fn replaced(evidence: &Evidence) -> Judgement {
-    Judgement { note: Some("replaced: a copy lies under the name"), ..held(evidence, Rule::Replaced) }
+    // What an older copy says of its age is not said of the lock that is held.
+    let judgement = match evidence.owner_alive() {
+        Some(true) => held(evidence, Rule::Replaced),
+        _ => plain(Verdict::Held, Action::None, Rule::Replaced),
+    };
+    Judgement { note: Some("replaced: a copy lies under the name"), ..judgement }
 }
 
 /// The kernel cannot be asked, or its answer proves nothing for this kind: the pid has to carry it.
@@ -418,7 +427,7 @@ fn by_owner(evidence: &Evidence, identity: Identity, sighting: Sighting, settle:
 fn of_live_owner(evidence: &Evidence) -> Judgement {
     match (holder_fd(evidence), writer(evidence), &evidence.release) {
         (HolderFd::Closed, ..) | (_, _, Release::NotBegun) => held(evidence, Rule::OwnerAlive),
-        (_, _, Release::OfAnotherFile) => replaced(evidence),
+        (_, _, Release::OfAnotherFile { .. }) => replaced(evidence),
         (_, Writer::Unknown(why), _) => unanswered(evidence, why),
         _ => {
             missing("its owner has closed it, but the kernel was not asked whether somebody else has it open")

@@ -207,7 +207,7 @@ fn settled_cases() -> Vec<Case> {
         Verdict::Held,
         &[],
         Action::None,
-        closed(Release::OfAnotherFile),
+        closed(Release::OfAnotherFile { holder: 4242 }),
     );
     case(
         "its owner has this very file open, whatever the lease says",

@@ -68,6 +68,22 @@ fn a_container_that_holds_its_lock_is_seen_to_hold_it() {
     crate::support::eventually("its death is seen", || env.scan().lock(&lock)["verdict"] == "stale");
 }
 
+/// To 2026.3 a lock records no start tick, and its owner was pid 1 of a container, or 2, as its shell's child. On the host
+/// those numbers are init's and a kernel thread's, whose programs only root may read, and not everywhere.
+#[test]
+fn a_dead_container_is_not_taken_for_the_init_of_the_host() {
+    if skipped(may_unshare(), "a PID namespace needs root and unshare(1)") {
+        return;
+    }
+    let env = TestEnv::new("2026.1.30");
+    for pid in [1, 2] {
+        let lock = env.session(&format!("container-{pid}"));
+        fs::write(&lock, payload_made(pid, None, Duration::ZERO)).expect("lock");
+        // Other containers of this machine may have the number as well.
+        crate::support::eventually("init is no owner", || env.scan().lock(&lock)["verdict"] == "stale");
+    }
+}
+
 #[test]
 fn from_within_a_container_numbers_of_the_host_prove_nothing() {
     if skipped(may_unshare(), "a PID namespace needs root and unshare(1)") {

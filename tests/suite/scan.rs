@@ -75,6 +75,33 @@ fn a_lock_that_was_replaced_while_it_is_held_is_held() {
     env.scan().exits(1).says(&lock, &stale("dead-pid"));
 }
 
+/// The copy need not be that of the lock: edited, older and of a process that is dead, or what an interrupted copy left.
+#[test]
+fn nothing_that_lies_under_the_name_of_a_held_lock_is_free() {
+    let env = TestEnv::new("2026.5.22");
+    let lock = env.session("a");
+    let state = env.state().display().to_string();
+    let mut owner = Owner::within(&["env", &format!("OPENCLAW_STATE_DIR={state}")]);
+    let bytes = owner.hold(&lock);
+    fs::rename(&lock, lock.with_extension("lock.bak")).expect("sed -i.bak");
+    let edited = String::from_utf8_lossy(&bytes).replace(": ", ":").into_bytes();
+    let older = payload_made(dead_pid(), Some(1), 61 * MINUTE);
+    let half = bytes[..20].to_vec();
+    for (what, bytes) in [("edited", edited), ("older", older), ("half", half), ("empty", Vec::new())] {
+        fs::write(&lock, &bytes).expect("copy");
+        let seen = env.scan().lock(&lock);
+        assert_eq!(seen["verdict"], "held", "{what}: {seen:#}");
+        for command in [["reclaim", "--yes"], ["watch", "--reclaim"]] {
+            let once = (command[0] == "watch").then_some("--once");
+            let arguments = command.into_iter().chain(["--settle", "0s", "--state-dir", &state]).chain(once);
+            env.run(&arguments.collect::<Vec<_>>());
+            assert_eq!(fs::read(&lock).expect("lock"), bytes, "{what}: {command:?}");
+        }
+    }
+    drop(owner);
+    env.scan().says(&lock, "stale malformed no-writer");
+}
+
 #[test]
 fn a_writer_outweighs_whatever_the_payload_says() {
     let env = TestEnv::new("2026.5.22");

@@ -71,8 +71,13 @@ fn shapes() -> impl Strategy<Value = Shape> {
 }
 
 fn releases() -> impl Strategy<Value = Release> {
-    let others =
-        [Release::NotLookedAt, Release::NotBegun, Release::OfAnotherFile, Release::UnderWay, Release::Unseen];
+    let others = [
+        Release::NotLookedAt,
+        Release::NotBegun,
+        Release::OfAnotherFile { holder: 4242 },
+        Release::UnderWay,
+        Release::Unseen,
+    ];
     prop_oneof![1 => Just(finished()), 2 => proptest::sample::select(others.to_vec())]
 }
 

@@ -19,8 +19,8 @@ use crate::install::gateway::GatewayState;
 use crate::openclaw::lock_kind::LockKind;
 use crate::reclaim::run::pin;
 use crate::survey::standing::Belonging;
-use crate::survey::{Guarded, Problem, SurveyedLock};
-use crate::verdict::{Judgement, Reason, Rule, Verdict};
+use crate::survey::{Guarded, Problem, SCAN_SETTLE, SurveyedLock};
+use crate::verdict::{Judgement, Reason, Rule, Sighting, Verdict, judge};
 use crate::watch::directories::root::Trigger;
 use crate::watch::findings::of_locks::shown_key;
 use crate::watch::ids::{LockId, RootId};
@@ -105,12 +105,13 @@ impl Daemon {
         if change == Since::Changed {
             lock.clear();
             let (age, untouched_for) = (look.evidence.age, look.evidence.untouched_for);
-            lock.aged = Some(Aged { at: now, age, untouched_for });
+            lock.aged = Some(Aged { at: now, seen_at: look.seen_at, age, untouched_for });
         }
         if let Some(aged) = lock.aged {
             // Where the payload lies in the future, the time since it was first seen has to do.
             look.evidence.age = Some(lock.age(now));
             look.evidence.untouched_for = aged.untouched_for + now.saturating_sub(aged.at);
+            look.seen_at = aged.seen_at;
         }
         let before = lock.look().filter(|_| change == Since::Unchanged);
         if let Some(named) = before.filter(|_| lock.session_named) {
@@ -119,6 +120,7 @@ impl Daemon {
         }
         // What looked closed at the last look as well is asked how far its owner is with the release.
         let ask_the_owner = lock.suspicion().is_some()
+            || is_final_at_once(&look.evidence)
             || before.is_some_and(|before| before.judgement.rule == Rule::Replaced);
         // What a log that has been forgotten said of it still holds.
         let told = before.map(|before| before.evidence.run_timed_out);
@@ -300,6 +302,11 @@ fn change_since(before: Option<&SurveyedLock>, now: &SurveyedLock) -> Since {
 }
 
 const OWNER_WAS_SEEN: &str = "its owner was seen here while it held the lock";
+
+/// A death that no second look can undo; but whether a copy lies under the name is asked in any case.
+fn is_final_at_once(evidence: &Evidence) -> bool {
+    judge(evidence, Sighting::Again { apart: Duration::ZERO }, SCAN_SETTLE).verdict == Verdict::Stale
+}
 
 /// A process of OpenClaw had the lock's number here and its start tick: its numbers count here, also once it is gone.
 fn showed_its_owner(evidence: &Evidence) -> bool {

@@ -71,6 +71,8 @@ pub(crate) enum Stage {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Aged {
     pub(crate) at: Duration,
+    /// [`SurveyedLock::seen_at`] of the first look.
+    pub(crate) seen_at: Duration,
     pub(crate) age: Option<Duration>,
     pub(crate) untouched_for: Duration,
 }

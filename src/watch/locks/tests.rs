@@ -70,6 +70,7 @@ fn surveyed(evidence: Evidence) -> SurveyedLock {
         root: 1,
         directory: Rc::new(directory),
         name: OsString::from("a.jsonl.lock"),
+        seen_at: Duration::ZERO,
         kind: evidence.kind,
         agent: None,
         session_id: None,
