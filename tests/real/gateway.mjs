@@ -110,12 +110,13 @@ export class Gateway {
   #key;
 
   /**
-   * `container`: the gateway is pid 1 of a PID namespace, and so again after every restart. `hostname`: what its
-   * machine is called from its next start on; a container has a new name each time it is made.
+   * `container`: the gateway is pid 1 of a PID namespace, and so again after every restart; `within` is the command
+   * that makes it, if not unshare(1). `hostname`: what its machine is called from its next start on; a container has a
+   * new name each time it is made.
    */
-  constructor({ installs, key, home, model, agents = ["main"], timeoutSeconds = 600, config = {}, env = {}, container = false, hostname }) {
+  constructor({ installs, key, home, model, agents = ["main"], timeoutSeconds = 600, config = {}, env = {}, container = false, within, hostname }) {
     const [, name, version] = /^(\w+)-(.*)$/.exec(key);
-    Object.assign(this, { key, name, version, home, model, container, hostname });
+    Object.assign(this, { key, name, version, home, model, container, hostname, within });
     this.bin = path.join(installs, key, "node_modules", ".bin", name);
     if (!fs.existsSync(this.bin)) throw new Error(`${key} is not installed below ${installs}`);
     this.state = path.join(home, `.${name}`);
@@ -199,7 +200,8 @@ export class Gateway {
   /** What puts a command where the gateway runs, or would run if it were started now. */
   prefix() {
     const named = this.hostname ? ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', this.hostname] : [];
-    return [...named, ...(this.container ? ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"] : [])];
+    const within = this.within ?? ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
+    return [...named, ...(this.container ? within : [])];
   }
 
   /** The process that holds the port: a launcher may stand between it and us. */
