@@ -666,7 +666,7 @@ impl Event {
                 | Self::HandlerFailed { .. }
                 | Self::MessageProcessed { .. }
                 | Self::DispatchCompleted { .. }
-        )
+        ) || matches!(self, Self::Rpc { ok: false, method, .. } if method == "chat.send")
     }
 
     /// The lane, for lane messages.

@@ -185,6 +185,7 @@ pub(super) fn console(text: &str) -> Console<'_> {
         }
         _ => (None, rest),
     };
+    let message = message.strip_prefix("| ").unwrap_or(message);
     Console { stamp, level, subsystem, message, guessed: subsystem.is_some() }
 }
 

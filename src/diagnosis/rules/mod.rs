@@ -21,6 +21,7 @@ mod nameless;
 mod open_lanes;
 mod polling;
 mod remedy;
+mod restarts;
 mod rpc;
 mod run_limit;
 mod session_wait;
@@ -166,6 +167,7 @@ impl Counters {
         findings.extend(event_loop::judge(view, &self.event_loop, consequences));
         findings.extend(starts::judge(view, &self.starts));
         findings.extend(gateway_down::judge(view, &self.gateway_down));
+        findings.extend(restarts::judge(view));
         findings.extend(draining::judge(view, &self.draining));
         findings.extend(polling::judge(view, &self.polling, &self.event_loop));
         findings.extend(database::judge(&self.database, &self.event_loop));

@@ -12,7 +12,7 @@ use crate::redact::Redactor;
 use chrono::{DateTime, Utc};
 
 /// The lines of one day, each with its time.
-fn entries(lines: &[(&str, &str)]) -> Vec<Entry> {
+pub(super) fn entries(lines: &[(&str, &str)]) -> Vec<Entry> {
     let log: String = lines.iter().map(|(time, text)| format!("2026-11-22T{time}.000Z {text}\n")).collect();
     let mut scanner = Scanner::new(log.as_bytes(), None);
     std::iter::from_fn(|| scanner.next_entry().unwrap()).collect()

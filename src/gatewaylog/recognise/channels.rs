@@ -60,9 +60,10 @@ fn listener(line: &Line<'_>) -> Option<Event> {
         });
     }
     let rest = line.after("Slow listener detected")?;
-    let (name, after) = match rest.strip_prefix(": ").and_then(|rest| rest.split_once(" took ")) {
+    let named = rest.strip_prefix(": ").unwrap_or("");
+    let (name, after) = match named.split_once(" took ") {
         Some((name, after)) => (Some(name.to_owned()), after),
-        None => (None, ""),
+        None => (named.split(' ').next().filter(|name| !name.is_empty()).map(str::to_owned), ""),
     };
     let (duration, event) = match after.split_once(" for event ") {
         Some((duration, event)) => (fields::humane_ms(duration), event.split(' ').next().map(str::to_owned)),
@@ -71,7 +72,7 @@ fn listener(line: &Line<'_>) -> Option<Event> {
     Some(Event::SlowListener {
         listener: name.or_else(|| line.string("listener")),
         event: event.or_else(|| line.string("event")),
-        duration_ms: line.meta_number("durationMs").or(duration),
+        duration_ms: line.number("durationMs").or(duration),
     })
 }
 

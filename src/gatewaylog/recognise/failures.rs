@@ -26,6 +26,10 @@ pub(super) fn known(line: &Line<'_>) -> Option<Event> {
         Undelivered { item: first_word(rest), ..lost(line, Loss::Ingress) }
     } else if text.contains("debounce") && says_failure(text) {
         lost(line, Loss::Ingress)
+    } else if text.contains("retry failed for entry ") {
+        // A reply whose sending was cut off: OpenClaw cannot tell whether it went out, and does not send it again.
+        let fate = if text.contains("refusing blind replay") { Fate::GivenUp } else { fate(text) };
+        Undelivered { fate, ..lost(line, Loss::Message) }
     } else if text.contains("message dropped")
         || is_bare_session_error(text)
         || text.contains("inbound worker timed out after ")

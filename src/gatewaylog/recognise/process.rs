@@ -163,6 +163,7 @@ fn start_failed(line: &Line<'_>) -> Option<Event> {
     let failed = text.starts_with("Gateway failed to start")
         || text.starts_with("Could not start the ")
         || text.contains("gateway did not start")
+        || text.starts_with("Gateway restart timed out after ")
         || text.starts_with("failed to acquire gateway lock");
     let bare = owned && (text.starts_with("Reason: ") || text.split(':').next().is_some_and(is_error_class));
     (failed || bare).then(|| {

@@ -44,7 +44,16 @@ const PASTES: &[Paste] = &[
       terminalProgressStale=true recovery=checking\n\
       15:06:16.130 stuck session recovery: \u{2026} action=abort_embedded_run aborted=false drained=false released=0",
      Some(("stuck-session", Warning)), "aborted the run and released nothing"),
+    ("Gateway process is running but port 18789 is still free (startup hang/crash loop or very slow VM startup).\n\
+      Gateway restart timed out after 60s waiting for health checks.",
+     Some(("start-refused", Critical)), "no message is answered"),
+    ("WhatsApp periodic drain: retry failed for entry 4f1c: delivery state is send_attempt_started; refusing blind replay without adapter reconciliation",
+     Some(("message-failed", Warning)), "OpenClaw has given it up"),
+    ("[ws] \u{21c4} res \u{2717} chat.send 3ms errorCode=UNAVAILABLE errorMessage=Gateway is draining; new tasks are not accepted",
+     Some(("message-failed", Warning)), "draining"),
     // Nobody is kept waiting in these.
+    ("[WARN] discord/monitor | Slow listener detected: DiscordMessageListener MESSAGE_CREATE durationMs=449803 (449.8 seconds)",
+     Some(("slow-listener", Info)), "7m 29s"),
     ("telegram sendMessage ok chat=8071 message=3399\n[ws] \u{21c4} res \u{2713} health 12ms", None, ""),
     ("[diagnostic] lane wait exceeded: lane=session:agent:desk:desk waitedMs=91671  queueAhead=1", Some(("lane-wait", Info)), "1m 31s"),
     ("2026-03-16T15:09:29Z embedded run agent end: runId=r isError=true model=m provider=p error=overloaded_error\n\
