@@ -14,7 +14,7 @@ use lockdoctor::evidence::lease::probe;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::real::siege::{Besieger, Siege};
-use crate::real::{Node, StateDir, packages, setting};
+use crate::real::{Node, StateDir, eventually, packages, setting};
 
 /// Release by path without a look (4.15, 5.7), and after a comparison (5.22, 7.1). The waiters of 1.24 rob each other by
 /// themselves.
@@ -146,6 +146,11 @@ fn unopened(lock: &Path) -> Option<u64> {
     (probe(file.as_fd(), metadata.uid()) == Writer::NoneOpen).then(|| metadata.ino())
 }
 
+fn is_stopped(pid: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, fields)| fields.starts_with('T'))
+}
+
 /// What became of the owners.
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
@@ -168,6 +173,8 @@ impl Count {
         loop {
             let said = owner.next().expect("it says that it is done");
             if said["event"] == "stop" {
+                // On a busy machine the word is there long before the stop, and a signal before it would be lost.
+                assert!(eventually(Duration::from_secs(60), || is_stopped(pid)), "it stops as it said");
                 std::thread::sleep(Duration::from_millis(said["ms"].as_u64().expect("ms")));
                 kill_process(pid, Signal::CONT).expect("our own child");
                 continue;
