@@ -252,6 +252,8 @@ mod tests {
         let namespaces = Namespaces::detect();
         assert!(namespaces.may_be(&process, lock), "by the clock it may have");
         assert!(namespaces.may_be(&process, lock.seen_at(started + Duration::from_millis(1))));
-        assert!(!namespaces.may_be(&process, lock.seen_at(started - Duration::from_millis(500))));
+        assert!(
+            !namespaces.may_be(&process, lock.seen_at(started.saturating_sub(Duration::from_millis(500))))
+        );
     }
 }
