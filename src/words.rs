@@ -104,6 +104,11 @@ pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
+/// `once`, `3 times`.
+pub fn times(number: usize) -> String {
+    if number == 1 { "once".to_owned() } else { format!("{number} times") }
+}
+
 /// With a capital at the beginning.
 pub fn capitalised(text: &str) -> String {
     let mut letters = text.chars();

@@ -40,6 +40,12 @@ pub(super) struct Logged<'a> {
     pub(super) entry: &'a Entry,
 }
 
+/// The beginning of somebody else's words, as much as a sentence can carry.
+pub(super) fn excerpt(text: &str) -> String {
+    const WORDS: usize = 160;
+    text.chars().filter(|c| !c.is_control()).take(WORDS).collect()
+}
+
 /// Lines as they come; the middle of many is counted and dropped.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Evidence {

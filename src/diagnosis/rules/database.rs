@@ -3,7 +3,7 @@
 use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
 use super::super::lives::Lives;
-use super::super::names::{agent_of_key, session_of_lane};
+use super::super::names::session_of_lane;
 use super::super::story::Incidents;
 use super::event_loop::LoopTrouble;
 use super::remedy;
@@ -147,9 +147,7 @@ fn busy(database: &Database) -> Option<Finding> {
     }
     let mut chats = database.chats.iter();
     if let (Some(key), None) = (chats.next(), chats.next()) {
-        finding.agent = agent_of_key(key).map(str::to_owned);
-        finding.lane = Some(format!("session:{key}"));
-        finding.session_key = Some(key.clone());
+        finding = finding.about_key(key);
     }
     let look = if itself {
         "Look for what makes it so slow: a backup that reads the whole database, a slow disk, a very large database. Never delete `-wal` or `-shm` files."

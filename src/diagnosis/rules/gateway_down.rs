@@ -1,12 +1,12 @@
 //! The gateway is down: by the last lines of the log, or because no process is there.
 
-use super::super::evidence::{Evidence, Logged};
+use super::super::evidence::{Evidence, Logged, excerpt};
 use super::super::finding::{Certainty, Code, Finding};
 use super::super::input::{LockFact, LockKind};
 use super::super::lives::{End, Life};
 use super::super::story::dated;
 use super::remedy;
-use super::view::{View, clock, count};
+use super::view::{View, clock, count, times};
 use crate::gatewaylog::Event;
 use crate::redact::foreign;
 use crate::verdict::Verdict;
@@ -25,7 +25,6 @@ pub(super) struct Traffic {
     words: Option<String>,
 }
 
-const WORDS: usize = 160;
 /// What a service manager says of it comes within this; so does the end of a process that did not start.
 const ECHO: TimeDelta = TimeDelta::seconds(10);
 
@@ -48,7 +47,7 @@ impl Traffic {
                     return;
                 }
                 self.crash.add(logged);
-                self.words = Some(reason.chars().filter(|c| !c.is_control()).take(WORDS).collect());
+                self.words = Some(excerpt(reason));
                 self.crashed = Some(at);
             }
             _ => {}
@@ -140,7 +139,7 @@ fn came_back(view: &View<'_>, traffic: &Traffic) -> Option<Finding> {
     if n == 0 {
         return None;
     }
-    let times = if n == 1 { "once".to_owned() } else { format!("{n} times") };
+    let times = times(n);
     let text = format!(
         "The gateway ended {times} on an error that nobody caught{}, and was started again: what was under way got no answer.",
         traffic.error()

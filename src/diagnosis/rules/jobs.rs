@@ -1,7 +1,7 @@
 //! Scheduled jobs, and results of sub-agents, that came to nothing.
 
 use super::super::chat::Chat;
-use super::super::evidence::{Evidence, Logged};
+use super::super::evidence::{Evidence, Logged, excerpt};
 use super::super::finding::{Certainty, Code, Finding};
 use super::super::names::agent_of_key;
 use super::super::story::Incidents;
@@ -17,7 +17,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 const NEAR: TimeDelta = TimeDelta::seconds(10);
 /// A recovery may cost a job that goes on this long after it.
 const AFTERMATH: TimeDelta = TimeDelta::minutes(5);
-const WORDS: usize = 160;
 
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
@@ -66,7 +65,7 @@ impl Failed {
         self.last = Some(logged.at);
         let Some(lost) = lost else { return };
         self.by_timeout |= matches!(lost.cause, Cause::GatewayTimeout { .. });
-        self.words = Some(lost.reason.chars().filter(|c| !c.is_control()).take(WORDS).collect());
+        self.words = Some(excerpt(&lost.reason));
         if let Some(key) = &lost.session.key {
             self.many |= self.key.as_ref().is_some_and(|known| known != key);
             self.key = Some(key.clone());
@@ -78,9 +77,7 @@ impl Failed {
             Finding::new(code, Effect::MessagesFailed, text).backed_by(&self.lines).helps(Some(false));
         finding.count = self.incidents.count;
         if let Some(key) = self.key.as_ref().filter(|_| !self.many) {
-            finding.agent = agent_of_key(key).map(str::to_owned);
-            finding.lane = Some(format!("session:{key}"));
-            finding.session_key = Some(key.clone());
+            finding = finding.about_key(key);
         }
         finding
     }

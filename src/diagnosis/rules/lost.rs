@@ -2,7 +2,7 @@
 //! for what no other rule explains.
 
 use super::super::chat::Chat;
-use super::super::evidence::{Evidence, Logged};
+use super::super::evidence::{Evidence, Logged, excerpt};
 use super::super::finding::{Certainty, Code, Finding};
 use super::super::story::{Incidents, Story, dated};
 use super::remedy;
@@ -17,7 +17,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const ITEMS: usize = 256;
 const REASONS: usize = 16;
-const REASON_LENGTH: usize = 160;
 /// A failure that gives no reason this soon after one that does is the same.
 const ECHO: TimeDelta = TimeDelta::seconds(10);
 
@@ -186,6 +185,5 @@ fn words_of(entry: &Entry) -> String {
         Event::Undelivered(lost) => lost.reason.as_str(),
         _ => entry.message.split_once("error=").map_or(entry.message.as_str(), |(_, error)| error),
     };
-    let said = said.lines().next().unwrap_or("").trim_matches('"');
-    said.chars().filter(|c| !c.is_control()).take(REASON_LENGTH).collect()
+    excerpt(said.lines().next().unwrap_or("").trim_matches('"'))
 }

@@ -1,11 +1,11 @@
 //! Starts that came to nothing: another process has the state, a lease of an earlier gateway, migrations, errors.
 
-use super::super::evidence::{Evidence, Logged};
+use super::super::evidence::{Evidence, Logged, excerpt};
 use super::super::finding::{Certainty, Code, Finding, Remedy};
 use super::super::input::{GatewayState, LeaseEffect};
 use super::super::refusal::Refusal;
 use super::remedy;
-use super::view::View;
+use super::view::{View, times};
 use crate::gatewaylog::Event;
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
@@ -32,7 +32,6 @@ pub(super) struct Starts {
     up: Option<DateTime<Utc>>,
 }
 
-const WORDS: usize = 160;
 /// The term of a gateway's lease.
 const LEASE: TimeDelta = TimeDelta::minutes(5);
 
@@ -49,7 +48,7 @@ impl Starts {
                 self.failed.add(logged);
                 self.owned |= owned;
                 if !reason.is_empty() {
-                    self.reason = Some(reason.chars().filter(|c| !c.is_control()).take(WORDS).collect());
+                    self.reason = Some(excerpt(reason));
                 }
             }
             Event::ServiceGaveUp { unit, by_limit } => {
@@ -212,10 +211,6 @@ fn reset(starts: &Starts) -> Remedy {
             "Makes systemd try again, once the cause is mended; without --user for a system unit.".to_owned(),
         ),
     }
-}
-
-fn times(n: u64) -> String {
-    if n == 1 { "once".to_owned() } else { format!("{n} times") }
 }
 
 #[cfg(test)]

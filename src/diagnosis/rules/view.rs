@@ -114,6 +114,14 @@ impl Finding {
         self
     }
 
+    /// A chat that only a line of the log names, by its session key.
+    pub(super) fn about_key(mut self, key: &str) -> Self {
+        self.agent = agent_of_key(key).map(str::to_owned);
+        self.lane = Some(format!("session:{key}"));
+        self.session_key = Some(key.to_owned());
+        self
+    }
+
     pub(super) fn helps(mut self, helps: Option<bool>) -> Self {
         self.removing_lock_helps = helps;
         self
@@ -130,6 +138,11 @@ impl Finding {
             }
         }
     }
+}
+
+/// `once`, `3 times`.
+pub(super) fn times(n: u64) -> String {
+    words::times(usize::try_from(n).unwrap_or(usize::MAX))
 }
 
 /// A duration for people.

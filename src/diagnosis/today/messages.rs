@@ -12,7 +12,7 @@ use crate::leases::Workings;
 use crate::leases::queues::{Flow, Inbound, InboundState, Outbound, Subagent, Task, TaskStatus};
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
-use crate::words::{count, shell_word};
+use crate::words::{count, shell_word, times};
 
 /// What is older is told as past.
 const RECENT: TimeDelta = TimeDelta::hours(24);
@@ -328,10 +328,6 @@ fn behind_runs(tasks: &[Task], began: DateTime<Utc>, now: DateTime<Utc>) -> Vec<
         ))
     };
     by(open, |task| task.session_key.as_deref()).into_iter().filter_map(of).collect()
-}
-
-fn times(number: usize) -> String {
-    if number == 1 { "once".to_owned() } else { format!("{number} times") }
 }
 
 /// Subagents that are done, and whose requester does not know.

@@ -11,7 +11,7 @@ use crate::leases::Workings;
 use crate::leases::boots::{Boot, Ended, Outcome};
 use crate::leases::queues::InboundState;
 use crate::verdict::severity::Effect;
-use crate::words::count;
+use crate::words::{count, times};
 
 /// A service manager tries again long before this.
 const RESTART: TimeDelta = TimeDelta::seconds(90);
@@ -125,7 +125,7 @@ fn signal(reason: &str) -> Option<&str> {
 fn refused(boots: &[Boot], last: &Boot, ended: &Ended, now: DateTime<Utc>) -> Finding {
     let row = boots.iter().rev().take_while(|boot| boot.failed()).count();
     let first = boots[boots.len() - row].started_at;
-    let times = if row == 1 { "once".to_owned() } else { format!("{row} times") };
+    let times = times(row);
     let since = clock(first, now);
     let reason = ended.reason.as_deref().unwrap_or_default();
     let refusal = match Refusal::of(reason) {

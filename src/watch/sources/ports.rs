@@ -140,7 +140,7 @@ mod tests {
         assert!(ask(&mut ports), "the first answer is news");
         assert!(!ask(&mut ports), "the second says the same");
         assert!(ports.heard(root, door, now + COUNTS * 2).is_none(), "too long ago");
-        assert!(ports.heard(root, Door { pid: 1, ..door }, now).is_none(), "another gateway");
+        assert!(ports.heard(root, Door { pid: door.pid + 1, ..door }, now).is_none(), "another gateway");
         server.join().expect("served");
     }
 }
