@@ -9,6 +9,7 @@ mod idle;
 pub mod lease;
 pub mod lockfile;
 mod machine;
+mod namespaces;
 pub mod owner_display;
 pub mod pid_domain;
 pub mod process;

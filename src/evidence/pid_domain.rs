@@ -8,13 +8,10 @@ use chrono::{DateTime, Utc};
 
 use super::directory::Directory;
 use super::machine::Machine;
+use super::namespaces;
 use super::process::{Owner, Process, look_up, may_run_openclaw, proc_is_complete, read_proc};
 use super::{START_SLACK, StartTicks};
 use crate::openclaw::payload::Payload;
-
-/// Namespace numbers of the initial namespaces (`include/linux/proc_ns.h`).
-const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
-const INITIAL_TIME_NAMESPACE: u64 = 0xEFFF_FFFA;
 
 /// What is known about the numbering that a lock's pid belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,10 +84,11 @@ pub struct Namespaces {
 impl Namespaces {
     pub fn detect() -> Self {
         Self {
-            in_initial_pid_namespace: in_initial_pid_namespace(),
-            start_ticks: match namespace_number("time") {
-                Some(number) if number != INITIAL_TIME_NAMESPACE => StartTicks::Shifted,
-                _ => StartTicks::Comparable,
+            in_initial_pid_namespace: namespaces::in_initial_pid(),
+            start_ticks: if namespaces::in_another_time() {
+                StartTicks::Shifted
+            } else {
+                StartTicks::Comparable
             },
             proc_is_complete: proc_is_complete(),
             machine: OnceCell::new(),
@@ -182,14 +180,6 @@ const THIS_MACHINE: &str =
     "the state directory lies on this machine's own root, and its numbers were handed out here";
 const NOT_SHARED: &str = "lockdoctor runs in a PID namespace of its own and does not see the gateway; share it \
                           (docker: --pid=container:GATEWAY, Kubernetes: shareProcessNamespace: true)";
-
-pub(super) fn in_initial_pid_namespace() -> bool {
-    namespace_number("pid") == Some(INITIAL_PID_NAMESPACE)
-}
-
-fn namespace_number(kind: &str) -> Option<u64> {
-    rustix::fs::stat(format!("/proc/self/ns/{kind}")).ok().map(|stat| stat.st_ino)
-}
 
 /// One pass over `/proc/*/status`: who is there, and under which number in which namespace.
 #[derive(Debug, Default)]

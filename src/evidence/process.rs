@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::pid_domain::in_initial_pid_namespace;
+use super::namespaces;
 
 /// What the pid leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,7 +193,7 @@ pub fn may_run_openclaw(pid: u32, comm: &str) -> bool {
 
 /// The machine's first process, which a container's gateway shares its number with.
 fn is_init(pid: u32) -> bool {
-    pid == 1 && in_initial_pid_namespace()
+    pid == 1 && namespaces::in_initial_pid()
 }
 
 /// `PF_KTHREAD` (`include/linux/sched.h`) of field 9; unlike the program, everybody may read it.
@@ -258,7 +258,7 @@ mod tests {
     /// Numbers that containers give out, on a machine whose processes another user may not look into.
     #[test]
     fn init_and_kernel_threads_cannot_be_a_gateway() {
-        if !in_initial_pid_namespace() || !is_kernel_thread(2) {
+        if !namespaces::in_initial_pid() || !is_kernel_thread(2) {
             return;
         }
         for pid in [1, 2] {
