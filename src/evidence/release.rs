@@ -5,6 +5,7 @@
 //! owner in, whose live lock the late unlink may then remove.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use rustix::io::Errno;
@@ -75,6 +76,7 @@ impl Release {
 #[derive(Debug, Default)]
 pub struct Owners {
     seen: HashMap<u32, Rc<Look>>,
+    residents: HashMap<PathBuf, Rc<[u32]>>,
 }
 
 #[derive(Debug)]
@@ -102,8 +104,18 @@ impl Owners {
         }
     }
 
+    /// The processes that may hold locks of this state directory, once somebody has looked for them.
+    pub fn residents(&self, home: &Path) -> Option<Rc<[u32]>> {
+        self.residents.get(home).cloned()
+    }
+
+    pub fn settle(&mut self, home: &Path, residents: Vec<u32>) -> Rc<[u32]> {
+        Rc::clone(self.residents.entry(home.to_owned()).insert_entry(residents.into()).get())
+    }
+
     pub fn forget(&mut self) {
         self.seen.clear();
+        self.residents.clear();
     }
 }
 

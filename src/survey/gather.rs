@@ -299,12 +299,14 @@ pub(super) fn see_copy(
     if asked || lock.kind.management() != Management::Managed || pin.birth() == Birth::WithTheLock {
         return;
     }
+    let home = install.map_or(Path::new(""), |install| &install.root.path);
     let may_hold = |process: &RunningGateway| install.is_none_or(|install| process.uses(&install.root));
-    let processes = openclaw_processes(view.census());
-    let mut releases = processes
-        .iter()
-        .filter(|process| may_hold(process))
-        .map(|process| view.owners.release(process.process.pid, pin));
+    let residents = view.owners.residents(home).unwrap_or_else(|| {
+        let found = openclaw_processes(view.census()).into_iter().filter(may_hold);
+        let found = found.map(|process| process.process.pid).collect();
+        view.owners.settle(home, found)
+    });
+    let mut releases = residents.iter().map(|pid| view.owners.release(*pid, pin));
     if let Some(held) = releases.find(|release| matches!(release, Release::OfAnotherFile { .. })) {
         lock.evidence.release = held;
     }
