@@ -2,7 +2,7 @@
 //! hold anything; what comes out is our own lines, our own styling, and characters that can be seen. Nothing else
 //! in the program writes to standard output or standard error.
 
-use std::io::{self, BufWriter, IsTerminal, StderrLock, StdoutLock, Write};
+use std::io::{self, IsTerminal, StderrLock, StdoutLock, Write};
 
 use anstream::{AutoStream, ColorChoice};
 
@@ -56,13 +56,6 @@ pub fn stdout(form: Form) -> Door<StdoutLock<'static>> {
     let out = io::stdout();
     let styled = AutoStream::choice(&out) != ColorChoice::Never;
     Door::new(out.lock(), form, styled)
-}
-
-/// Standard output for much at once: thousands of locks make megabytes.
-pub fn buffered_stdout(form: Form) -> Door<BufWriter<StdoutLock<'static>>> {
-    let out = io::stdout();
-    let styled = AutoStream::choice(&out) != ColorChoice::Never;
-    Door::new(BufWriter::with_capacity(256 * 1024, out.lock()), form, styled)
 }
 
 /// Standard error.

@@ -46,8 +46,9 @@ pub fn width() -> usize {
     terminal.or_else(named).map_or(120, |width: usize| width.clamp(60, 200))
 }
 
-fn json() -> Door<BufWriter<StdoutLock<'static>>> {
-    door::buffered_stdout(Form::Json)
+/// Buffered in front of the door: a document is written in a great many small pieces.
+fn json() -> BufWriter<Door<StdoutLock<'static>>> {
+    BufWriter::with_capacity(64 * 1024, door::stdout(Form::Json))
 }
 
 /// One JSON document, ended by a newline.

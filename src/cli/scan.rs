@@ -10,6 +10,7 @@ use super::{Common, Format, output};
 use crate::evidence::view::SystemView;
 use crate::examination::consult::{self, Logs};
 use crate::exit::Exit;
+use crate::redact::Redactor;
 use crate::report::{advice, json, plain, table};
 use crate::survey::{ProblemSeverity, Scope, Survey, survey};
 use crate::words::{self, wrapped};
@@ -45,7 +46,9 @@ pub fn run(common: &Common, args: &ScanArgs) -> anyhow::Result<Exit> {
     let mut survey = survey(&scope, &mut view);
     let redaction = common.redaction();
     let typed = common.scope_as_typed(&args.paths);
-    let examination = consult::locks(&mut survey, Logs::IfTheyDecide, redaction, &typed);
+    // Programs get no sentence of it.
+    let shown = if common.format() == Format::Table { redaction } else { Redactor::Off };
+    let examination = consult::locks(&mut survey, Logs::IfTheyDecide, shown, &typed);
     match common.format() {
         Format::Json => output::print_json(&json::scan(&survey, redaction))?,
         Format::Ndjson => output::print_ndjson(json::locks(&survey, redaction))?,
