@@ -72,9 +72,12 @@ impl Daemon {
                 )
             })
             .collect();
-        self.board.tell_more(of_locks);
+        let worse = self.board.tell_more(of_locks);
         self.board.answer = answer;
         let change = self.board.heard(findings);
+        for finding in worse.iter().chain(&change.worse) {
+            self.has_become_worse(finding);
+        }
         for finding in change.gone {
             info!(code = finding.code.as_str(), about = finding.about, "resolved");
             self.notify.resolved(&finding, self.view.now, &mut self.wakeups);
@@ -122,6 +125,18 @@ impl Daemon {
         let followed = self.sources.logs.reach().files > 0;
         let log = if followed { Told::Something } else { Told::NotRead };
         Answer::of(Seen { findings, facts, effects: &effects, redactor, log }, Vec::new())
+    }
+
+    fn has_become_worse(&mut self, finding: &Finding) {
+        warn!(
+            code = finding.code.as_str(),
+            about = finding.about,
+            "more serious now: {}",
+            finding.explanation
+        );
+        if !finding.in_hand {
+            self.notify.tell(What::Finding, finding, None, self.view.now, &mut self.wakeups);
+        }
     }
 
     fn newly_heard(&mut self, finding: &Finding) {

@@ -172,13 +172,15 @@ impl Daemon {
         }
     }
 
-    /// A finding stands. It is told when it is new, unless the daemon is about to deal with it.
+    /// A finding stands. It is told when it is new or more serious than before, unless the daemon is about to deal
+    /// with it.
     pub(super) fn raise(&mut self, finding: Finding) {
         let (code, remedy) = (finding.code, finding.remedy);
-        if self.board.raise(finding.clone()) == Raised::Known {
-            return;
+        match self.board.raise(finding.clone()) {
+            Raised::Known => return,
+            Raised::Worse => {}
+            Raised::New => self.serving.metrics.raised(code),
         }
-        self.serving.metrics.raised(code);
         if !finding.in_hand {
             self.notify.tell(What::Finding, &finding, None, self.view.now, &mut self.wakeups);
         }

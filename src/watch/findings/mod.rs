@@ -123,7 +123,19 @@ impl Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Raised {
     New,
+    /// It stood, and is more serious now.
+    Worse,
     Known,
+}
+
+impl Raised {
+    fn over(known: Option<&Finding>, finding: &diagnosis::Finding) -> Self {
+        match known {
+            None => Self::New,
+            Some(known) if known.severity < finding.severity => Self::Worse,
+            Some(_) => Self::Known,
+        }
+    }
 }
 
 /// What came of an attempt to reclaim a lock.
@@ -149,6 +161,7 @@ pub(crate) struct Act {
 #[derive(Debug)]
 pub(crate) struct Change {
     pub(crate) new: Vec<Finding>,
+    pub(crate) worse: Vec<Finding>,
     pub(crate) gone: Vec<Finding>,
 }
 
@@ -179,9 +192,10 @@ impl Default for Board {
 impl Board {
     pub(crate) fn raise(&mut self, finding: Finding) -> Raised {
         let known = self.open.remove(&finding.key());
-        let since = known.as_ref().map_or(finding.since, |known| known.since);
+        let raised = Raised::over(known.as_ref(), &finding);
+        let since = known.map_or(finding.since, |known| known.since);
         self.open.insert(Finding { since, ..finding });
-        if known.is_some() { Raised::Known } else { Raised::New }
+        raised
     }
 
     /// Whether a look at its lock has raised the same.
@@ -192,8 +206,10 @@ impl Board {
             })
     }
 
-    /// What the log has told since of locks whose findings are open; what is done about them stays.
-    pub(crate) fn tell_more(&mut self, found: Vec<diagnosis::Finding>) {
+    /// What the log has told since of locks whose findings are open; what is done about them stays. Those that are
+    /// more serious for it come back.
+    pub(crate) fn tell_more(&mut self, found: Vec<diagnosis::Finding>) -> Vec<Finding> {
+        let mut worse = Vec::new();
         let mut found: HashMap<(Code, Option<String>), diagnosis::Finding> =
             found.into_iter().map(|found| ((found.code, found.lock.clone()), found)).collect();
         let told = self.open.extract(|finding| {
@@ -201,10 +217,13 @@ impl Board {
         });
         for mut finding in told {
             if let Some(more) = found.remove(&(finding.code, finding.lock.clone())) {
+                let raised = Raised::over(Some(&finding), &more);
                 finding.found = if finding.in_hand { of_locks::dealt_with(more) } else { more };
+                worse.extend((raised == Raised::Worse).then(|| finding.clone()));
             }
             self.open.insert(finding);
         }
+        worse
     }
 
     /// A lock that was deleted while it was held, owners that died one after the other: nothing that is seen later ends
@@ -234,20 +253,23 @@ impl Board {
         let before = self.open.extract(|finding| finding.origin == Origin::Heard);
         let mut before: BTreeMap<Key, Finding> =
             before.into_iter().map(|finding| (finding.key(), finding)).collect();
-        let mut new = Vec::new();
+        let (mut new, mut worse) = (Vec::new(), Vec::new());
         for finding in findings {
             let key = finding.key();
             // The first of a kind is the most serious.
             if self.open.contains(&key) {
                 continue;
             }
-            let since = before.remove(&key).map(|known| known.since);
-            if since.is_none() {
-                new.push(finding.clone());
+            let known = before.remove(&key);
+            match Raised::over(known.as_ref(), &finding) {
+                Raised::New => new.push(finding.clone()),
+                Raised::Worse => worse.push(finding.clone()),
+                Raised::Known => {}
             }
-            self.open.insert(Finding { since: since.unwrap_or(finding.since), ..finding });
+            let since = known.map_or(finding.since, |known| known.since);
+            self.open.insert(Finding { since, ..finding });
         }
-        Change { new, gone: before.into_values().collect() }
+        Change { new, worse, gone: before.into_values().collect() }
     }
 
     pub(crate) fn remember(&mut self, act: Act) {

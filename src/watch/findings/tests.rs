@@ -63,3 +63,29 @@ fn what_presses_is_counted_as_it_comes_and_goes() {
     assert_eq!(gone.iter().map(|finding| finding.code).collect::<Vec<_>>(), [Code::OverdueLock]);
     assert_eq!(board.pressing(), 0);
 }
+
+#[test]
+fn a_finding_that_has_become_more_serious_is_news_again() {
+    let of = |effect: Effect, origin: Origin| {
+        let mut finding = Finding { origin, ..finding(Code::LeakedLock, "/a") };
+        finding.found.severity = effect.severity();
+        finding
+    };
+    let mut board = Board::default();
+    assert_eq!(board.raise(of(Effect::NextMessageFails, Origin::Lock)), Raised::New);
+    assert_eq!(board.raise(of(Effect::MessagesFail, Origin::Lock)), Raised::Worse);
+    assert_eq!(board.raise(of(Effect::NextMessageFails, Origin::Lock)), Raised::Known, "better is no news");
+
+    // A message fails, and the log tells.
+    let more = of(Effect::MessagesFail, Origin::Lock).found;
+    assert_eq!(board.tell_more(vec![more.clone()]).len(), 1);
+    assert_eq!(board.tell_more(vec![more]).len(), 0);
+
+    let mut board = Board::default();
+    let severities = [Effect::Slow, Effect::WaitsPastLimit, Effect::WaitsPastLimit, Effect::RunCannotEnd];
+    let news = severities.map(|effect| {
+        let change = board.heard(vec![of(effect, Origin::Heard)]);
+        (change.new.len(), change.worse.len())
+    });
+    assert_eq!(news, [(1, 0), (0, 1), (0, 0), (0, 1)]);
+}

@@ -9,7 +9,7 @@ use crate::door::{Door, Form};
 use crate::redact::Redactor;
 use crate::verdict::severity::Severity;
 use crate::watch::findings::{Act, Finding};
-use crate::words::rfc3339;
+use crate::words::{count, rfc3339};
 
 pub(crate) const SCHEMA: &str = "lockdoctor/event/v1";
 
@@ -95,7 +95,10 @@ fn title(what: What, finding: &Finding, redactor: Redactor, host: &str) -> Strin
 
 fn text(what: What, finding: &Finding, act: Option<&Act>) -> String {
     let mut lines = match what {
-        What::Finding => vec![finding.explanation.clone()],
+        What::Finding => vec![match usize::try_from(finding.messages_failed).unwrap_or(usize::MAX) {
+            0 => finding.explanation.clone(),
+            failed => format!("{} {} failed so far.", finding.explanation, count(failed, "message")),
+        }],
         What::Reclaimed => vec![
             "lockdoctor freed the lock. Send the messages that failed again: OpenClaw does not retry them."
                 .to_owned(),

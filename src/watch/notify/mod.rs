@@ -18,6 +18,7 @@ use super::findings::{Act, Finding, Key};
 use super::options::Telling;
 use super::wakeups::{Due, Wakeups};
 use crate::clock::Now;
+use crate::verdict::severity::Severity;
 use command::{Children, CommandLine, Ended, Job};
 use delivery::{Channel, Deliveries, Delivery, Sent};
 pub(crate) use event::What;
@@ -40,8 +41,8 @@ pub(crate) struct Notify {
     pub(crate) deliveries: Deliveries,
     webhook: Option<Webhook>,
     ping: Option<Ping>,
-    /// When each finding was told last, on the boot clock.
-    told: BTreeMap<Key, Duration>,
+    /// When each finding was told last, on the boot clock, and how serious it was.
+    told: BTreeMap<Key, (Duration, Severity)>,
     /// What was told and stands: its end is told too.
     standing: BTreeSet<Key>,
     waiting: VecDeque<(Job, CommandLine, Vec<u8>)>,
@@ -74,7 +75,7 @@ impl Notify {
         }
     }
 
-    /// Tells of `finding`, unless it was told a short while ago or is being told right now.
+    /// Tells of `finding`, unless it was told a short while ago, no less serious, or is being told right now.
     pub(crate) fn tell(
         &mut self,
         what: What,
@@ -87,12 +88,14 @@ impl Notify {
             return;
         }
         let key = finding.key();
-        let cool = self.told.get(&key).is_none_or(|at| now.boot >= *at + self.options.cool_down);
-        if !cool || self.children.is_running(&Job::Finding(key.clone())) {
+        let cool_down = self.options.cool_down;
+        self.told.retain(|_, (at, _)| now.boot < *at + cool_down);
+        let told = self.told.get(&key).map(|(_, severity)| *severity);
+        let is_worse = told.is_some_and(|told| told < finding.severity);
+        if !is_worse && (told.is_some() || self.children.is_running(&Job::Finding(key.clone()))) {
             return;
         }
-        self.told.retain(|_, at| now.boot < *at + self.options.cool_down);
-        self.told.insert(key.clone(), now.boot);
+        self.told.insert(key.clone(), (now.boot, finding.severity));
         if what == What::Finding {
             self.standing.insert(key.clone());
         } else {
