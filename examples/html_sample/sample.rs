@@ -73,7 +73,9 @@ fn finding(code: &str, severity: Severity, title: &str, explanation: &str) -> Fi
     Finding {
         code: code.to_owned(),
         severity,
-        explanation: format!("{title}. {explanation}"),
+        title: title.to_owned(),
+        chats: Vec::new(),
+        explanation: explanation.to_owned(),
         place: Place::default(),
         first_seen: None,
         last_seen: None,

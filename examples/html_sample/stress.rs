@@ -91,6 +91,7 @@ pub(crate) fn hostile() -> ReportModel {
     taint(&mut model.headline.sentence);
     for finding in &mut model.findings {
         taint(&mut finding.code);
+        taint(&mut finding.title);
         taint(&mut finding.explanation);
         let place = &mut finding.place;
         for text in

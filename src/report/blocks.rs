@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::style::{BOLD, DIM, of_severity, symbol};
 use crate::answer::{Answer, Chat, ChatState, is_of_gateway, title};
-use crate::diagnosis::{Finding, Remedy};
+use crate::diagnosis::{Code, Finding, Remedy};
 use crate::verdict::severity::Severity;
 use crate::words::{ago, capitalised, clock, count, printable, wrapped};
 
@@ -38,9 +38,11 @@ pub struct Block<'a> {
     place: Place,
     pub name: String,
     pub summary: String,
+    /// Without times, for a page that is read later: `Telegram 4711 (main): the gateway forgot a lock`.
+    pub title: String,
     /// The chats of a group.
     pub names: Vec<&'a str>,
-    /// The first decides.
+    /// About a chat, the first decides; of a group, the one of each chat.
     pub findings: Vec<&'a Finding>,
 }
 
@@ -101,6 +103,7 @@ fn of_finding<'a>(finding: &'a Finding, view: View<'_>) -> Block<'a> {
         place: if is_of_gateway(finding) { Place::Gateway } else { Place::Rest },
         name: capitalised(title(finding.code)),
         summary: since(finding, view),
+        title: capitalised(title(finding.code)),
         names: Vec::new(),
         findings: vec![finding],
     }
@@ -112,22 +115,26 @@ fn of_chats<'a>(chats: &[&'a Chat], view: View<'a>) -> Block<'a> {
     if chats.len() == 1 {
         let summary = summary(first, findings[0], view);
         let name = first.name.clone();
-        let names = Vec::new();
-        return Block { severity: first.severity, place: Place::Chat, name, summary, names, findings };
+        let title = format!("{name}: {}", title(findings[0].code)) + &failed(first.failed);
+        let (severity, place, names) = (first.severity, Place::Chat, Vec::new());
+        return Block { severity, place, name, summary, title, names, findings };
     }
-    let failed: u64 = chats.iter().map(|chat| chat.failed).sum();
-    let mut summary = title(findings[0].code).to_owned();
-    if failed > 0 {
-        let _ = write!(summary, " · {} failed", messages(failed));
-    }
+    let summary = title(findings[0].code).to_owned() + &failed(chats.iter().map(|chat| chat.failed).sum());
+    let name = count(chats.len(), "chat");
     Block {
         severity: first.severity,
         place: Place::Chat,
-        name: count(chats.len(), "chat"),
+        title: format!("{name}: {summary}"),
+        name,
         summary,
         names: chats.iter().map(|chat| chat.name.as_str()).collect(),
-        findings: vec![findings[0]],
+        findings: chats.iter().map(|chat| &view.findings[chat.findings[0]]).collect(),
     }
+}
+
+/// ` · 4 messages failed`
+fn failed(number: u64) -> String {
+    if number > 0 { format!(" · {} failed", messages(number)) } else { String::new() }
 }
 
 /// What the person notices, and since when.
@@ -144,6 +151,11 @@ fn summary(chat: &Chat, finding: &Finding, view: View<'_>) -> String {
         (_, 2.., _) => format!("{} failed, the last {last}", messages(chat.failed)),
         (ChatState::Blocked, ..) => "the next message will fail".to_owned(),
         (ChatState::Stuck, ..) => format!("its run makes no progress{since}"),
+        // It has been past its limit for less than that.
+        (ChatState::Waiting, ..) if finding.code == Code::OverdueLock => match chat.since {
+            Some(at) => format!("{title}, at work since {}", clock(at, &view.now)),
+            None => title.to_owned(),
+        },
         (ChatState::Waiting, ..) => format!("{title}{since}"),
         (ChatState::Failing | ChatState::Unknown | ChatState::Answered, ..) => format!("{title}{since}"),
     }
@@ -162,6 +174,11 @@ fn since(finding: &Finding, view: View<'_>) -> String {
 
 /// Writing to a String cannot fail, so the results of `write!` are dropped here.
 impl Block<'_> {
+    /// Those that are told at length: of a group one, for all.
+    pub fn told(&self) -> &[&Finding] {
+        if self.is_group() { &self.findings[..1] } else { &self.findings }
+    }
+
     /// Whether several chats are told together.
     pub fn is_group(&self) -> bool {
         !self.names.is_empty()
@@ -196,7 +213,33 @@ pub fn remedy(out: &mut String, action: &Remedy, width: usize) {
         prose(out, &action.text, width, INDENT, Style::new());
     }
     if let Some(command) = &action.command {
-        let _ = writeln!(out, "{:1$}{BOLD}{2}{BOLD:#}", "", INDENT + 2, printable(command));
+        alone(out, command, width, INDENT + 2, BOLD);
+    }
+}
+
+/// A command or a path, unbroken on a line of its own, where it can be copied; at the margin if it is long.
+pub fn alone(out: &mut String, text: &str, width: usize, indent: usize, style: Style) {
+    let text = printable(text);
+    let indent = if indent + text.width() <= width { indent } else { 0 };
+    let _ = writeln!(out, "{:indent$}{style}{text}{style:#}", "");
+}
+
+/// A text beside `head`, which ends at column `indent`; it goes on below itself, and a word without room stands alone.
+pub fn beside(out: &mut String, head: &str, indent: usize, text: &str, width: usize) {
+    let room = width.min(PROSE + indent).saturating_sub(indent);
+    let mut head = Some(head);
+    for line in text.lines().flat_map(|line| wrapped(line, room)) {
+        match head.take() {
+            Some(head) if line.width() <= room => {
+                let _ = writeln!(out, "{head}{line}");
+                continue;
+            }
+            Some(head) => {
+                let _ = writeln!(out, "{}", head.trim_end());
+            }
+            None => {}
+        }
+        alone(out, &line, width, indent, Style::new());
     }
 }
 

@@ -115,8 +115,7 @@ pub fn for_people(
     for block in &serious(view, grouping) {
         out.push('\n');
         block.heading(&mut out, view);
-        let findings = if block.is_group() { &block.findings[..1] } else { &block.findings[..] };
-        for (at, finding) in findings.iter().enumerate() {
+        for (at, finding) in block.told().iter().enumerate() {
             if at > 0 {
                 out.push('\n');
             }
@@ -129,7 +128,7 @@ pub fn for_people(
     }
     for block in &notes {
         block.heading(&mut out, view);
-        for finding in &block.findings {
+        for finding in block.told() {
             describe(&mut out, finding, view, detail);
         }
     }

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
+use super::blocks::{Block, Grouping, View, notes, serious};
 use super::html::model as page;
+use crate::answer::title;
 use crate::diagnosis::{Diagnosis, Finding, LaneReport, MarkKind, Remedy, Severity, SpanKind, Spread};
 use crate::examination::Examination;
 use crate::install::Install;
@@ -10,7 +12,10 @@ use crate::redact::Redactor;
 use crate::report::lock_words::owner;
 use crate::survey::{Survey, SurveyedLock};
 use crate::verdict::Reason;
-use crate::words::{count, millis, rfc3339};
+use crate::words::{capitalised, count, millis, rfc3339};
+
+/// Lines of evidence of each chat in a group.
+const LINES_OF_EACH: usize = 2;
 
 /// The whole page as a model.
 pub fn model(
@@ -24,7 +29,6 @@ pub fn model(
     let judged = survey.iter().flat_map(|survey| &survey.locks).zip(severities);
     let locks: Vec<page::Lock> = judged.map(|(each, severity)| lock(each, severity, redactor)).collect();
     let environment = environment(survey, examination, redactor);
-    let findings: Vec<_> = diagnosis.findings.iter().map(|f| finding(f, &diagnosis.timeline.rows)).collect();
     let answer = &examination.answer;
     page::ReportModel {
         paste: paste(&answer.headline, diagnosis, &locks, &environment),
@@ -38,7 +42,7 @@ pub fn model(
         },
         generated_at: now,
         period: diagnosis.from.zip(diagnosis.to).map(|(start, end)| page::Period { start, end }),
-        findings,
+        findings: findings(examination, redactor),
         timeline: timeline(diagnosis, now),
         lanes: diagnosis.lanes.iter().map(lane).collect(),
         locks,
@@ -54,12 +58,51 @@ fn severity(severity: Severity) -> page::Severity {
     }
 }
 
+/// The blocks of `status` and `diagnose`: one cause of several chats is one entry.
+fn findings(examination: &Examination, redactor: Redactor) -> Vec<page::Finding> {
+    let view = View {
+        answer: &examination.answer,
+        findings: &examination.diagnosis.findings,
+        now: examination.now.into(),
+        width: usize::MAX,
+        masked: redactor == Redactor::On,
+    };
+    let rows = &examination.diagnosis.timeline.rows;
+    let blocks = serious(view, Grouping::ByCause).into_iter().chain(notes(view));
+    blocks.flat_map(|block| of_block(&block, rows)).collect()
+}
+
+fn of_block(block: &Block<'_>, rows: &[String]) -> Vec<page::Finding> {
+    let mut entries: Vec<page::Finding> = block.told().iter().map(|each| finding(each, rows)).collect();
+    let chat = (block.name != block.title).then_some(&block.name);
+    for (entry, told) in entries.iter_mut().zip(block.told()).skip(1) {
+        let what = title(told.code);
+        entry.title = chat.map_or_else(|| capitalised(what), |chat| format!("{chat}: {what}"));
+    }
+    let Some(first) = entries.first_mut() else { return entries };
+    first.title.clone_from(&block.title);
+    if block.is_group() {
+        first.severity = severity(block.severity);
+        first.explanation = format!("{}: {}", block.names[0], first.explanation);
+        first.chats = block.names.iter().map(|name| (*name).to_owned()).collect();
+        first.place = page::Place::default();
+        first.count = 1;
+        first.first_seen = block.findings.iter().filter_map(|finding| finding.first_seen).min();
+        first.last_seen = block.findings.iter().filter_map(|finding| finding.last_seen).max();
+        let seen = block.findings.iter().flat_map(|finding| finding.evidence.iter().take(LINES_OF_EACH));
+        first.evidence = seen.map(|line| line.text.clone()).collect();
+    }
+    entries
+}
+
 fn finding(finding: &Finding, rows: &[String]) -> page::Finding {
     let session_row = finding.session_key.as_ref().map(|key| format!("session:{key}"));
     let row = finding.lane.clone().into_iter().chain(session_row).find(|row| rows.contains(row));
     page::Finding {
         code: finding.code.as_str().to_owned(),
         severity: severity(finding.severity),
+        title: capitalised(title(finding.code)),
+        chats: Vec::new(),
         explanation: finding.explanation.clone(),
         place: page::Place {
             agent: finding.agent.clone(),
@@ -119,7 +162,9 @@ fn timeline(diagnosis: &Diagnosis, now: DateTime<Utc>) -> page::Timeline {
     }
     rows.sort_by_key(|row| row.group);
     let marks = timeline.marks.iter().map(|mark| {
-        let row = timeline.rows.get(mark.row).filter(|row| *row != "gateway").cloned();
+        // The gateway's start and end concern everybody; what else is told of it stands in its own row.
+        let crosses = mark_kind(mark.kind) == page::MarkKind::Restart;
+        let row = timeline.rows.get(mark.row).filter(|_| !crosses).cloned();
         page::Mark {
             kind: mark_kind(mark.kind),
             at: mark.at,

@@ -140,6 +140,18 @@ await open("day", desktop, async (page) => {
   check("another script cannot be added", ran !== "ran", ran);
 }, /requires 'TrustedScript' assignment/);
 
+await open("day", { ...desktop, timezoneId: "Asia/Kolkata" }, async (page) => {
+  const header = () => page.locator(".meta").innerText();
+  const written = await page.locator(".meta time").last().getAttribute("datetime");
+  const local = new Date(Date.parse(written) + 5.5 * 3600_000).toISOString().slice(0, 16).replace("T", " ");
+  check("times are told by the reader's clock", (await header()).includes(`written ${local} UTC+5:30`), await header());
+  check("with UTC at hand", (await page.locator(".meta time").last().getAttribute("title")) === `${written.slice(0, 16).replace("T", " ")} UTC`);
+  await page.getByRole("button", { name: "Show UTC" }).click();
+  check("and a click shows UTC", (await header()).includes(`written ${written.slice(0, 16).replace("T", " ")} UTC`), await header());
+  await page.waitForTimeout(200);
+  check("on the timeline as well", (await page.locator(".range").innerText()).includes(" UTC, "));
+});
+
 await open("day", phone, async (page) => {
   const session = await page.context().newCDPSession(page);
   await page.locator("canvas").evaluate((element) => element.scrollIntoView({ block: "center" }));

@@ -224,7 +224,9 @@ proptest! {
         let page = |text: &str, model: &mut ReportModel| {
             model.headline.sentence = text.to_owned();
             model.findings.truncate(1);
-            model.findings[0].explanation = format!("It {text}. It was {text}");
+            model.findings[0].title = text.to_owned();
+            model.findings[0].chats = vec![text.to_owned()];
+            model.findings[0].explanation = text.to_owned();
             model.findings[0].evidence = vec![text.to_owned()];
             model.findings[0].place.lock = Some(text.to_owned());
             model.timeline.rows.truncate(2);

@@ -1,4 +1,4 @@
-//! The findings, most serious first: what it is, what to do about it, where it was seen, and what that rests on.
+//! The findings, most serious first: what it is, what to do about it, why, and, folded, what that rests on.
 
 use std::cmp::Reverse;
 
@@ -26,27 +26,31 @@ pub(super) fn section(out: &mut Html, findings: &[Finding], rows: &[DrawnRow], c
 }
 
 fn article(out: &mut Html, finding: &Finding, rows: &[DrawnRow], clock: Clock) {
-    out.raw(r#"<article class="finding "#)
-        .raw(severity_class(finding.severity))
-        .raw(r#""><h3><span class="badge">"#);
-    let (title, text) = finding.title_and_text();
-    out.raw(severity_word(finding.severity)).raw("</span> ").clipped(title, 300).raw("</h3>");
-    if !text.is_empty() {
-        out.raw(r#"<p class="prose">"#).clipped(text, PROSE_MAX).raw("</p>");
+    out.raw(r#"<article class="finding "#).raw(severity_class(finding.severity)).raw(r#""><h3>"#);
+    out.raw(r#"<span class="badge">"#).raw(severity_word(finding.severity)).raw("</span> ");
+    out.clipped(&finding.title, 300).raw("</h3>");
+    seen(out, finding, rows, clock);
+    if !finding.chats.is_empty() {
+        out.raw(r#"<p class="chats">"#).clipped(&finding.chats.join(" · "), PROSE_MAX).raw("</p>");
     }
     out.raw("<dl>");
     advice(out, &finding.advice);
-    let helps = match finding.removing_lock_helps {
-        Some(true) => Some("Removing the lock <strong>helps</strong>."),
-        Some(false) => Some("Removing the lock <strong>does not help</strong>."),
-        None => None,
-    };
-    if let Some(helps) = helps {
-        out.raw("<dt>Lock</dt><dd>").raw(helps).raw("</dd>");
-    }
-    place(out, finding, rows, clock);
-    evidence(out, &finding.evidence);
+    why(out, finding);
+    evidence(out, finding);
     out.raw("</dl></article>");
+}
+
+fn why(out: &mut Html, finding: &Finding) {
+    out.raw(r#"<dt>Why</dt><dd class="prose">"#).clipped(finding.explanation.trim(), PROSE_MAX);
+    match finding.removing_lock_helps {
+        Some(true) => out.raw(" Removing the lock <strong>helps</strong>."),
+        // Where no lock is in sight, no word about one.
+        Some(false) if finding.place.lock.is_some() => {
+            out.raw(" Removing the lock <strong>does not help</strong>.")
+        }
+        Some(false) | None => out,
+    };
+    out.raw("</dd>");
 }
 
 pub(super) fn severity_word(severity: Severity) -> &'static str {
@@ -57,31 +61,23 @@ pub(super) fn severity_word(severity: Severity) -> &'static str {
     }
 }
 
-fn place(out: &mut Html, finding: &Finding, rows: &[DrawnRow], clock: Clock) {
-    let place = &finding.place;
-    out.raw(r#"<dt>Where</dt><dd><ul class="facts"><li><code>"#)
-        .clipped(&finding.code, 60)
-        .raw("</code></li>");
-    let named =
-        [("agent", &place.agent), ("session", &place.session), ("lane", &place.lane), ("lock", &place.lock)];
-    for (name, value) in named {
-        if let Some(value) = value {
-            out.raw(r#"<li><span class="of">"#)
-                .raw(name)
-                .raw("</span> <code>")
-                .clipped(value, 300)
-                .raw("</code></li>");
-        }
+/// When, how often, and where on the timeline.
+fn seen(out: &mut Html, finding: &Finding, rows: &[DrawnRow], clock: Clock) {
+    let row = finding.place.row.as_ref();
+    let row = row.and_then(|id| rows.iter().position(|row| row.ids.contains(&id.as_str())));
+    let seen = [finding.first_seen, finding.last_seen];
+    if seen == [None; 2] && row.is_none() {
+        return;
     }
-    if let Some(seen) = clock.interval(finding.first_seen, finding.last_seen) {
-        out.raw("<li>").text(&seen);
-        out.raw(" UTC");
+    out.raw(r#"<ul class="facts">"#);
+    if seen != [None; 2] {
+        out.raw("<li>");
+        clock.interval(out, finding.first_seen, finding.last_seen);
         if finding.count > 1 {
             out.raw(", ").text(&grouped(finding.count)).raw(" times");
         }
         out.raw("</li>");
     }
-    let row = place.row.as_ref().and_then(|id| rows.iter().position(|row| row.ids.contains(&id.as_str())));
     if let Some(row) = row {
         out.raw(r#"<li><button type="button" class="show" data-row=""#).integer(row as u64);
         for (name, at) in [(r#"" data-from=""#, finding.first_seen), (r#"" data-to=""#, finding.last_seen)] {
@@ -92,16 +88,31 @@ fn place(out: &mut Html, finding: &Finding, rows: &[DrawnRow], clock: Clock) {
         }
         out.raw(r#"" hidden>Show on the timeline</button></li>"#);
     }
-    out.raw("</ul></dd>");
+    out.raw("</ul>");
 }
 
-fn evidence(out: &mut Html, lines: &[String]) {
-    if lines.is_empty() {
-        return;
-    }
+/// Folded: who it is about, by name, and the lines that it rests on.
+fn evidence(out: &mut Html, finding: &Finding) {
+    let lines = &finding.evidence;
     out.raw("<dt>Evidence</dt><dd><details><summary>");
-    out.text(&count(lines.len() as u64, "line")).raw("</summary>");
-    block(out, &lines[..lines.len().min(LINES_MAX)]);
+    match lines.len() {
+        0 => out.raw("Where"),
+        number => out.text(&count(number as u64, "line")),
+    };
+    out.raw(r#"</summary><ul class="facts"><li><code>"#).clipped(&finding.code, 60).raw("</code></li>");
+    let place = &finding.place;
+    let named =
+        [("agent", &place.agent), ("session", &place.session), ("lane", &place.lane), ("lock", &place.lock)];
+    for (name, value) in named {
+        if let Some(value) = value {
+            out.raw(r#"<li><span class="of">"#).raw(name).raw("</span> <code>");
+            out.clipped(value, 300).raw("</code></li>");
+        }
+    }
+    out.raw("</ul>");
+    if !lines.is_empty() {
+        block(out, &lines[..lines.len().min(LINES_MAX)]);
+    }
     if lines.len() > LINES_MAX {
         out.raw("<p>The first ").integer(LINES_MAX as u64).raw(" are shown.</p>");
     }

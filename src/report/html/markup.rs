@@ -4,7 +4,10 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
+
+use crate::words::rfc3339;
 
 #[derive(Debug, Default)]
 pub(super) struct Html(String);
@@ -28,6 +31,13 @@ impl Html {
             }
         }
         self
+    }
+
+    /// An instant, told in UTC; the page's script tells it by the reader's clock. `format`: as `chrono` has it; the
+    /// script knows it by its length.
+    pub(super) fn time(&mut self, at: DateTime<Utc>, format: &str) -> &mut Self {
+        self.raw("<time datetime=\"").text(&rfc3339(at)).raw("\">");
+        self.text(&at.format(format).to_string()).raw("</time>")
     }
 
     pub(super) fn clipped(&mut self, text: &str, limit: usize) -> &mut Self {

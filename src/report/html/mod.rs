@@ -22,12 +22,13 @@ use sha2::{Digest, Sha256};
 use self::findings::severity_word;
 use self::markup::Html;
 use self::model::{Headline, ReportModel, Severity};
-use self::quantity::{Clock, count, period};
+use self::quantity::{Clock, ZONE, count, period};
 use self::strip::{Scale, severity_class};
 
 const STYLE: &str =
     concat!(include_str!("page.css"), include_str!("timeline.css"), include_str!("print.css"));
 const SCRIPT: &str = concat!(
+    include_str!("times.js"),
     include_str!("spans.js"),
     include_str!("picture.js"),
     include_str!("timeline.js"),
@@ -107,10 +108,12 @@ fn header(out: &mut Html, model: &ReportModel) {
         }
     }
     if let Some(covered) = model.period {
-        out.raw("<li>").text(&period(covered)).raw("</li>");
+        out.raw("<li>logs from ");
+        period(out, covered);
+        out.raw("</li>");
     }
-    out.raw("<li>written ").text(&model.generated_at.format("%Y-%m-%d %H:%M:%S UTC").to_string());
-    out.raw("</li></ul><nav aria-label=\"Sections\"><ul>");
+    out.raw("<li>written ").time(model.generated_at, "%Y-%m-%d %H:%M").raw(ZONE);
+    out.raw(r#"</li><li id="zone" hidden></li></ul><nav aria-label="Sections"><ul>"#);
     for (link, shown) in [
         (r##"<a href="#findings">Findings</a>"##, true),
         (r##"<a href="#timeline">Timeline</a>"##, true),

@@ -58,7 +58,11 @@ pub struct Finding {
     /// One of the contract's codes, `leaked-lock`.
     pub code: String,
     pub severity: Severity,
-    /// Its first sentence says what it is, and heads it.
+    /// Who gets no answer, and what it is, in a few words.
+    pub title: String,
+    /// The chats, where several have one cause and one remedy.
+    pub chats: Vec<String>,
+    /// Why.
     pub explanation: String,
     #[serde(rename = "where")]
     pub place: Place,
@@ -69,18 +73,6 @@ pub struct Finding {
     pub evidence: Vec<String>,
     pub advice: Vec<Advice>,
     pub removing_lock_helps: Option<bool>,
-}
-
-impl Finding {
-    /// What it is, and the rest of the explanation.
-    pub fn title_and_text(&self) -> (&str, &str) {
-        let text = self.explanation.trim();
-        let next = |at: usize| text[at..].chars().next().is_some_and(char::is_uppercase);
-        match text.match_indices(". ").map(|(at, _)| at + 2).find(|at| next(*at)) {
-            Some(at) => (text[..at].trim_end_matches(". "), &text[at..]),
-            None => (text.trim_end_matches('.'), ""),
-        }
-    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -276,36 +268,6 @@ pub struct Fact {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn explained(explanation: &str) -> Finding {
-        Finding {
-            code: "lane-wait".to_owned(),
-            severity: Severity::Info,
-            explanation: explanation.to_owned(),
-            place: Place::default(),
-            first_seen: None,
-            last_seen: None,
-            count: 1,
-            evidence: Vec::new(),
-            advice: Vec::new(),
-            removing_lock_helps: None,
-        }
-    }
-
-    #[test]
-    fn the_first_sentence_is_the_title() {
-        let pair = |text| {
-            let finding = explained(text);
-            let (title, text) = finding.title_and_text();
-            format!("{title} | {text}")
-        };
-        assert_eq!(
-            pair("It waited 1.5 s, i.e. long. The run ahead ended."),
-            "It waited 1.5 s, i.e. long | The run ahead ended."
-        );
-        assert_eq!(pair("It waited."), "It waited | ");
-        assert_eq!(pair(""), " | ");
-    }
 
     #[test]
     fn indented_lines_of_advice_are_commands() {

@@ -302,7 +302,8 @@ function createPicture(plot, data, view, drawn) {
   }
 
   function firstTick(step) {
-    return Math.ceil((view.from + data.start) / step) * step - data.start;
+    const start = data.start + times.offset(data.start);
+    return Math.ceil((view.from + start) / step) * step - start;
   }
 
   function drawAxis(step, scale) {

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::markup::Html;
 use super::model::Period;
 
 /// `850ms`, `31.2s`, `4m 12s`, `3h 5m`, `2d 1h`.
@@ -57,27 +58,35 @@ impl Clock {
         Self { one_day: days.all(|day| Some(day) == first) }
     }
 
-    pub(super) fn time(self, at: DateTime<Utc>) -> String {
-        at.format(if self.one_day { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" }).to_string()
+    pub(super) fn time(self, out: &mut Html, at: DateTime<Utc>) {
+        out.time(at, if self.one_day { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" });
     }
 
-    /// `14:02:11 to 14:12:41`, or one time where both are in the same second.
-    pub(super) fn interval(self, from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> Option<String> {
-        let (from, to) = (from.or(to)?, to.or(from)?);
-        if from.timestamp() == to.timestamp() {
-            return Some(self.time(from));
+    /// `14:02:11 to 14:12:41 UTC`, or one time where both are in the same second; `false`: none is known.
+    pub(super) fn interval(
+        self,
+        out: &mut Html,
+        from: Option<DateTime<Utc>>,
+        to: Option<DateTime<Utc>>,
+    ) -> bool {
+        let (Some(from), Some(to)) = (from.or(to), to.or(from)) else { return false };
+        self.time(out, from);
+        if from.timestamp() != to.timestamp() {
+            out.raw(" to ");
+            self.time(out, to);
         }
-        let same_day = from.date_naive() == to.date_naive();
-        let end = if same_day { to.format("%H:%M:%S").to_string() } else { self.time(to) };
-        Some(format!("{} to {end}", self.time(from)))
+        out.raw(ZONE);
+        true
     }
 }
 
-/// The date always, and both ends: `2026-11-22 00:00 to 18:40 UTC`.
-pub(super) fn period(period: Period) -> String {
-    let (from, to) = (period.start, period.end);
-    let end = if from.date_naive() == to.date_naive() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
-    format!("{} to {} UTC", from.format("%Y-%m-%d %H:%M"), to.format(end))
+/// Behind times; the script puts the reader's zone there.
+pub(super) const ZONE: &str = r#" <span class="zone">UTC</span>"#;
+
+/// The date always, and both ends: `2026-11-22 00:00 to 2026-11-22 18:40 UTC`.
+pub(super) fn period(out: &mut Html, period: Period) {
+    let day = "%Y-%m-%d %H:%M";
+    out.time(period.start, day).raw(" to ").time(period.end, day).raw(ZONE);
 }
 
 #[cfg(test)]
@@ -104,11 +113,16 @@ mod tests {
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
         let (a, b, c) = (at("2026-11-22T14:02:11Z"), at("2026-11-22T14:12:41Z"), at("2026-11-23T01:00:00Z"));
         let (day, days) = (Clock::new([a, b]), Clock::new([a, c]));
-        assert_eq!(day.interval(Some(a), Some(b)).unwrap(), "14:02:11 to 14:12:41");
-        assert_eq!(day.interval(None, Some(b)).unwrap(), "14:12:41");
-        assert_eq!(days.interval(Some(a), Some(b)).unwrap(), "2026-11-22 14:02:11 to 14:12:41");
-        assert_eq!(days.interval(Some(a), Some(c)).unwrap(), "2026-11-22 14:02:11 to 2026-11-23 01:00:00");
-        assert_eq!(days.interval(None, None), None);
-        assert_eq!(period(Period { start: a, end: b }), "2026-11-22 14:02 to 14:12 UTC");
+        let said = |clock: Clock, from, to| {
+            let mut out = Html::default();
+            let known = clock.interval(&mut out, from, to);
+            let html = out.finish();
+            let text = html.split('<').filter_map(|part| Some(part.split_once('>')?.1)).collect::<String>();
+            if known { text } else { String::new() }
+        };
+        assert_eq!(said(day, Some(a), Some(b)), "14:02:11 to 14:12:41 UTC");
+        assert_eq!(said(day, None, Some(b)), "14:12:41 UTC");
+        assert_eq!(said(days, Some(a), Some(c)), "2026-11-22 14:02:11 to 2026-11-23 01:00:00 UTC");
+        assert_eq!(said(days, None, None), "");
     }
 }

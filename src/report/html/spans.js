@@ -67,7 +67,7 @@ function duration(ms) {
 function clockOf({ start, length }) {
   const manyDays = new Date(start).getUTCDate() !== new Date(start + length - 1).getUTCDate();
   const clock = (at, finest) => {
-    const iso = new Date(start + at).toISOString();
+    const iso = times.iso(start + at);
     const time = finest < 1000 ? iso.slice(11, 23) : finest < 60000 ? iso.slice(11, 19) : iso.slice(11, 16);
     return manyDays ? `${iso.slice(5, 10)} ${time}` : time;
   };

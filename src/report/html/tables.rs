@@ -13,6 +13,10 @@ use super::strip::severity_class;
 const LANES_SHOWN: usize = 20;
 const LANES_MAX: usize = 500;
 
+/// Of more, those in good order are folded, and so are the sick beyond this many.
+const FEW_LOCKS: usize = 8;
+const LOCKS_SHOWN: usize = 40;
+
 /// A week of hours in one sparkline.
 const SPARK_MAX: usize = 168;
 const SPARK_HEIGHT: u64 = 16;
@@ -123,7 +127,7 @@ fn sparkline(out: &mut Html, lane: &Lane) {
     let most = busiest.statistics.tasks.max(1);
     out.raw(r#"<svg class="spark" role="img" height="16" width=""#).integer(slots as u64 * 4);
     out.raw(r#"" aria-label="at most "#).text(&count(busiest.statistics.tasks, "run"));
-    out.raw(" in the hour from ").text(&busiest.hour.format("%H:%M").to_string()).raw(r#"">"#);
+    out.raw(" in the hour from ").text(&busiest.hour.format("%H:%M UTC").to_string()).raw(r#"">"#);
     for hour in hours.iter().filter(|hour| slot(hour.hour) < slots && hour.statistics.tasks > 0) {
         let height = (hour.statistics.tasks * SPARK_HEIGHT / most).max(1);
         out.raw(r#"<rect width="3" x=""#).integer(slot(hour.hour) as u64 * 4);
@@ -141,10 +145,14 @@ fn by_the_hour(out: &mut Html, lanes: &[&Lane]) {
     hours.sort_by_key(|(_, hour)| hour.hour);
     out.raw(r#"<details class="as-table"><summary>By the hour</summary><div class="scroll" role="region" "#);
     out.raw(r#"aria-label="Lanes by the hour" tabindex="0"><table><thead>"#);
-    lane_head(out, r#"<th scope="col" rowspan="2">Hour (UTC)</th><th scope="col" rowspan="2">Lane</th>"#, "");
+    lane_head(
+        out,
+        r#"<th scope="col" rowspan="2">Hour (<span class="zone">UTC</span>)</th><th scope="col" rowspan="2">Lane</th>"#,
+        "",
+    );
     for (lane, hour) in hours.iter().take(HOURS_MAX) {
         out.raw(r#"<tr><td class="t">"#);
-        out.text(&hour.hour.format("%m-%d %H:%M").to_string()).raw(r#"</td><th scope="row" class="k">"#);
+        out.time(hour.hour, "%m-%d %H:%M").raw(r#"</td><th scope="row" class="k">"#);
         out.clipped(&lane.lane, 200).raw("</th>");
         statistics(out, &hour.statistics);
         out.raw("</tr>");
@@ -166,7 +174,25 @@ pub(super) fn locks(out: &mut Html, locks: &[Lock]) {
         out.raw(r#"<p class="quiet-note">No lock was found.</p></section>"#);
         return;
     }
-    out.raw(r#"<div class="scroll" role="region" aria-label="Judged locks" tabindex="0"><table><thead><tr>"#);
+    let mut sorted: Vec<&Lock> = locks.iter().collect();
+    sorted.sort_by_key(|lock| Reverse(lock.severity));
+    let sick = locks.iter().filter(|lock| lock.severity.is_some()).count();
+    let shown = if locks.len() <= FEW_LOCKS { locks.len() } else { sick.min(LOCKS_SHOWN) };
+    let (shown, rest) = sorted.split_at(shown);
+    if !shown.is_empty() {
+        lock_table(out, shown, r#"aria-label="Judged locks""#);
+    }
+    if !rest.is_empty() {
+        out.raw(r#"<details class="as-table"><summary>"#).text(&count(rest.len() as u64, "other lock"));
+        out.raw("</summary>");
+        lock_table(out, rest, r#"aria-label="Other locks""#);
+        out.raw("</details>");
+    }
+    out.raw("</section>");
+}
+
+fn lock_table(out: &mut Html, locks: &[&Lock], name: &'static str) {
+    out.raw(r#"<div class="scroll" role="region" tabindex="0" "#).raw(name).raw("><table><thead><tr>");
     out.raw(
         r#"<th scope="col">Verdict</th><th scope="col">Reasons</th><th scope="col">Session and file</th>"#,
     );
@@ -189,7 +215,7 @@ pub(super) fn locks(out: &mut Html, locks: &[Lock]) {
         cell(out, lock.limit_ms.map(duration));
         out.raw("</tr>");
     }
-    out.raw("</tbody></table></div></section>");
+    out.raw("</tbody></table></div>");
 }
 
 pub(super) fn environment(out: &mut Html, facts: &[Fact]) {

@@ -54,7 +54,7 @@ const timeline = (() => {
     clearTimeout(telling);
     telling = setTimeout(() => {
       const length = view.to - view.from;
-      range.textContent = `${clock(view.from, length / 10)} to ${clock(view.to, length / 10)} UTC, ${duration(length)}`;
+      range.textContent = `${clock(view.from, length / 10)} to ${clock(view.to, length / 10)} ${times.zone()}, ${duration(length)}`;
     }, 80);
   }
 
@@ -102,7 +102,7 @@ const timeline = (() => {
     if (!what) return;
     if (what.mark) {
       add(tip, "strong", NOUNS[what.mark.kind]);
-      add(tip, "span", `${clock(what.mark.at, 1)} UTC`);
+      add(tip, "span", `${clock(what.mark.at, 1)} ${times.zone()}`);
       if (what.mark.label) add(tip, "p", what.mark.label);
       return;
     }
@@ -116,7 +116,7 @@ const timeline = (() => {
     const label = data.labels[row.label[i]];
     if (label) add(tip, "p", label);
     const from = clock(row.start[i], 1);
-    add(tip, "span", length > 0 ? `${from} to ${clock(row.end[i], 1)} UTC` : `${from} UTC`, "when");
+    add(tip, "span", length > 0 ? `${from} to ${clock(row.end[i], 1)} ${times.zone()}` : `${from} ${times.zone()}`, "when");
     if (others > 0) add(tip, "span", `and ${others} more here: zoom in`, "when");
   }
 
@@ -336,5 +336,12 @@ const timeline = (() => {
     });
   }
 
-  return { show, view, origin: data.start, length: data.length, frame: picture.frame };
+  // By the other clock.
+  function retell() {
+    select(null);
+    tellRange();
+    picture.request();
+  }
+
+  return { show, retell, view, origin: data.start, length: data.length, frame: picture.frame };
 })();

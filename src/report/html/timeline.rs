@@ -233,14 +233,12 @@ fn table(out: &mut Html, timeline: &Timeline, rows: &[DrawnRow], clock: Clock) {
     }
     out.raw("</summary>");
     out.raw(r#"<div class="scroll" role="region" aria-label="Timeline as a table" tabindex="0"><table><thead><tr>"#);
-    out.raw(r#"<th scope="col">Time (UTC)</th><th scope="col">Row</th><th scope="col">What</th>"#);
+    out.raw(r#"<th scope="col">Time (<span class="zone">UTC</span>)</th><th scope="col">Row</th><th scope="col">What</th>"#);
     out.raw(r#"<th scope="col" class="n">Lasted</th><th scope="col">Detail</th></tr></thead><tbody>"#);
     for (row, span) in spans {
         let at = timeline.start + TimeDelta::milliseconds(span.start);
-        out.raw(r#"<tr class=""#)
-            .raw(severity_class(span.severity))
-            .raw(r#""><td class="t">"#)
-            .text(&clock.time(at));
+        out.raw(r#"<tr class=""#).raw(severity_class(span.severity)).raw(r#""><td class="t">"#);
+        clock.time(out, at);
         out.raw(r#"</td><td class="k">"#).clipped(&row.label, 120).raw(r#"</td><td class="w">"#);
         out.raw(noun(span.kind));
         if span.severity > Severity::Info {
