@@ -73,8 +73,9 @@ fn status<'a>(
     let gateways = &examination.facts.gateways;
     let roots = survey.iter().flat_map(|survey| &survey.roots);
     let installs = roots.filter_map(|root| Some((&root.path, root.install.as_ref()?)));
-    let gateways =
-        installs.zip(gateways).map(|((path, install), fact)| document::gateway(path, install, Some(fact)));
+    let gateways = installs
+        .zip(gateways)
+        .map(|((path, install), fact)| document::gateway(path, install, Some(fact), examination.now));
     let locks = survey.map_or_else(Vec::new, |survey| json::locks(survey, redaction).collect());
     let (answer, diagnosis) = (&examination.answer, &examination.diagnosis);
     document::document(Parts {

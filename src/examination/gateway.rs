@@ -6,7 +6,6 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use chrono::{TimeDelta, Utc};
 use serde::Deserialize;
 
 use super::facts::Sample;
@@ -28,7 +27,6 @@ pub fn fact(
     workings: Option<&Workings>,
     sample: Sample,
 ) -> GatewayFact {
-    let up = gateway.up.and_then(|up| TimeDelta::from_std(up).ok());
     let mut fact = GatewayFact {
         state: match gateway.state {
             gateway::GatewayState::Running => GatewayState::Running,
@@ -37,7 +35,7 @@ pub fn fact(
             gateway::GatewayState::Unknown => GatewayState::Unknown,
         },
         pid: gateway.pid,
-        started_at: up.map(|up| Utc::now() - up),
+        started_at: gateway.started_at,
         suspended: gateway.pid.and_then(|pid| suspended(pid, sample)),
         workings: workings.cloned(),
         ..GatewayFact::default()

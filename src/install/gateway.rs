@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use rustix::io::Errno;
 use serde::Serialize;
 
@@ -53,7 +54,9 @@ pub struct Gateway {
     pub state: GatewayState,
     /// Its pid in our namespace.
     pub pid: Option<u32>,
+    /// How long it had run when it was looked at.
     pub up: Option<Duration>,
+    pub started_at: Option<DateTime<Utc>>,
     pub port: Option<u16>,
     /// How it is known.
     pub how: &'static str,
@@ -72,7 +75,8 @@ enum Numbering {
 
 impl Gateway {
     fn without_process(state: GatewayState, how: &'static str) -> Self {
-        Self { state, pid: None, up: None, port: None, how, number: None, numbering: Numbering::Other }
+        let numbering = Numbering::Other;
+        Self { state, pid: None, up: None, started_at: None, port: None, how, number: None, numbering }
     }
 
     fn of_process(
@@ -82,8 +86,10 @@ impl Gateway {
         numbering: Numbering,
         how: &'static str,
     ) -> Self {
-        let up = now.since(process.started_at(now.booted_at()));
-        Self { state, pid: Some(process.pid), up, port: None, how, number: None, numbering }
+        let started_at = process.started_at(now.booted_at());
+        let up = now.since(started_at);
+        let pid = Some(process.pid);
+        Self { state, pid, up, started_at: Some(started_at), port: None, how, number: None, numbering }
     }
 
     /// What is known of it once the era of its databases is: from 2026.8.1 on a gateway has its lock for as long as it

@@ -159,7 +159,7 @@ fn lane(lane: &LaneReport) -> Lane<'_> {
 }
 
 /// The gateway of one state directory; `fact`: what its load and its port told.
-pub fn gateway(path: &Path, install: &Install, fact: Option<&GatewayFact>) -> Gateway {
+pub fn gateway(path: &Path, install: &Install, fact: Option<&GatewayFact>, now: DateTime<Utc>) -> Gateway {
     let gateway = &install.gateway;
     let held = fact.and_then(|fact| fact.workings.as_ref()).into_iter().flat_map(Workings::held);
     Gateway {
@@ -168,7 +168,8 @@ pub fn gateway(path: &Path, install: &Install, fact: Option<&GatewayFact>) -> Ga
         openclaw_version: install.version.as_ref().map(ToString::to_string),
         state: gateway.state,
         pid: gateway.pid,
-        up_ms: gateway.up.map(millis),
+        // A daemon looked a while ago.
+        up_ms: gateway.started_at.and_then(|at| (now - at).to_std().ok()).map(millis),
         how: gateway.how,
         answers: fact.and_then(|fact| fact.answers),
         holders: held.map(holders::json).collect(),

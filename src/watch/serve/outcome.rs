@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::Serialize;
 
-use crate::answer::Answer;
+use crate::answer::{self, Answer};
 use crate::diagnosis::{Line, Remedy};
 use crate::redact::Redactor;
 use crate::verdict::severity::Severity;
@@ -134,23 +134,24 @@ fn headline(serious: &[&Finding], surroundings: Surroundings) -> String {
 
 fn cause(group: &[&Finding], redactor: Redactor) -> Option<Cause> {
     let first = group.iter().min_by_key(|finding| finding.since)?;
-    let mut names: Vec<String> = group.iter().map(|finding| name(finding, redactor)).collect();
+    let mut names: Vec<String> = group.iter().map(|finding| called(finding, redactor)).collect();
     names.sort_unstable();
     names.dedup();
     let alone = names.len() == 1;
-    let action = action(first).map(|action| if alone { action } else { for_all(action) });
+    let action =
+        action(first).map(|action| if alone && is_whole(&action) { action } else { for_all(action) });
     let names_omitted = names.len().saturating_sub(MOST_NAMES);
-    let called = if alone { name(first, redactor) } else { count(names.len(), "chat") };
+    let heading = if alone { called(first, redactor) } else { count(names.len(), "chat") };
     if alone {
         names.clear();
     }
     names.truncate(MOST_NAMES);
     Some(Cause {
-        key: key(first, &called),
+        key: key(first, &heading),
         code: first.code,
         severity: first.severity,
-        name: called,
-        summary: title(first.code),
+        name: heading,
+        summary: summary(first.code),
         since: first.first_seen.map(rfc3339),
         explanation: first.explanation.clone(),
         names,
@@ -188,8 +189,17 @@ fn name(finding: &Finding, redactor: Redactor) -> String {
     named.map_or_else(|| "the gateway".to_owned(), Cow::into_owned)
 }
 
-fn title(code: Code) -> String {
-    code.as_str().replace('-', " ")
+/// As it stands before `since`: a run has been past its limit for less than that.
+fn summary(code: Code) -> String {
+    let at_work = if code == Code::OverdueLock { ", at work" } else { "" };
+    format!("{}{at_work}", answer::title(code))
+}
+
+/// The same, as its people know it.
+fn called(finding: &Finding, redactor: Redactor) -> String {
+    let key = finding.session_key.as_deref().map(|key| redactor.key(key));
+    let agent = finding.agent.as_deref().map(|agent| redactor.agent(agent));
+    answer::called(key.as_deref(), None, agent.as_deref()).unwrap_or_else(|| name(finding, redactor))
 }
 
 /// The first thing to do: a command, if there is one.
@@ -197,6 +207,11 @@ fn action(finding: &Finding) -> Option<Action> {
     let command = finding.actions.iter().find(|action| action.command.is_some());
     let Remedy { command, text, .. } = command.or(finding.actions.first())?.clone();
     Some(Action { command, text })
+}
+
+/// Whether it can be typed: where paths are masked, it names no lock.
+fn is_whole(action: &Action) -> bool {
+    action.command.as_deref() != Some("lockdoctor explain LOCK")
 }
 
 /// A remedy without what it is for: the same for all that it helps.

@@ -10,9 +10,11 @@ use serde_json::{Map, Value};
 use super::metrics::Metrics;
 use super::outcome::{Cause, Outcome};
 use super::picture::Picture;
+use crate::answer::Name;
 use crate::diagnosis::{Finding, LaneReport};
-use crate::report::json;
+use crate::examination::facts;
 use crate::report::status::document::{self, Document, Parts};
+use crate::report::{json, lock_words};
 use crate::survey::SurveyedLock;
 use crate::survey::claims::{RunningSession, SurveyedLease};
 use crate::verdict::{Reason, Verdict};
@@ -20,6 +22,7 @@ use crate::watch::directories::root::Root;
 use crate::watch::findings::Act;
 use crate::watch::findings::day::Strip;
 use crate::watch::findings::of_locks::shown_key;
+use crate::watch::ids::RootId;
 use crate::watch::locks::hold_times::Summary;
 use crate::watch::locks::known::KnownLock;
 use crate::watch::mandate::Mandate;
@@ -84,12 +87,16 @@ struct Lock<'a> {
     agent: Option<&'a str>,
     session_id: Option<&'a str>,
     session_key: Option<String>,
+    /// Of its chat, without the agent.
+    name: Option<String>,
     owner: Owner<'a>,
     created_at: Option<String>,
     age_ms: u64,
     limit_ms: Option<u64>,
     limit_source: Option<&'a str>,
     verdict: &'static str,
+    /// What it does to people, in a few words.
+    effect: &'static str,
     reasons: Vec<&'static str>,
     action: &'static str,
     rule: &'static str,
@@ -175,7 +182,7 @@ pub(super) fn of<'a>(
         now: now.wall,
         headline: &outcome.headline,
         severity: outcome.severity,
-        gateways: installs.map(|(path, install)| document::gateway(path, install, None)).collect(),
+        gateways: installs.map(|(path, install)| document::gateway(path, install, None, now.wall)).collect(),
         chats: chats_shown,
         findings,
         locks: Locks { picture, shown },
@@ -283,12 +290,15 @@ impl Locks<'_> {
     fn lock<'a>(&self, known: &'a KnownLock, lock: &'a SurveyedLock) -> Lock<'a> {
         let evidence = &lock.evidence;
         let payload = evidence.payload();
+        let session_key = shown_key(lock, self.picture.options.redaction);
+        let install = self.picture.directories.install(RootId::of(lock));
         Lock {
             path: lock.path().to_string_lossy().into_owned(),
             kind: lock.kind.as_str(),
             agent: lock.agent.as_deref(),
             session_id: lock.session_id.as_deref(),
-            session_key: shown_key(lock, self.picture.options.redaction),
+            name: session_key.as_deref().map(|key| Name::of_key(key).text),
+            session_key,
             owner: Owner {
                 pid: payload.map(|payload| payload.pid),
                 alive: evidence.owner_alive(),
@@ -299,6 +309,7 @@ impl Locks<'_> {
             limit_ms: evidence.limit.as_ref().map(|limit| millis(limit.after)),
             limit_source: evidence.limit.as_ref().map(|limit| &*limit.source),
             verdict: lock.judgement.verdict.as_str(),
+            effect: lock_words::effect(lock.judgement.verdict, facts::effect(lock, install)),
             reasons: lock.judgement.reasons.iter().copied().map(Reason::as_str).collect(),
             action: lock.judgement.action.as_str(),
             rule: lock.judgement.sentence(),

@@ -44,7 +44,8 @@ function duration(ms) {
 function clock(at) {
   const time = new Date(at);
   const today = new Date().toDateString() === time.toDateString();
-  return today ? time.toLocaleTimeString() : time.toLocaleString();
+  const minutes = { hour: "2-digit", minute: "2-digit" };
+  return time.toLocaleString([], today ? minutes : { month: "short", day: "numeric", ...minutes });
 }
 
 const many = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
@@ -146,8 +147,9 @@ function updateCause(card, cause) {
   setText(card.querySelector(".summary"), cause.since ? `${cause.summary} since ${clock(cause.since)}` : cause.summary);
   setText(card.querySelector(".text"), cause.explanation);
   const names = card.querySelector(".names");
-  const shown = cause.names.slice(0, 12), rest = cause.names.length - shown.length + cause.names_omitted;
-  setText(names, shown.join(" · ") + (rest > 0 ? ` · and ${rest} more` : ""));
+  const shown = cause.names.slice(0, 6), rest = cause.names.length - shown.length + cause.names_omitted;
+  const said = rest > 0 ? [...shown, `and ${rest} more`] : shown;
+  keyed(names, said, (_, index) => `${index}`, () => element("span"), (node, text) => setText(node, text));
   names.hidden = cause.names.length === 0;
   card.querySelector(".text").hidden = cause.explanation === "";
   const remedy = card.querySelector(".do"), action = cause.action;
@@ -195,12 +197,17 @@ function showGateways(status) {
 }
 
 // A column for each quarter of an hour: what failed below, what waited on it, a mark on top where a lock was freed.
-function showDay({ from, quarter_ms, quarters }) {
+function showDay({ day: { from, quarter_ms, quarters }, generated_at, up_ms, logs }) {
+  // Of what was before nobody knows.
+  const since = Date.parse(generated_at) - Math.max(up_ms, logs.files > 0 ? logs.window_ms : 0);
+  const isUnseen = (index) => Date.parse(from) + (index + 1) * quarter_ms <= since;
   const total = (name) => quarters.reduce((sum, quarter) => sum + quarter[name], 0);
   const [failed, waited, freed] = ["failed", "waited", "freed"].map(total);
   const most = Math.max(1, ...quarters.map((quarter) => quarter.failed + quarter.waited));
   const said = [failed > 0 && `${many(failed, "message")} failed`, waited > 0 && `${many(waited, "wait")}`, freed > 0 && `${many(freed, "lock")} freed`].filter(Boolean);
-  const line = said.length > 0 ? said.join(" · ") : "No message failed, none waited, no lock was freed, as far as the logs were read.";
+  const events = said.length > 0 ? said.join(" · ") : "No message failed, none waited, no lock was freed";
+  const line = `${events}${isUnseen(0) ? `, since ${clock(since)}; earlier nothing was watched` : ""}.`;
+  setText($("day-from"), clock(from));
   setText($("day-line"), line);
   $("day").setAttribute("aria-label", line);
   keyed($("day"), quarters, (_, index) => `${index}`,
@@ -210,6 +217,7 @@ function showDay({ from, quarter_ms, quarters }) {
       return column;
     },
     (column, quarter, index) => {
+      column.classList.toggle("unseen", isUnseen(index) && quarter.failed + quarter.waited + quarter.freed === 0);
       for (const name of ["failed", "waited"]) {
         const bar = column.querySelector(`.${name}`);
         bar.hidden = quarter[name] === 0;
@@ -225,7 +233,7 @@ function showDay({ from, quarter_ms, quarters }) {
 const fileName = (path) => (path ? path.split("/").pop() : "");
 
 function chatOf(lock) {
-  if (lock.session_key) return lock.session_key;
+  if (lock.name) return lock.name;
   if (lock.session_id) return lock.session_id;
   return lock.kind === "store" ? "session store" : `${lock.kind} · ${fileName(lock.path)}`;
 }
@@ -249,9 +257,10 @@ function createLock() {
 }
 
 function updateLock(node, lock) {
-  node.className = `lock ${TONES[lock.verdict] ?? "degraded"}`;
+  node.className = `lock ${lock.effect === "harmless" ? "unknown" : TONES[lock.verdict] ?? "degraded"}`;
   setText(node.querySelector(".chat"), chatOf(lock));
-  setText(node.querySelector(".word"), lock.setback ? "could not be freed" : [lock.verdict, ...lock.reasons.slice(0, 1)].join(" · "));
+  setText(node.querySelector(".word"), lock.setback ? "could not be freed" : lock.effect);
+  node.querySelector(".word").title = [lock.verdict, ...lock.reasons].join(", ");
   setAge(node.querySelector(".age"), lock.age_ms);
   const sentences = [lock.rule, lock.note && `${lock.note}.`, lock.setback && `Not freed: ${lock.setback}.`, ownerOf(lock.owner)];
   setText(node.querySelector(".rule"), sentences.filter(Boolean).join(" "));
@@ -268,7 +277,7 @@ function updateLock(node, lock) {
 function showLocks(status) {
   const words = $("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
   const matches = (lock) => {
-    const text = [chatOf(lock), lock.agent, lock.verdict, lock.kind, lock.path, ...lock.reasons].join(" ").toLowerCase();
+    const text = [chatOf(lock), lock.session_key, lock.agent, lock.verdict, lock.effect, lock.kind, lock.path, ...lock.reasons].join(" ").toLowerCase();
     return words.every((word) => text.includes(word));
   };
   const shown = status.locks.filter((lock) => (!onlySick || SICK.has(lock.verdict)) && matches(lock));
@@ -423,7 +432,7 @@ function show(status) {
   showBanner(status);
   showCauses(status);
   showGateways(status);
-  showDay(status.day);
+  showDay(status);
   showLocks(status);
   showActs(status);
   showLanes(status);
