@@ -46,10 +46,10 @@ named is missing or does not look like an OpenClaw directory, or that a part of 
 looked at or judged. What was seen to be CRITICAL or WARNING goes before UNKNOWN, and the line
 says what is missing.";
 
-/// Prints one line for monitoring, with performance data.
+/// Print one line for monitoring, with performance data.
 ///
-/// For Nagios, Icinga and the like, and as the health check of a container. Ranges are written as everywhere in that convention: 5 alerts outside 0 to 5, 5: below 5, ~:5 above 5,
-/// 5:10 outside, @5:10 inside.
+/// For Nagios, Icinga and the like, and as the health check of a container. Ranges follow that convention: 5 alerts
+/// outside 0 to 5, 5: below 5, ~:5 above 5, 5:10 outside, @5:10 inside.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = METRICS)]
 pub struct CheckArgs {

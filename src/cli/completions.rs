@@ -13,7 +13,7 @@ Examples:
   lockdoctor completions zsh > ~/.zfunc/_lockdoctor      a directory of $fpath
   lockdoctor completions fish > ~/.config/fish/completions/lockdoctor.fish";
 
-/// Prints the completion script for a shell.
+/// Print the completion script for a shell.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CompletionsArgs {
@@ -55,7 +55,7 @@ _lockdoctor_here() {
     _lockdoctor "$@"
     case "${COMP_WORDS[1]} ${COMP_WORDS[2]}" in
         doctor\ *) words=$(lockdoctor doctor --list 2>/dev/null | cut -d' ' -f1) ;;
-        quarantine\ restore|quarantine\ purge) words=$(lockdoctor quarantine list --format plain 2>/dev/null | cut -f1) ;;
+        quarantine\ restore) words=$(lockdoctor quarantine list --format plain 2>/dev/null | cut -f1) ;;
         explain\ *) words=$(lockdoctor scan --format plain 2>/dev/null | sed -n 's|.*/\(.*\)\.jsonl\.lock$|\1|p') ;;
     esac
     if [[ -n $words && $2 != -* ]]; then
@@ -68,7 +68,7 @@ complete -F _lockdoctor_here -o bashdefault -o default lockdoctor
 const IN_ZSH: &str = r#"_lockdoctor_here() {
     case "$words[2] $words[3]" in
         doctor\ *) compadd -- ${(f)"$(lockdoctor doctor --list 2>/dev/null | cut -d' ' -f1)"} ;;
-        quarantine\ restore|quarantine\ purge) compadd -- ${(f)"$(lockdoctor quarantine list --format plain 2>/dev/null | cut -f1)"} ;;
+        quarantine\ restore) compadd -- ${(f)"$(lockdoctor quarantine list --format plain 2>/dev/null | cut -f1)"} ;;
         explain\ *) compadd -- ${(f)"$(lockdoctor scan --format plain 2>/dev/null | sed -n 's|.*/\(.*\)\.jsonl\.lock$|\1|p')"} ;;
     esac
     _lockdoctor "$@"
@@ -78,6 +78,6 @@ const IN_ZSH: &str = r#"_lockdoctor_here() {
 
 const IN_FISH: &str = r#"
 complete -c lockdoctor -n "__fish_seen_subcommand_from doctor" -a "(lockdoctor doctor --list 2>/dev/null | string split -f 1 ' ')"
-complete -c lockdoctor -n "__fish_seen_subcommand_from quarantine; and __fish_seen_subcommand_from restore purge" -f -a "(lockdoctor quarantine list --format plain 2>/dev/null | string split -f 1 \t)"
+complete -c lockdoctor -n "__fish_seen_subcommand_from quarantine; and __fish_seen_subcommand_from restore" -f -a "(lockdoctor quarantine list --format plain 2>/dev/null | string split -f 1 \t)"
 complete -c lockdoctor -n "__fish_seen_subcommand_from explain" -a "(lockdoctor scan --format plain 2>/dev/null | string replace -rf '.*/(.*)\.jsonl\.lock\$' '\$1')"
 "#;

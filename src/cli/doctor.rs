@@ -21,7 +21,7 @@ Examples:
   lockdoctor doctor --list                   what there is to check
   sudo -u node lockdoctor doctor             as the user who runs the gateway";
 
-/// Checks whether lockdoctor can see and act here, and says what to do where it cannot.
+/// Check whether lockdoctor can see and act here, and show what to do where it cannot.
 ///
 /// [✓] in order, [-] nothing to say, [!] works, with limits, [✗] does not work.
 #[derive(Debug, Clone, Args)]

@@ -43,7 +43,7 @@ Examples:
   lockdoctor man scan | man -l -             read the page of scan
   lockdoctor man --out man                   write every page into ./man";
 
-/// Prints a manual page, or writes them all into a directory.
+/// Print a manual page, or write them all into a directory.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ManArgs {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
+use anstyle::Style;
 use anyhow::Context;
 use chrono::Utc;
 use clap::{Args, Subcommand};
@@ -21,10 +22,12 @@ use crate::reclaim::entry::Subject;
 use crate::reclaim::homes;
 use crate::reclaim::quarantine::{self, Quarantined};
 use crate::reclaim::store::Store;
+use crate::report::blocks::{alone, prose};
+use crate::report::style::DIM;
 use crate::settings::bounds::duration;
 use crate::survey::Scope;
 use crate::survey::scope::Target;
-use crate::words::{self, count, printable, rfc3339};
+use crate::words::{self, ago, count, printable, rfc3339};
 
 pub(super) const SCHEMA: &str = "lockdoctor/quarantine/v1";
 
@@ -131,21 +134,40 @@ fn list(common: &Common, homes: &[Rc<Directory>]) -> anyhow::Result<Exit> {
     match common.format() {
         Format::Json => output::print_json(&Document::of(What::Locks(files)))?,
         Format::Ndjson => output::print_ndjson(&files)?,
-        Format::Table | Format::Plain => {
-            let mut out = output::stdout();
-            if files.is_empty() {
-                writeln!(out, "The quarantine is empty.")?;
-            }
-            for file in &files {
-                let at = file.at.map_or_else(|| "-".to_owned(), rfc3339);
-                let verdict = &file.subject.verdict;
-                let reasons: Vec<String> = file.subject.reasons.iter().map(ToString::to_string).collect();
-                let reasons = reasons.join(",");
-                writeln!(out, "{}  {at}  {verdict} ({reasons})  {}", file.id, file.subject.lock)?;
-            }
-        }
+        Format::Plain => plain(&files)?,
+        Format::Table => for_people(&files)?,
     }
     Ok(Exit::Clean)
+}
+
+/// Id, time, verdict, reasons, lock: tab-separated, a line each.
+fn plain(files: &[Quarantined]) -> anyhow::Result<()> {
+    let mut out = output::columns();
+    for file in files {
+        let at = file.at.map_or_else(|| "-".to_owned(), rfc3339);
+        let Subject { verdict, reasons, lock, .. } = &file.subject;
+        let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+        writeln!(out, "{}\t{at}\t{verdict}\t{}\t{}", file.id, reasons.join(","), printable(lock))?;
+    }
+    Ok(())
+}
+
+fn for_people(files: &[Quarantined]) -> anyhow::Result<()> {
+    let (mut text, width) = (String::new(), output::width());
+    for file in files {
+        let at = file.at.map_or_else(String::new, |at| format!(", freed {}", ago(at, Utc::now())));
+        let facts = format!("{}  {}{at}", file.id, file.subject.verdict);
+        prose(&mut text, &facts, width, 0, Style::new());
+        alone(&mut text, &file.subject.lock, width, 2, DIM);
+    }
+    let last = if files.is_empty() {
+        "The quarantine is empty."
+    } else {
+        "Put one back: lockdoctor quarantine restore ID"
+    };
+    prose(&mut text, last, width, 0, Style::new());
+    write!(output::stdout(), "{text}")?;
+    Ok(())
 }
 
 fn restore(common: &Common, homes: &[Rc<Directory>], id: &str, leases: &mut Leases) -> anyhow::Result<Exit> {

@@ -14,23 +14,31 @@ use crate::setup::{self, Plan};
 use crate::survey::ScopeError;
 use crate::words;
 
-/// Sets up a service that looks after the installs found here, in the place of the cron job.
+const EXAMPLES: &str = "\
+Examples:
+  sudo lockdoctor setup                      the plan: a service for each user who owns an install
+  sudo lockdoctor setup --yes                carries it out
+  sudo lockdoctor setup --timer --yes        a look every two minutes in place of a daemon
+  sudo lockdoctor setup --remove --yes       takes it away again";
+
+/// Set up a service that looks after the installs found here, in place of the cron job.
 ///
 /// Shows what it would do; with --yes it does it. As root it writes units of the machine, one for each user who owns an
-/// install; as another user, units of that user's own systemd. A line of a crontab that deletes locks is kept as a
-/// comment, once the service runs. In a container it says what to add to the compose file instead.
+/// install; as another user, units of that user's own systemd. Once the service runs, a crontab line that deletes locks
+/// is commented out. In a container it says what to add to the compose file instead.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct SetupArgs {
     /// Do what is shown.
     #[arg(long)]
     pub yes: bool,
-    /// A look every two minutes, in place of a daemon that is told by the kernel.
+    /// Look every two minutes instead of running a daemon.
     #[arg(long, conflicts_with = "remove")]
     pub timer: bool,
-    /// Take away what setup wrote.
+    /// Remove what setup wrote.
     #[arg(long)]
     pub remove: bool,
-    /// With --remove: bring back the lines of crontabs that setup took out.
+    /// With --remove: restore the crontab lines that setup commented out.
     #[arg(long, requires = "remove")]
     pub restore_cron: bool,
 }
