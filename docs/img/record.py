@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the pictures of the terminal in docs/img, from a real terminal (tmux) and real processes.
+"""Makes the pictures in docs/img, from a real terminal (tmux), a real browser (Chromium) and real processes.
 
     docs/img/record.py target/release/lockdoctor
 
@@ -184,6 +184,31 @@ def picture(frames, width, title):
             + "\n".join(rows) + "</svg>\n")
 
 
+def screenshots(address, name, size):
+    """A page in light and in dark."""
+    for scheme, number in [("light", 1), ("dark", 0)]:
+        subprocess.run(["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+                        "--force-device-scale-factor=1.5", f"--window-size={size}", "--virtual-time-budget=5000",
+                        f"--blink-settings=preferredColorScheme={number}", f"--screenshot={HERE}/{name}-{scheme}.png",
+                        address], check=True, capture_output=True, env={**os.environ, "HOME": "/tmp", "TZ": "UTC"})
+
+
+def pages(binary, night):
+    """The status page of a daemon, and the report."""
+    places = {"HOME": str(night.home), "TMPDIR": str(night.home / "tmp"), "PATH": os.environ["PATH"]}
+    daemon = subprocess.Popen([binary, "watch", "--listen", "127.0.0.1:19418", "--log-format", "text"], env=places,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(8)
+        screenshots("http://127.0.0.1:19418/", "status", "1120,1000")
+    finally:
+        daemon.terminate()
+        daemon.wait()
+    page = night.home / "report.html"
+    subprocess.run([binary, "report", "-o", str(page)], env=places, stdout=subprocess.DEVNULL)
+    screenshots(f"file://{page}", "report", "1120,1000")
+
+
 def main():
     binary = str(pathlib.Path(sys.argv[1]).resolve())
     if os.environ.get("RECORDING") != "1":
@@ -215,6 +240,7 @@ def main():
         terminal.tmux("send-keys", "q")
         terminal.end()
         (HERE / "watch.svg").write_text(picture([(lines, 0)], COLUMNS, "lockdoctor watch on a terminal"))
+        pages(binary, night)
     finally:
         night.end()
 
