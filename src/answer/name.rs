@@ -3,6 +3,9 @@
 /// Longer ids are shown by their end, which is what people compare.
 const LONGEST_ID: usize = 20;
 const SHOWN_END: usize = 8;
+const LONGEST_AGENT: usize = 32;
+/// A key of no known shape.
+const LONGEST_KEY: usize = 48;
 
 /// A chat as its people know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +37,7 @@ impl Name {
                 words.extend(details.first().map(|id| shortened(id)));
                 words.join(" ")
             }
-            _ => rest.to_owned(),
+            _ => clipped(rest, LONGEST_KEY),
         };
         Self { channel: channel.map(str::to_owned), agent, text }
     }
@@ -42,7 +45,7 @@ impl Name {
     /// With the agent behind it, where there is one.
     pub fn with_agent(&self) -> String {
         match &self.agent {
-            Some(agent) => format!("{} ({agent})", self.text),
+            Some(agent) => format!("{} ({})", self.text, clipped(agent, LONGEST_AGENT)),
             None => self.text.clone(),
         }
     }
@@ -57,7 +60,15 @@ pub fn called(key: Option<&str>, id: Option<&str>, agent: Option<&str>) -> Optio
         (None, None) => return None,
     };
     let agent = agent.or_else(|| name.as_ref()?.agent.as_deref());
-    Some(agent.map_or_else(|| text.clone(), |agent| format!("{text} ({agent})")))
+    Some(agent.map_or_else(|| text.clone(), |agent| format!("{text} ({})", clipped(agent, LONGEST_AGENT))))
+}
+
+/// A name that somebody made up, as far as a line has room for it.
+fn clipped(name: &str, longest: usize) -> String {
+    if name.chars().count() <= longest {
+        return name.to_owned();
+    }
+    format!("{}…", name.chars().take(longest - 1).collect::<String>())
 }
 
 fn details_of(parts: &[&str]) -> Vec<String> {
@@ -158,6 +169,10 @@ mod tests {
             ("agent:lead:subagent:5dd6c97c…", "sub-agent 5dd6c97c… (lead)"),
             ("agent:main:user:7:chat:51", "user:7:chat:51 (main)"),
             ("global", "global"),
+            (
+                "agent:the-one-that-answers-on-behalf-of-everybody:main",
+                "main chat (the-one-that-answers-on-behalf-…)",
+            ),
             ("", ""),
         ] {
             assert_eq!(Name::of_key(key).with_agent(), said, "{key}");

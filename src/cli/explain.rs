@@ -88,7 +88,11 @@ fn show(common: &Common, lock: &SurveyedLock, survey: &Survey) -> anyhow::Result
             output::print_document(format, &Explained { schema: SCHEMA, lock })?;
         }
         Format::Table | Format::Plain => {
-            write!(output::stdout(), "{}", explain::explain(lock, root, common.redaction()))?;
+            write!(
+                output::stdout(),
+                "{}",
+                explain::explain(lock, root, common.redaction(), output::width())
+            )?;
         }
     }
     Ok(Exit::Clean)

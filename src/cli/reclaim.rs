@@ -72,11 +72,11 @@ pub struct PolicyArgs {
     pub keep_leaked: bool,
     /// Also free locks whose own run ended at its time limit, though the owner still has the file open.
     ///
-    /// A last resort, if the gateway cannot be restarted: should the owner wake up and write after all, the
-    /// transcript forks; up to 2026.5.7 its release also deletes the next owner's lock.
+    /// A last resort, if the gateway cannot be restarted: should the owner wake up and write after all, two writers
+    /// corrupt the chat history; up to 2026.5.7 its release also deletes the next owner's lock.
     #[arg(long, env = "LOCKDOCTOR_ABANDONED")]
     pub abandoned: bool,
-    /// Switch the circuit breaker off, which slows down how often one live process's leaks are freed. For torture tests.
+    /// Switch off the circuit breaker, which slows down repeated leaks of one live process. For stress tests.
     #[arg(long, hide_short_help = true)]
     pub no_breaker: bool,
 }
@@ -110,7 +110,7 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
     if args.policy.abandoned && find_abandoned(&mut run.survey)? {
         run.take_up_abandoned(args.id.as_deref());
     }
-    say_what_takes_time(common, run.pending(), &policy.settle)?;
+    let waiting = Waiting::of(common, run.pending(), &policy.settle);
     let (as_typed, options) = (common.scope_as_typed(&args.paths), options_as_typed(args));
     let page = Page {
         redaction: common.redaction(),
@@ -122,11 +122,15 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
     // A lock that is free is one that somebody waits for.
     let tells = step == Step::Act && common.format() == Format::Table && !args.quiet;
     let mut unsaid = Ok(());
-    run.carry_out(step, &mut view, &mut |run, attempt| {
+    waiting.show(0);
+    run.carry_out(step, &mut view, &mut |run, attempts| {
+        waiting.hide();
         if tells && unsaid.is_ok() {
-            unsaid = write!(output::stdout(), "{}", reclaimed::attempt(run, attempt, page));
+            unsaid = write!(output::stdout(), "{}", reclaimed::attempts(run, attempts, page));
         }
+        waiting.show(run.attempts.len());
     });
+    waiting.hide();
     unsaid?;
     // A timer's mail is read for what was missed.
     if args.quiet {
@@ -213,9 +217,9 @@ fn print_risk(run: &Run) -> anyhow::Result<()> {
         attempt.result == AttemptResult::Planned && attempt.lock.judgement.verdict == Verdict::Overdue
     };
     if run.attempts.iter().any(in_use) {
-        let risk = "--abandoned takes locks that a live owner has open. Should its run wake up and write after all, the \
-                    transcript forks; up to 2026.5.7 its release also deletes the next owner's lock. A restart of the \
-                    gateway frees the session without that risk.";
+        let risk = "--abandoned takes locks that a live owner has open. Should its run wake up and write after all, two \
+                    writers corrupt the chat history; up to 2026.5.7 its release also deletes the next owner's lock. \
+                    Restarting the gateway frees the chat without that risk.";
         let mut out = output::stdout();
         wrapped(risk, output::width()).iter().try_for_each(|line| writeln!(out, "{line}"))?;
         writeln!(out)?;
@@ -230,14 +234,12 @@ fn print(common: &Common, args: &ReclaimArgs, run: &Run, page: Page<'_>) -> anyh
         Format::Ndjson => output::print_ndjson(reclaimed::locks(run, redaction))?,
         Format::Plain => write!(output::columns(), "{}", reclaimed::plain(run))?,
         Format::Table if args.id.is_some() && run.attempts.is_empty() => {}
-        Format::Table if args.quiet => write!(output::stdout(), "{}", reclaimed::one_line(run, page.open))?,
+        Format::Table if args.quiet => write!(output::stdout(), "{}", reclaimed::in_short(run, page))?,
         Format::Table => {
             print_risk(run)?;
             let mut out = output::stdout();
             if !args.yes {
-                for attempt in &run.attempts {
-                    write!(out, "{}", reclaimed::attempt(run, attempt, page))?;
-                }
+                write!(out, "{}", reclaimed::attempts(run, &run.attempts, page))?;
             }
             write!(out, "{}", reclaimed::in_the_end(run, page))?;
         }
@@ -277,13 +279,32 @@ fn exit(run: &Run, args: &ReclaimArgs, is_open: bool, is_blind: bool) -> Exit {
     }
 }
 
-/// A sign of life before locks are looked at twice, for somebody who waits at a terminal.
-fn say_what_takes_time(common: &Common, locks: usize, settle: &Settle) -> anyhow::Result<()> {
-    let longest = settle.dead.max(settle.stale).max(settle.leaked);
-    let is_seen = door::stderr_is_terminal() && common.format() == Format::Table;
-    if locks > 0 && is_seen && longest >= Duration::from_millis(500) {
-        let (locks, longest) = (count(locks, "lock"), words::duration(longest));
-        writeln!(output::stderr(), "Looking twice at {locks}, up to {longest} apart …")?;
+/// A sign of life while locks are checked twice, for somebody who waits at a terminal; it goes when there is more to
+/// say.
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    locks: usize,
+    longest: Duration,
+}
+
+impl Waiting {
+    fn of(common: &Common, locks: usize, settle: &Settle) -> Self {
+        let longest = settle.dead.max(settle.stale).max(settle.leaked);
+        let is_seen = door::stderr_is_terminal() && common.format() == Format::Table;
+        let is_long = is_seen && longest >= Duration::from_millis(500);
+        Self { locks: if is_long { locks } else { 0 }, longest }
     }
-    Ok(())
+
+    fn show(self, done: usize) {
+        if self.locks > done {
+            let (locks, longest) = (count(self.locks - done, "lock"), words::duration(self.longest));
+            output::say_over(&format!("Checking {locks} twice, up to {longest} apart …"));
+        }
+    }
+
+    fn hide(self) {
+        if self.locks > 0 {
+            output::say_over("");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use anstyle::Style;
 use clap::Args;
 
 use super::outcome::exit_of;
@@ -11,9 +12,10 @@ use crate::evidence::view::SystemView;
 use crate::examination::consult::{self, Logs};
 use crate::exit::Exit;
 use crate::redact::Redactor;
+use crate::report::blocks::{alone, prose};
 use crate::report::{advice, json, plain, table};
 use crate::survey::{ProblemSeverity, Scope, Survey, survey};
-use crate::words::{self, wrapped};
+use crate::words;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,17 +74,14 @@ pub fn run(common: &Common, args: &ScanArgs) -> anyhow::Result<Exit> {
             let of_locks = advice::after_scan(&survey, &examination.answer.locks, &typed);
             for advice in of_gateway.chain(of_locks).chain(unjudged) {
                 writeln!(out)?;
+                let mut text = String::new();
                 for line in advice.lines() {
-                    // A command is copied: a line break in it would cut it in two.
                     match line.strip_prefix("    ") {
-                        Some(command) => writeln!(out, "    {command}")?,
-                        None => {
-                            wrapped(line, output::width())
-                                .iter()
-                                .try_for_each(|line| writeln!(out, "{line}"))?;
-                        }
+                        Some(command) => alone(&mut text, command, output::width(), 4, Style::new()),
+                        None => prose(&mut text, line, output::width(), 0, Style::new()),
                     }
                 }
+                write!(out, "{text}")?;
             }
         }
     }

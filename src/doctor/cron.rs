@@ -127,7 +127,7 @@ fn finding(job: &Job, user: &str, redactor: Redactor) -> Finding {
     Finding::failure(format!("{} deletes locks, live ones too", job.place))
         .with_details([redactor.command(&job.line).into_owned()])
         .with_remedy(
-            "take the line out, and let the timer free what is proven stale",
+            "remove the line, and let the timer free what is proven stale",
             [
                 job.remove.clone(),
                 format!("sudo systemctl enable --now lockdoctor-reclaim@{user}.timer"),

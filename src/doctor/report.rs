@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{CHECKS, Examined, Finding, Level};
+use crate::report::blocks::{alone, beside};
 use crate::report::style::{BOLD, DIM};
-use crate::words::{count, printable, rfc3339, wrapped};
+use crate::words::{count, rfc3339, wrapped};
 
 const NAME_WIDTH: usize = 14;
 
@@ -66,22 +67,17 @@ fn verdict(examined: &[Examined], ran: Ran) -> String {
 fn lines(name: &str, finding: &Finding, width: usize) -> String {
     let (style, mark) = mark(finding.level);
     let indent = NAME_WIDTH + 5;
-    let room = width.saturating_sub(indent);
-    let mut text = wrapped(&printable(&finding.text), room).into_iter();
-    let mut out = format!("{style}{mark}{style:#} {name:<NAME_WIDTH$} {}\n", text.next().unwrap_or_default());
-    for line in text {
-        let _ = writeln!(out, "{:indent$}{line}", "");
-    }
+    let mut out = String::new();
+    let head = format!("{style}{mark}{style:#} {name:<NAME_WIDTH$} ");
+    beside(&mut out, &head, indent, &finding.text, width);
     // Paths and lines of a crontab stay whole.
     for detail in &finding.details {
-        let _ = writeln!(out, "{:indent$}{DIM}{}{DIM:#}", "", printable(detail));
+        alone(&mut out, detail, width, indent, DIM);
     }
     if let Some(remedy) = &finding.remedy {
-        for line in wrapped(&format!("→ {}", printable(&remedy.text)), room) {
-            let _ = writeln!(out, "{:indent$}{line}", "");
-        }
+        beside(&mut out, &format!("{:indent$}→ ", ""), indent + 2, &remedy.text, width);
         for command in &remedy.commands {
-            let _ = writeln!(out, "{:indent$}    {}", "", printable(command));
+            alone(&mut out, command, width, indent + 2, Style::new());
         }
     }
     out

@@ -77,6 +77,9 @@ pub struct Run {
     left_alone: HashSet<usize>,
 }
 
+/// Hears of attempts that have ended.
+pub type Told<'a> = dyn FnMut(&Run, &[Attempt]) + 'a;
+
 /// How often the owner of a lock that it has closed is looked at until it is seen idle.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
@@ -140,8 +143,9 @@ impl Run {
     }
 
     /// Judges each lock again once it has settled, and acts on what is proven. A live owner that was not seen idle yet
-    /// is looked at again for as long as the policy's patience lasts. `told`: hears of each attempt as it ends.
-    pub fn carry_out(&mut self, step: Step, view: &mut SystemView, told: &mut dyn FnMut(&Self, &Attempt)) {
+    /// is looked at again for as long as the policy's patience lasts. `told`: hears of the attempts as they end, of
+    /// those that end together at once.
+    pub fn carry_out(&mut self, step: Step, view: &mut SystemView, told: &mut Told<'_>) {
         if step == Step::Act {
             self.recover(view);
         }
@@ -165,8 +169,8 @@ impl Run {
             let apart = pinned.elapsed().max(settle.leaked);
             let confirmed = confirm_abandoned(&mut lock, install, view, apart, settle);
             self.conclude(step, lock, confirmed, &mut reclaimers, view);
-            self.tell(told);
         }
+        self.tell(told);
     }
 
     /// One round over the locks that have not been decided; those that may still be come back.
@@ -176,7 +180,7 @@ impl Run {
         mut waiting: Vec<SurveyedLock>,
         reclaimers: &mut HashMap<PathBuf, Result<Reclaimer, Failure>>,
         view: &mut SystemView,
-        told: &mut dyn FnMut(&Self, &Attempt),
+        told: &mut Told<'_>,
     ) -> Vec<SurveyedLock> {
         let (settle, patience) = (self.policy.settle, self.policy.patience());
         waiting.sort_by_key(|lock| settle_of(lock, settle));
@@ -187,7 +191,11 @@ impl Run {
                 self.survey.locks.push(lock);
                 continue;
             }
-            std::thread::sleep(wait.saturating_sub(self.started.elapsed()));
+            let still = wait.saturating_sub(self.started.elapsed());
+            if !still.is_zero() {
+                self.tell(told);
+                std::thread::sleep(still);
+            }
             if last_wait != Some(wait) {
                 view.refresh();
                 last_wait = Some(wait);
@@ -200,16 +208,16 @@ impl Run {
                 undecided.push(lock);
             } else {
                 self.conclude(step, lock, confirmed, reclaimers, view);
-                self.tell(told);
             }
         }
+        self.tell(told);
         undecided
     }
 
     /// Of the attempts that have not been told of.
-    fn tell(&mut self, told: &mut dyn FnMut(&Self, &Attempt)) {
-        for attempt in self.attempts.iter().skip(self.told) {
-            told(self, attempt);
+    fn tell(&mut self, told: &mut Told<'_>) {
+        if self.told < self.attempts.len() {
+            told(self, &self.attempts[self.told..]);
         }
         self.told = self.attempts.len();
     }

@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+use anstyle::Style;
+
+use super::blocks::{alone, beside, prose};
 use super::style::{BOLD, DIM};
 use super::table::{self, style, symbol};
 use crate::evidence::process::Process;
@@ -16,29 +19,42 @@ use crate::verdict::self_heal;
 use crate::verdict::{Reason, Verdict};
 use crate::words::{self, capitalised, duration, printable, rfc3339, shell_word};
 
+/// Where the values of the evidence begin.
+const VALUES: usize = 15;
+
 /// Writing to a String cannot fail, so the results of `write!` are dropped in this module.
-pub fn explain(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor) -> String {
+pub fn explain(lock: &SurveyedLock, root: &SurveyedRoot, redaction: Redactor, width: usize) -> String {
     let judgement = &lock.judgement;
     let verdict = judgement.verdict;
     let colour = style(verdict);
     let mut out = String::new();
-    let _ = writeln!(out, "{BOLD}{}{BOLD:#}", words::path(&lock.path()));
+    alone(&mut out, &lock.path().to_string_lossy(), width, 0, BOLD);
     let reasons: Vec<&str> = judgement.reasons.iter().copied().map(Reason::as_str).collect();
     let because = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
     let _ = writeln!(out, "{colour}{} {}{colour:#}{because}", symbol(verdict), verdict.as_str());
-    let _ = writeln!(out, "\n{}", judgement.sentence());
+    out.push('\n');
+    prose(&mut out, judgement.sentence(), width, 0, Style::new());
     if let Some(note) = lock.note() {
-        let _ = writeln!(out, "{}.", capitalised(&note));
+        prose(&mut out, &format!("{}.", capitalised(&note)), width, 0, Style::new());
     }
     let _ = writeln!(out, "\n{DIM}Evidence{DIM:#}");
     for (name, value) in evidence_rows(lock, root, redaction) {
-        let _ = writeln!(out, "  {name:<12} {value}");
+        beside(&mut out, &format!("  {name:<12} "), VALUES, &value, width);
     }
-    let _ = writeln!(out, "\n{DIM}What would change it{DIM:#}\n  {}", what_would_change(lock));
     let version = root.install.as_ref().and_then(|install| install.version.as_ref());
     let heal = self_heal::predict(&lock.evidence, verdict, &judgement.reasons, version);
-    let _ = writeln!(out, "\n{DIM}OpenClaw itself{DIM:#}\n  {}", heal.sentence());
-    let _ = writeln!(out, "\n{DIM}Next{DIM:#}\n  {}", next_step(lock));
+    for (heading, text) in
+        [("What would change it", what_would_change(lock)), ("OpenClaw itself", &heal.sentence())]
+    {
+        let _ = writeln!(out, "\n{DIM}{heading}{DIM:#}");
+        prose(&mut out, text, width, 2, Style::new());
+    }
+    let _ = writeln!(out, "\n{DIM}Next{DIM:#}");
+    let (command, text) = next_step(lock);
+    if let Some(command) = command {
+        alone(&mut out, &command, width, 2, BOLD);
+    }
+    prose(&mut out, text, width, 2, Style::new());
     out
 }
 
@@ -183,7 +199,7 @@ fn owner_at_length(evidence: &Evidence) -> String {
             return text;
         }
         if let Some(facts) = crate::evidence::owner_display::read(process.pid) {
-            let _ = write!(text, "\n{:15}{facts}", "");
+            let _ = write!(text, "\n{facts}");
         }
     }
     text
@@ -218,7 +234,7 @@ fn domain(domain: &PidDomain) -> String {
 fn age(evidence: &Evidence) -> String {
     match evidence.age {
         Some(age) => {
-            format!("{} (age is never a reason to act: nobody refreshes these locks)", duration(age))
+            format!("{} (being old does not make a lock safe to delete)", duration(age))
         }
         None => "created in the future, by this machine's clock".to_owned(),
     }
@@ -252,29 +268,28 @@ fn what_would_change(lock: &SurveyedLock) -> &'static str {
         }
         Verdict::Foreign | Verdict::Indeterminate => "The evidence that is named above as unknown.",
         Verdict::Refused => "An ordinary file in its place.",
-        Verdict::Freed => {
-            "The next message to this session: OpenClaw removes the tombstone and takes the lock."
-        }
+        Verdict::Freed => "The next message to this chat: OpenClaw removes the marker and takes the lock.",
         Verdict::StuckGuard => "Removing the guard by hand, once no OpenClaw process runs.",
     }
 }
 
-fn next_step(lock: &SurveyedLock) -> String {
+/// A command, and what else there is to say.
+fn next_step(lock: &SurveyedLock) -> (Option<String>, &'static str) {
     let path = shell_word(&lock.path().to_string_lossy());
     match lock.judgement.verdict {
         Verdict::Stale | Verdict::Leaked if lock.judgement.proof().is_some() => {
-            format!("lockdoctor reclaim {path} --id {} --yes", lock.fingerprint)
+            (Some(format!("lockdoctor reclaim {path} --id {} --yes", lock.fingerprint)), "")
         }
         Verdict::Stale | Verdict::Leaked => {
-            "lockdoctor only reports locks of this kind; stop OpenClaw before you remove it by hand"
-                .to_owned()
+            (None, "lockdoctor only reports locks of this kind; stop OpenClaw before you remove it by hand")
         }
-        Verdict::Overdue => format!(
-            "lockdoctor diagnose {path}\n  A gateway restart releases it; removing it by hand forks the transcript."
+        Verdict::Overdue => (
+            Some(format!("lockdoctor diagnose {path}")),
+            "Restarting the gateway releases it; removing it by hand lets two writers corrupt the chat history.",
         ),
-        Verdict::Settling | Verdict::Initialising => "look again in a few seconds".to_owned(),
-        Verdict::Foreign | Verdict::Indeterminate => format!("lockdoctor doctor {path}"),
-        Verdict::StuckGuard => "stop OpenClaw, then remove the guard by hand".to_owned(),
-        Verdict::Held | Verdict::Freed | Verdict::Refused => "nothing to do".to_owned(),
+        Verdict::Settling | Verdict::Initialising => (None, "look again in a few seconds"),
+        Verdict::Foreign | Verdict::Indeterminate => (Some(format!("lockdoctor doctor {path}")), ""),
+        Verdict::StuckGuard => (None, "stop OpenClaw, then remove the guard by hand"),
+        Verdict::Held | Verdict::Freed | Verdict::Refused => (None, "nothing to do"),
     }
 }

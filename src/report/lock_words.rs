@@ -53,7 +53,7 @@ pub fn why(judgement: &Judgement) -> &'static str {
     match (judgement.verdict, judgement.rule) {
         (Verdict::Overdue, _) if is(Reason::RunTimedOut) => "its run hit its time limit and goes on",
         (Verdict::Overdue, _) => "a live run holds it",
-        (Verdict::Leaked, _) => "the gateway still runs but has forgotten it",
+        (Verdict::Leaked, _) => "forgotten by the running gateway",
         (Verdict::Stale, _) if is(Reason::Malformed) => "half-written, and nobody is using it",
         (Verdict::Stale, _) if is(Reason::ThreadId) => "nobody is using it; its pid is a thread",
         (Verdict::Stale, _) if is(Reason::RecycledPid) => {

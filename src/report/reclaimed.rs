@@ -5,10 +5,11 @@ use std::fmt::Write;
 use anstyle::Style;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use unicode_width::UnicodeWidthStr;
 
-use super::blocks::prose;
+use super::blocks::{PROSE, alone, beside, prose};
 use super::json::{Lock, lock};
-use super::lock_words::why;
+use super::lock_words::{self, why};
 use super::style::{BOLD, DIM};
 use super::table::style;
 use crate::answer::Name;
@@ -16,7 +17,6 @@ use crate::examination::facts::effect;
 use crate::reclaim::Outcome;
 use crate::reclaim::run::{Attempt, AttemptResult, Run};
 use crate::redact::Redactor;
-use crate::verdict::self_heal;
 use crate::verdict::severity::Severity;
 use crate::verdict::{Reason, Verdict};
 use crate::words::{self, count, duration, printable, rfc3339, shell_word};
@@ -88,32 +88,45 @@ pub fn plain(run: &Run) -> String {
     let mut out = String::new();
     for attempt in &run.attempts {
         let verdict = attempt.lock.judgement.verdict.as_str();
-        let (result, reasons, path) = (attempt.result.as_str(), reasons(attempt, ","), attempt.lock.path());
+        let (result, reasons, path) = (attempt.result.as_str(), reasons(attempt), attempt.lock.path());
         let _ = writeln!(out, "{result}\t{verdict}\t{reasons}\t{}", words::path(&path));
     }
     out
 }
 
-/// Nothing at all where there was nothing to do: made for timers and cron mail. `open`: what is still open.
-pub fn one_line(run: &Run, open: Option<&str>) -> String {
-    let parts: Vec<String> = ["planned", "reclaimed", "failed"]
-        .into_iter()
-        .filter(|result| run.count(result) > 0)
-        .map(|result| format!("{} {result}", run.count(result)))
-        .collect();
+/// Nothing at all where there was nothing to do: made for timers and cron mail.
+pub fn in_short(run: &Run, page: Page<'_>) -> String {
     let mut out = String::new();
-    if !parts.is_empty() {
-        // That somebody else was faster is no news.
-        let is_news = |attempt: &&Attempt| {
-            !matches!(attempt.result, AttemptResult::Done(Outcome::Vanished | Outcome::Changed))
-        };
-        let names: Vec<String> = run.attempts.iter().filter(is_news).map(summary_of).collect();
-        let _ = writeln!(out, "lockdoctor: {}: {}", parts.join(", "), names.join("; "));
+    let of = |result: &str| run.attempts.iter().filter(|attempt| attempt.result.as_str() == result).collect();
+    let (planned, freed): (Vec<&Attempt>, Vec<&Attempt>) = (of("planned"), of("reclaimed"));
+    if !planned.is_empty() {
+        let _ = writeln!(out, "lockdoctor: would free {}", counted(&planned, page));
     }
-    if let Some(open) = open {
+    if !freed.is_empty() {
+        let again = send_again(run);
+        let _ = writeln!(out, "lockdoctor: freed {}.{again}", counted(&freed, page));
+    }
+    // That somebody else was faster is no news.
+    for attempt in &run.attempts {
+        if let Some(error) = error(attempt) {
+            let _ = writeln!(out, "lockdoctor: not freed: {}: {}", name(attempt, page), printable(&error));
+        }
+    }
+    if let Some(open) = page.open {
         let _ = writeln!(out, "lockdoctor: still open: {open}");
     }
     out
+}
+
+/// `2 locks: main chat (neo), Telegram 4711 (main)`
+fn counted(attempts: &[&Attempt], page: Page<'_>) -> String {
+    format!("{}: {}", count(attempts.len(), "lock"), printable(&names(attempts, page)))
+}
+
+fn names(attempts: &[&Attempt], page: Page<'_>) -> String {
+    let mut names: Vec<String> = attempts.iter().take(NAMES).map(|attempt| name(attempt, page)).collect();
+    names.extend((attempts.len() > NAMES).then(|| format!("and {} more", attempts.len() - NAMES)));
+    names.join(", ")
 }
 
 /// Why the lock that `--id` names was not taken up.
@@ -129,15 +142,9 @@ pub fn not_found(run: &Run, fingerprint: &str, scope: &str) -> String {
     }
 }
 
-fn summary_of(attempt: &Attempt) -> String {
-    let name = attempt.lock.name.to_string_lossy();
-    let why = error(attempt).unwrap_or_else(|| reasons(attempt, ", "));
-    format!("{name} ({why})")
-}
-
-fn reasons(attempt: &Attempt, separator: &str) -> String {
+fn reasons(attempt: &Attempt) -> String {
     let words: Vec<&str> = attempt.lock.judgement.reasons.iter().copied().map(Reason::as_str).collect();
-    words.join(separator)
+    words.join(",")
 }
 
 /// For the commands that come next.
@@ -152,23 +159,61 @@ pub struct Page<'a> {
     pub width: usize,
 }
 
-/// What came of one attempt, said when it ends.
-pub fn attempt(run: &Run, attempt: &Attempt, page: Page<'_>) -> String {
+/// From so many locks on that were freed for the same reason they are told together.
+const TOGETHER: usize = 3;
+const NAMES: usize = 6;
+/// Where the names begin.
+const COLUMN: usize = 11;
+
+/// What came of attempts that ended together: a line a lock, and one for locks that are alike.
+pub fn attempts(run: &Run, attempts: &[Attempt], page: Page<'_>) -> String {
     let mut out = String::new();
-    one(&mut out, run, attempt, page);
+    let mut left: Vec<&Attempt> = attempts.iter().collect();
+    while let Some(first) = left.first().copied() {
+        let (alike, others): (Vec<&Attempt>, Vec<&Attempt>) =
+            left.iter().copied().partition(|each| are_alike(first, each));
+        if alike.len() >= TOGETHER {
+            together(&mut out, &alike, page);
+            left = others;
+        } else {
+            one(&mut out, run, first, page);
+            left.remove(0);
+        }
+    }
     out
+}
+
+/// Of locks that were freed for one reason the names are all there is to say.
+fn are_alike(one: &Attempt, other: &Attempt) -> bool {
+    let freed = |attempt: &Attempt| matches!(attempt.result, AttemptResult::Done(Outcome::Reclaimed { .. }));
+    let whys = [one, other].map(|attempt| why(&attempt.lock.judgement));
+    std::ptr::eq(one, other) || freed(one) && freed(other) && whys[0] == whys[1]
+}
+
+fn together(out: &mut String, alike: &[&Attempt], page: Page<'_>) {
+    let (word, colour) = word(alike[0]);
+    let locks = count(alike.len(), "lock");
+    let _ = writeln!(
+        out,
+        "{colour}{word:<10}{colour:#} {BOLD}{locks}{BOLD:#}, each: {}",
+        why(&alike[0].lock.judgement)
+    );
+    prose(out, &names(alike, page), page.width, COLUMN, DIM);
 }
 
 /// What it all comes to, below the attempts.
 pub fn in_the_end(run: &Run, page: Page<'_>) -> String {
     let mut out = String::new();
-    if !run.attempts.is_empty() {
-        out.push('\n');
-    }
     for (sentence, command) in conclusion(run, page) {
-        prose(&mut out, &sentence, page.width, 0, Style::new());
-        if let Some(command) = command {
-            let _ = writeln!(out, "    {command}");
+        let Some(command) = command else {
+            prose(&mut out, &sentence, page.width, 0, Style::new());
+            continue;
+        };
+        if sentence.width() + 1 + command.width() <= page.width.min(PROSE) {
+            let _ = writeln!(out, "{} {BOLD}{}{BOLD:#}", printable(&sentence), printable(&command));
+        } else {
+            prose(&mut out, &sentence, page.width, 0, Style::new());
+            alone(&mut out, &command, page.width, 2, BOLD);
         }
     }
     out
@@ -176,42 +221,55 @@ pub fn in_the_end(run: &Run, page: Page<'_>) -> String {
 
 fn one(out: &mut String, run: &Run, attempt: &Attempt, page: Page<'_>) {
     let lock = &attempt.lock;
-    let root = &run.survey.roots[lock.root];
-    let (word, colour) = match &attempt.result {
-        AttemptResult::Planned => ("would free", style(lock.judgement.verdict)),
+    let (word, colour) = word(attempt);
+    let (name, why) = (name(attempt, page), why(&lock.judgement));
+    let (text, path, note) = match &attempt.result {
+        AttemptResult::Planned => {
+            let effect =
+                lock_words::effect(lock.judgement.verdict, effect(lock, run.survey.install_of(lock)));
+            let age = lock.evidence.age.map_or_else(String::new, |age| format!(", {} old", duration(age)));
+            (format!("{why}{age} ({effect})"), Some(lock.path()), None)
+        }
+        AttemptResult::Done(Outcome::Reclaimed { .. }) => (why.to_owned(), None, None),
+        AttemptResult::Done(Outcome::Vanished) => {
+            ("somebody released or removed it in the meantime".to_owned(), None, None)
+        }
+        AttemptResult::Done(Outcome::Changed) => {
+            ("it is another lock now, and in use; left alone".to_owned(), None, None)
+        }
+        AttemptResult::Done(Outcome::Failed(failure)) | AttemptResult::Obstructed(failure) => {
+            (why.to_owned(), Some(lock.path()), Some(failure.to_string()))
+        }
+    };
+    let head = format!("{colour}{word:<10}{colour:#} ");
+    beside(out, &head, COLUMN, &format!("{name}: {text}"), page.width);
+    if let Some(path) = path {
+        alone(out, &path.to_string_lossy(), page.width, COLUMN, DIM);
+    }
+    if let Some(note) = note {
+        prose(out, &note, page.width, COLUMN, Style::new());
+    }
+}
+
+/// What came of it, in a word, and its colour.
+fn word(attempt: &Attempt) -> (&'static str, Style) {
+    match &attempt.result {
+        AttemptResult::Planned => ("would free", style(attempt.lock.judgement.verdict)),
         AttemptResult::Done(Outcome::Reclaimed { .. }) => ("freed", style(Verdict::Held)),
         AttemptResult::Done(Outcome::Vanished) => ("gone", style(Verdict::Held)),
         AttemptResult::Done(Outcome::Changed) => ("in use", style(Verdict::Settling)),
         AttemptResult::Obstructed(_) => ("cannot", style(Verdict::Stale)),
         AttemptResult::Done(Outcome::Failed(_)) => ("not freed", style(Verdict::Stale)),
-    };
-    let age = lock.evidence.age.map_or_else(String::new, |age| format!(", {} old", duration(age)));
-    let name = match (&lock.session_key, &lock.agent) {
+    }
+}
+
+fn name(attempt: &Attempt, page: Page<'_>) -> String {
+    let lock = &attempt.lock;
+    match (&lock.session_key, &lock.agent) {
         (Some(key), _) => Name::of_key(&page.redaction.key(key)).with_agent(),
         (None, Some(agent)) => format!("{} ({agent})", lock.name.to_string_lossy()),
         (None, None) => lock.name.to_string_lossy().into_owned(),
-    };
-    let verdict = lock.judgement.verdict.as_str();
-    let _ = writeln!(out, "{colour}{word:<10}{colour:#} {BOLD}{}{BOLD:#}", printable(&name));
-    let text = format!("{verdict}: {}{age}", why(&lock.judgement));
-    prose(out, &text, page.width, 4, Style::new());
-    let _ = writeln!(out, "    {}", words::path(&lock.path()));
-    let note = match &attempt.result {
-        AttemptResult::Planned => {
-            let version = root.install.as_ref().and_then(|install| install.version.as_ref());
-            let judgement = &lock.judgement;
-            self_heal::predict(&lock.evidence, judgement.verdict, &judgement.reasons, version).sentence()
-        }
-        AttemptResult::Done(Outcome::Reclaimed { quarantine_id }) => {
-            format!("kept in quarantine as {quarantine_id}")
-        }
-        AttemptResult::Done(Outcome::Vanished) => "somebody released or removed it meanwhile".to_owned(),
-        AttemptResult::Done(Outcome::Changed) => "it is another lock now, and in use; left alone".to_owned(),
-        AttemptResult::Done(Outcome::Failed(failure)) | AttemptResult::Obstructed(failure) => {
-            failure.to_string()
-        }
-    };
-    prose(out, &note, page.width, 4, DIM);
+    }
 }
 
 /// Sentences, each with the command that comes next.
@@ -221,7 +279,8 @@ fn conclusion(run: &Run, page: Page<'_>) -> Vec<(String, Option<String>)> {
     let is_obstructed = |attempt: &Attempt| matches!(attempt.result, AttemptResult::Obstructed(_));
     let mut said = Vec::new();
     if planned > 0 {
-        let text = format!("{} would be freed; nothing was changed. To free:", count(planned, "lock"));
+        let them = if planned == 1 { "it" } else { "them" };
+        let text = format!("{} would be freed; nothing was changed. To free {them}:", count(planned, "lock"));
         said.push((text, Some(format!("lockdoctor reclaim{again} --yes"))));
     }
     if run.attempts.iter().any(is_obstructed) {
@@ -230,11 +289,8 @@ fn conclusion(run: &Run, page: Page<'_>) -> Vec<(String, Option<String>)> {
         said.push((format!("{} not freed, for the reason given.", count(failed, "lock")), None));
     }
     if freed > 0 {
-        let blocked = run.attempts.iter().filter(|attempt| was_blocking(run, attempt)).count();
-        let send =
-            if blocked > 0 { " Send the failed messages again: OpenClaw does not retry them." } else { "" };
-        said.push((format!("{} freed.{send}", count(freed, "lock")), None));
-        let roots = run.survey.roots.iter();
+        said.push((format!("{} freed.{}", count(freed, "lock"), send_again(run)), None));
+        let roots = run.survey.roots.iter().filter(|_| !page.scope.is_empty());
         let scope: String =
             roots.map(|root| format!(" --state-dir {}", shell_word(&root.path.to_string_lossy()))).collect();
         said.push(("What was there is kept:".to_owned(), Some(format!("lockdoctor quarantine list{scope}"))));
@@ -245,7 +301,8 @@ fn conclusion(run: &Run, page: Page<'_>) -> Vec<(String, Option<String>)> {
     }
     match page.open {
         Some(open) => {
-            said.push((format!("Still open: {open}"), Some(format!("lockdoctor status{}", page.scope))));
+            let text = format!("Still open: {open}. Details:");
+            said.push((text, Some(format!("lockdoctor status{}", page.scope))));
         }
         None if said.is_empty() => {
             said.push(("Nothing to free: no lock is without an owner.".to_owned(), None));
@@ -253,6 +310,12 @@ fn conclusion(run: &Run, page: Page<'_>) -> Vec<(String, Option<String>)> {
         None => {}
     }
     said
+}
+
+/// Where a chat was without an answer.
+fn send_again(run: &Run) -> &'static str {
+    let blocked = run.attempts.iter().any(|attempt| was_blocking(run, attempt));
+    if blocked { " Send the failed messages again: OpenClaw does not retry them." } else { "" }
 }
 
 /// It was freed, and messages failed, or would have, until then.

@@ -12,7 +12,7 @@ use crate::answer::Name;
 use crate::openclaw::lock_kind::LockKind;
 use crate::openclaw::version::Era;
 use crate::redact::Redactor;
-use crate::report::blocks::prose;
+use crate::report::blocks::{alone, prose};
 use crate::report::holders;
 use crate::report::lock_words::{effect, owner, why};
 use crate::report::status::text::installed;
@@ -137,7 +137,7 @@ fn leases(survey: &Survey, root: usize, listing: Listing, width: usize) -> Strin
         let (colour, sign) = lease_style(lease);
         let explanation = &lease.explanation;
         let _ = writeln!(out, "  {colour}{sign} {}{colour:#}", explanation.state);
-        let _ = writeln!(out, "    {DIM}{}{DIM:#}", lease.path);
+        alone(&mut out, &lease.path, width, 4, DIM);
         let advice = explanation.advice.iter().filter(|_| lease.needs_attention());
         for sentence in explanation.because.iter().chain([&explanation.openclaw]).chain(advice) {
             for line in words::wrapped(sentence, width.saturating_sub(4)) {
@@ -238,7 +238,7 @@ fn naming(out: &mut String, lock: &SurveyedLock, root: &SurveyedRoot, page: Page
     let name = key.map_or_else(String::new, |name| format!("{name}: "));
     prose(out, &format!("{name}{}", why(&lock.judgement)), page.width, 3, Style::new());
     let path = lock.path();
-    let _ = writeln!(out, "   {DIM}{}{DIM:#}", words::path(path.strip_prefix(&root.path).unwrap_or(&path)));
+    alone(out, &path.strip_prefix(&root.path).unwrap_or(&path).to_string_lossy(), page.width, 3, DIM);
     let limit = lock.evidence.limit.as_ref().filter(|_| lock.judgement.verdict == Verdict::Overdue);
     let limit = limit.map(|limit| format!("limit {}: {}", duration(limit.after), limit.source));
     let reasons: Vec<&str> = lock.judgement.reasons.iter().copied().map(Reason::as_str).collect();

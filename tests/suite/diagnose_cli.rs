@@ -446,7 +446,7 @@ fn an_abandoned_lock_is_freed_only_when_asked_for() {
     assert_eq!(fs::read(&lock).expect("lock"), bytes, "nobody asked for it");
 
     let plan = reclaim(&env, &["--abandoned", "--settle", "0s"]).exits(1);
-    for words in ["would free", "its run hit its time limit", "forks", "--abandoned --yes"] {
+    for words in ["would free", "its run hit its time limit", "two writers corrupt", "--abandoned --yes"] {
         assert!(plan.stdout.contains(words), "{words}: {plan:#?}");
     }
     assert_eq!(fs::read(&lock).expect("lock"), bytes, "a plan changes nothing");

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use chrono::Utc;
 use serde_json::json;
+use unicode_width::UnicodeWidthStr;
 
 use crate::support::{Owner, Run, TestEnv, dead_pid, payload_made};
 
-/// What a person reads at that hour.
+/// What a person reads at that hour, the two commands included.
 const LINES: usize = 25;
+/// Of the terminal.
+const COLUMNS: usize = 80;
 /// Of a process that cannot be: OpenClaw removes a lock of that pid by its own rules.
 const TOMBSTONE: &str = "4194305";
 
@@ -25,7 +28,7 @@ struct Night {
 
 impl Night {
     fn falls() -> Self {
-        let env = TestEnv::new("2026.5.22");
+        let env = TestEnv::new("2026.5.22").variable("COLUMNS", COLUMNS.to_string());
         let mut gateway = Owner::start();
         let chats = [
             ("main", "telegram:direct:12345678"),
@@ -117,10 +120,42 @@ fn two_commands_and_the_message_flows() {
         assert_eq!(fs::read(lock).expect("lock"), before, "a lock in use is never touched");
     }
 
-    // Up to the sentence that says what to do in the chat; blank lines are not read.
-    let is_read = |line: &&str| !line.trim().is_empty();
-    let until = freed.stdout.lines().position(|line| line.contains("Send the failed messages again"));
-    let after = freed.stdout.lines().take(until.unwrap_or_default() + 1).filter(is_read).count();
-    let read = answer.stdout.lines().filter(is_read).count() + after;
+    let read = ["lockdoctor", to_type, &answer.stdout, &freed.stdout].map(lines).iter().sum::<usize>();
     assert!(read < LINES, "{read} lines:\n{}\n{}", answer.stdout, freed.stdout);
+}
+
+/// As a terminal shows a text: whatever is printed is read, blank or not, and a long line is several.
+fn lines(text: &str) -> usize {
+    text.lines().map(|line| line.width().div_ceil(COLUMNS).max(1)).sum()
+}
+
+/// A sentence wraps at blanks; a path or a command that is too long stands alone, so that it can be copied.
+#[test]
+fn at_sixty_columns_nothing_is_broken_but_what_stands_alone() {
+    let night = Night::falls();
+    let (state, lock) = (night.env.state(), night.in_use[0].clone());
+    let (state, lock) = (state.to_string_lossy(), lock.to_string_lossy());
+    for words in [
+        &["status", "--state-dir", &*state][..],
+        &["scan", "--all", "-v", "--state-dir", &*state],
+        &["diagnose", "--state-dir", &*state],
+        &["doctor", "--state-dir", &*state],
+        &["reclaim", "--settle", "0s", "--state-dir", &*state],
+        &["explain", &*lock],
+    ] {
+        let mut command = night.env.command(words);
+        command.env("COLUMNS", "60");
+        let run = Run::of(command);
+        let wide = run.stdout.lines().filter(|line| line.width() > 60).map(str::trim);
+        let broken: Vec<&str> = wide.filter(|line| line.contains(' ') && !is_a_command(line)).collect();
+        assert!(
+            run.stdout.lines().count() > 5 && broken.is_empty(),
+            "{words:?}: {broken:#?}\n{}",
+            run.stdout
+        );
+    }
+}
+
+fn is_a_command(line: &str) -> bool {
+    ["lockdoctor ", "openclaw ", "TMPDIR="].iter().any(|word| line.starts_with(word))
 }

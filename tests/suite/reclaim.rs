@@ -196,6 +196,18 @@ fn max_bounds_what_one_run_frees() {
 }
 
 #[test]
+fn locks_that_are_alike_take_one_line() {
+    let env = TestEnv::new("2026.5.22");
+    for at in 0..8 {
+        dead_lock(&env, &format!("s{at}"));
+    }
+    let run = reclaim(&env, &["--yes", "--settle", "0s"]).exits(0);
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert!(lines[0].starts_with("freed      8 locks, each: nobody is using it"), "{run:#?}");
+    assert!(lines[1].ends_with("and 2 more") && lines.len() <= 4, "{run:#?}");
+}
+
+#[test]
 fn quiet_is_made_for_timers() {
     let env = TestEnv::new("2026.5.22");
     let nothing = reclaim(&env, &["--yes", "--settle", "0s", "--quiet"]).exits(0);
@@ -204,7 +216,7 @@ fn quiet_is_made_for_timers() {
     dead_lock(&env, "b");
     let done = reclaim(&env, &["--yes", "--settle", "0s", "--quiet"]).exits(0);
     assert_eq!(done.stdout.lines().count(), 1, "{done:#?}");
-    assert!(done.stdout.starts_with("lockdoctor: 2 reclaimed: a.jsonl.lock ("), "{done:#?}");
+    assert!(done.stdout.starts_with("lockdoctor: freed 2 locks: a.jsonl.lock (main), "), "{done:#?}");
     let nothing = reclaim(&env, &["--yes", "--settle", "0s", "--quiet"]).exits(0);
     assert_eq!((nothing.stdout.as_str(), nothing.stderr.as_str()), ("", ""));
 }

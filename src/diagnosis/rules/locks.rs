@@ -100,7 +100,7 @@ fn stale(view: &View<'_>, case: &Case<'_>) -> Finding {
     let told = match (failed, effect) {
         (_, Effect::HealsItself) => "OpenClaw frees it by itself at the next message: harmless.".to_owned(),
         (0, _) => format!("Every message to this {} will fail until it is gone.", whose(lock)),
-        (n, _) => format!("It has already failed {}.", count(n, "message")),
+        _ => format!("Messages to this {} fail until it is gone.", whose(lock)),
     };
     let text = format!("Nobody is using this lock{}. {told}", why_free(lock));
     let finding = Finding::new(Code::StaleLock, effect, text).helps(Some(true));
@@ -120,7 +120,7 @@ fn stale(view: &View<'_>, case: &Case<'_>) -> Finding {
 
 fn leaked(view: &View<'_>, case: &Case<'_>) -> Finding {
     let (lock, failed) = (case.lock, case.failed());
-    let mut text = match timed_out(case) {
+    let text = match timed_out(case) {
         Some(text) => format!(
             "{text}, and {} has forgotten its lock; messages to this {} fail until it is freed.",
             holder(view, lock),
@@ -136,9 +136,6 @@ fn leaked(view: &View<'_>, case: &Case<'_>) -> Finding {
             whose(lock)
         ),
     };
-    if failed > 0 {
-        let _ = write!(text, " It has already failed {}.", count(failed, "message"));
-    }
     let finding = Finding::new(Code::LeakedLock, effect(case), text).helps(Some(true));
     let finding = finding.act(remedy::reclaim());
     let finding = if failed > 0 { finding.act(remedy::send_again()) } else { finding };
@@ -176,14 +173,14 @@ fn overdue(view: &View<'_>, case: &Case<'_>) -> Finding {
 fn stuck_run(view: &View<'_>, case: &Case<'_>) -> Finding {
     let ended = timed_out(case).unwrap_or_else(|| "The run ended at its time limit".to_owned());
     let text = format!(
-        "{ended}, but it did not unwind: its owner{} lives and still has the lock open, so the chat waits for it.",
+        "{ended}, but it did not stop: its owner{} lives and still has the lock open, so the chat waits for it.",
         owner(case.lock)
     );
     let effect = if case.failed() > 0 { Effect::RunCannotEnd } else { Effect::WaitsPastLimit };
     Finding::new(Code::StuckRun, effect, text).helps(Some(false)).act(remedy::restart(view)).act(Remedy {
         command: Some("lockdoctor reclaim --abandoned --yes".to_owned()),
         text: "Last resort, when a restart is impossible: lockdoctor reclaim --abandoned --yes".to_owned(),
-        effect: Some("If the run wakes up after all, the transcript forks.".to_owned()),
+        effect: Some("If the run wakes up after all, two writers corrupt the chat history.".to_owned()),
     })
 }
 

@@ -9,11 +9,11 @@ use crate::answer::{Answer, BlindSpot};
 use crate::install::Install;
 use crate::install::gateway::GatewayState::{Down, Running, Starting, Unknown};
 use crate::openclaw::version::Era;
-use crate::report::blocks::{Grouping, PROSE, View, prose, remedy, serious};
+use crate::report::blocks::{Grouping, INDENT, PROSE, View, alone, prose, remedy, serious};
 use crate::report::style::{BOLD, DIM};
 use crate::survey::SurveyedRoot;
 use crate::verdict::severity::Severity;
-use crate::words::{count, duration, path, printable, wrapped};
+use crate::words::{count, duration, path, wrapped};
 
 /// So many blocks, and the rest in a line: what is not on the screen is not read.
 const BLOCKS: usize = 8;
@@ -25,32 +25,33 @@ pub fn page(view: View<'_>, roots: &[SurveyedRoot], scope: &str) -> String {
     let mut out = String::new();
     headline(&mut out, view, roots);
     let blocks = serious(view, Grouping::ByCause);
+    let mut rest = String::new();
+    let mut explained = "";
     for block in blocks.iter().take(BLOCKS) {
-        out.push('\n');
-        block.heading(&mut out, view);
+        block.heading(&mut rest, view);
         let finding = block.findings[0];
         // What is said of one of many names its lock and its owner; of many the title says enough.
-        if !block.is_group() {
-            prose(&mut out, &finding.explanation, view.width, 5, Style::new());
+        if !block.is_group() && finding.explanation != explained {
+            prose(&mut rest, &finding.explanation, view.width, INDENT, Style::new());
+            explained = &finding.explanation;
         }
         if let Some(action) = finding.actions.first() {
-            remedy(&mut out, action, view.width);
+            remedy(&mut rest, action, view.width);
         }
     }
     if blocks.len() > BLOCKS {
-        let _ = writeln!(out, "\n · and {} more", blocks.len() - BLOCKS);
+        let _ = writeln!(rest, " · and {} more", blocks.len() - BLOCKS);
     }
-    let mut rest = String::new();
     unnamed(&mut rest, view, scope);
     leftovers(&mut rest, view);
     for spot in &view.answer.blind_spots {
         blind_spot(&mut rest, spot, view.width);
     }
+    if !blocks.is_empty() || view.answer.leftovers.locks > 0 {
+        footer(&mut rest, view, scope);
+    }
     if !rest.is_empty() {
         let _ = write!(out, "\n{rest}");
-    }
-    if !blocks.is_empty() || view.answer.leftovers.locks > 0 {
-        footer(&mut out, view, scope);
     }
     out
 }
@@ -119,7 +120,7 @@ pub fn unnamed(out: &mut String, view: View<'_>, scope: &str) {
     let number = view.answer.unnamed_locks.len();
     if number > 0 {
         point(out, '!', &format!("{} to look at:", count(number, "lock")), view.width);
-        let _ = writeln!(out, "       {BOLD}lockdoctor scan{scope}{BOLD:#}");
+        alone(out, &format!("lockdoctor scan{scope}"), view.width, INDENT + 2, BOLD);
     }
 }
 
@@ -142,7 +143,7 @@ fn leftovers(out: &mut String, view: View<'_>) {
 pub fn blind_spot(out: &mut String, spot: &BlindSpot, width: usize) {
     point(out, '?', &spot.text, width);
     if let Some(command) = &spot.command {
-        let _ = writeln!(out, "       {BOLD}{}{BOLD:#}", printable(command));
+        alone(out, command, width, INDENT + 2, BOLD);
     }
 }
 
@@ -156,7 +157,7 @@ fn footer(out: &mut String, view: View<'_>, scope: &str) {
     let (details, share) =
         (format!("details: lockdoctor diagnose{scope}"), format!("share: lockdoctor report{scope}"));
     let between = if details.width() + share.width() + 4 <= view.width { " · " } else { "\n " };
-    let _ = writeln!(out, "\n {DIM}{details}{between}{share}{DIM:#}");
+    let _ = writeln!(out, " {DIM}{details}{between}{share}{DIM:#}");
     mask_hint(out, view);
 }
 
