@@ -153,7 +153,7 @@ fn summary(chat: &Chat, finding: &Finding, view: View<'_>) -> String {
         (ChatState::Stuck, ..) => format!("its run makes no progress{since}"),
         // It has been past its limit for less than that.
         (ChatState::Waiting, ..) if finding.code == Code::OverdueLock => match chat.since {
-            Some(at) => format!("{title}, at work since {}", clock(at, &view.now)),
+            Some(at) => format!("a run since {}, past its limit", clock(at, &view.now)),
             None => title.to_owned(),
         },
         (ChatState::Waiting, ..) => format!("{title}{since}"),
@@ -222,6 +222,16 @@ pub fn alone(out: &mut String, text: &str, width: usize, indent: usize, style: S
     let text = printable(text);
     let indent = if indent + text.width() <= width { indent } else { 0 };
     let _ = writeln!(out, "{:indent$}{style}{text}{style:#}", "");
+}
+
+/// What a command is for, and the command behind it, or below it where both do not fit.
+pub fn labelled(out: &mut String, label: &str, command: &str, width: usize) {
+    if label.width() + command.width() + 2 <= width {
+        let _ = writeln!(out, " {DIM}{label} {}{DIM:#}", printable(command));
+    } else {
+        let _ = writeln!(out, " {DIM}{label}{DIM:#}");
+        alone(out, command, width, 2, DIM);
+    }
 }
 
 /// A text beside `head`, which ends at column `indent`; it goes on below itself, and a word without room stands alone.

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
-use super::blocks::{Grouping, INDENT, PROSE, View, notes, prose, remedy, serious};
+use super::blocks::{Grouping, INDENT, PROSE, View, labelled, notes, prose, remedy, serious};
 use super::status::text;
 use super::style::DIM;
 use crate::answer::BlindSpot;
@@ -141,10 +141,19 @@ pub fn for_people(
     }
     lanes(&mut out, &examination.diagnosis.lanes, view.width);
     if let Some(read) = read_from(examination, view) {
-        let _ = writeln!(out, "\n {DIM}{read}{DIM:#}");
+        out.push('\n');
+        prose(&mut out, &read, view.width, 1, DIM);
     }
-    let more = if detail == Detail::Full { "" } else { " · log lines: -v" };
-    let _ = writeln!(out, " {DIM}as one page with a timeline: lockdoctor report{scope}{logs}{more}{DIM:#}");
+    if detail == Detail::Usual {
+        labelled(
+            &mut out,
+            "with the log lines:",
+            &format!("lockdoctor diagnose{scope}{logs} -v"),
+            view.width,
+        );
+    }
+    let report = format!("lockdoctor report{scope}{logs}");
+    labelled(&mut out, "as one page with a timeline:", &report, view.width);
     text::mask_hint(&mut out, view);
     out
 }

@@ -143,12 +143,12 @@ fn the_next_command_reads_the_same_logs() {
     fs::write(&log, text.replace("2026-11-22", "2020-11-22")).expect("log");
     let log = log.to_str().expect("UTF-8").to_owned();
     let run = env.run(&["diagnose", "--log", &log]).exits(1);
-    let command = format!("lockdoctor report --log {log} ·");
+    let command = format!("lockdoctor report --log {log}\n");
     assert!(run.stdout.contains(&command), "{run:#?}");
     assert!(run.stdout.lines().all(|line| line.trim_end() == line), "{run:#?}");
     // What is typed counts, also where it is what would be read anyway of logs that nobody named.
     let run = env.run(&["diagnose", "--log", &log, "--since", "24h"]).exits(0);
-    let command = format!("lockdoctor report --log {log} --since 24h ·");
+    let command = format!("lockdoctor report --log {log} --since 24h\n");
     assert!(run.stdout.contains(&command), "{run:#?}");
 }
 

@@ -29,6 +29,8 @@ struct Night {
 impl Night {
     fn falls() -> Self {
         let env = TestEnv::new("2026.5.22").variable("COLUMNS", COLUMNS.to_string());
+        // As at a terminal.
+        let env = env.variable("LOCKDOCTOR_NO_REDACT", "true");
         let mut gateway = Owner::start();
         let chats = [
             ("main", "telegram:direct:12345678"),
@@ -120,7 +122,10 @@ fn two_commands_and_the_message_flows() {
         assert_eq!(fs::read(lock).expect("lock"), before, "a lock in use is never touched");
     }
 
-    let read = ["lockdoctor", to_type, &answer.stdout, &freed.stdout].map(lines).iter().sum::<usize>();
+    // At home nobody types where the install is.
+    let typed = format!(" --state-dir {}", night.env.state().display());
+    let said = ["lockdoctor", to_type, &answer.stdout, &freed.stdout].map(|text| text.replace(&typed, ""));
+    let read: usize = said.iter().map(|text| lines(text)).sum();
     assert!(read < LINES, "{read} lines:\n{}\n{}", answer.stdout, freed.stdout);
 }
 
@@ -157,5 +162,5 @@ fn at_sixty_columns_nothing_is_broken_but_what_stands_alone() {
 }
 
 fn is_a_command(line: &str) -> bool {
-    ["lockdoctor ", "openclaw ", "TMPDIR="].iter().any(|word| line.starts_with(word))
+    ["lockdoctor ", "openclaw ", "TMPDIR=", "sudo "].iter().any(|word| line.starts_with(word))
 }

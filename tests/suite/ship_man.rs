@@ -131,8 +131,9 @@ fn bash_completes_what_only_this_machine_knows() {
     let said = stdout(&run("bash", &["-c", typed], directory.path()));
     let [check, session, id, purged] = said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
     assert_eq!((check, session, purged), ("lease", "7c1e09d4-8d95-47ad-b732-080840c144ca", ""));
-    let kept = directory.path().join(".openclaw/lockdoctor/quarantine").join(id);
-    assert!(!id.is_empty() && kept.exists(), "{said}");
+    // Other installs of this machine may have some, too.
+    let kept = directory.path().join(".openclaw/lockdoctor/quarantine");
+    assert!(id.split(' ').any(|id| !id.is_empty() && kept.join(id).exists()), "{said}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::answer::{Answer, BlindSpot};
 use crate::install::Install;
 use crate::install::gateway::GatewayState::{Down, Running, Starting, Unknown};
 use crate::openclaw::version::Era;
-use crate::report::blocks::{Grouping, INDENT, PROSE, View, alone, prose, remedy, serious};
+use crate::report::blocks::{Grouping, INDENT, PROSE, View, alone, labelled, prose, remedy, serious};
 use crate::report::style::{BOLD, DIM};
 use crate::survey::SurveyedRoot;
 use crate::verdict::severity::Severity;
@@ -154,10 +154,13 @@ fn point(out: &mut String, sign: char, text: &str, width: usize) {
 }
 
 fn footer(out: &mut String, view: View<'_>, scope: &str) {
-    let (details, share) =
-        (format!("details: lockdoctor diagnose{scope}"), format!("share: lockdoctor report{scope}"));
-    let between = if details.width() + share.width() + 4 <= view.width { " · " } else { "\n " };
-    let _ = writeln!(out, " {DIM}{details}{between}{share}{DIM:#}");
+    let (details, share) = (format!("lockdoctor diagnose{scope}"), format!("lockdoctor report{scope}"));
+    if details.width() + share.width() + 20 <= view.width {
+        let _ = writeln!(out, " {DIM}details: {details} · share: {share}{DIM:#}");
+    } else {
+        labelled(out, "details:", &details, view.width);
+        labelled(out, "share:", &share, view.width);
+    }
     mask_hint(out, view);
 }
 
