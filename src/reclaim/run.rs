@@ -216,8 +216,8 @@ impl Run {
 
     /// Of the attempts that have not been told of.
     fn tell(&mut self, told: &mut Told<'_>) {
-        if self.told < self.attempts.len() {
-            told(self, &self.attempts[self.told..]);
+        if let Some(news) = self.attempts.get(self.told..).filter(|news| !news.is_empty()) {
+            told(self, news);
         }
         self.told = self.attempts.len();
     }
