@@ -26,7 +26,7 @@ const sources = ["src/leases", "src/diagnosis", "src/gatewaylog", "src/survey"]
   .flatMap((directory) => filesBelow(path.join(root, directory), ".rs"))
   .map((file) => fs.readFileSync(file, "utf8"));
 const literals = sources.flatMap((text) => [...text.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map((m) => m[1]));
-const isKnown = (word) => literals.some((literal) => literal === word || literal.includes(word));
+const isKnown = (word) => literals.some((literal) => literal.includes(word) || literal.length > 14 && word.includes(literal));
 
 /** Table to the columns that are asked for: `schema.table(snapshot, "NAME")`, then `&[…]` or `let … = […]`. */
 function columnsAskedFor() {
@@ -35,7 +35,9 @@ function columnsAskedFor() {
     const tables = [...text.matchAll(/schema\.table\(snapshot, "(\w+)"\)/g)];
     for (const [index, match] of tables.entries()) {
       const body = text.slice(match.index, tables[index + 1]?.index ?? match.index + 1500).split(/\n(?:pub\S* )?fn /)[0];
-      const names = [...body.matchAll(/\[((?:\s*"\w+",?)+)\s*\]/g)].flatMap((m) => m[1].match(/\w+/g));
+      // What is optional may be missing, and a list that is searched holds no columns.
+      const lists = [...body.matchAll(/(let optional = )?\[((?:\s*"\w+",?)+)\s*\](\.contains)?/g)];
+      const names = lists.filter((m) => !m[1] && !m[3]).flatMap((m) => m[2].match(/\w+/g));
       asked.set(match[1], new Set([...(asked.get(match[1]) ?? []), ...names]));
     }
   }
