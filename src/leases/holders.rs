@@ -62,8 +62,7 @@ pub struct HolderProcess {
     /// `R`, `S`, `D`, `T` … as `/proc` says.
     pub state: char,
     pub since: Option<DateTime<Utc>>,
-    /// Whoever started it is gone.
-    pub orphan: bool,
+    pub parent: Option<u32>,
 }
 
 impl HolderProcess {
@@ -75,6 +74,11 @@ impl HolderProcess {
         self.name.contains("-gatewa")
     }
 
+    /// Whoever started it is gone, or is the service manager.
+    pub fn is_orphan(&self) -> bool {
+        self.parent == Some(1)
+    }
+
     /// `openclaw-doctor (pid 847, stopped, no parent)`.
     pub fn described(&self) -> String {
         let state = match self.state {
@@ -83,7 +87,7 @@ impl HolderProcess {
             'Z' | 'X' => ", ended",
             _ => "",
         };
-        let parent = if self.orphan { ", no parent" } else { "" };
+        let parent = if self.is_orphan() { ", no parent" } else { "" };
         format!("`{}` (pid {}{state}{parent})", self.name, self.pid)
     }
 }

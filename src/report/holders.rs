@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::style::{BOLD, DIM};
-use crate::leases::holders::Thing;
+use crate::leases::holders::{HolderProcess, Thing};
 use crate::leases::{Held, Workings};
 use crate::words::{self, count, duration, printable, rfc3339};
 
@@ -112,7 +112,7 @@ pub fn json(held: Held) -> Holder {
         name: process.map(|process| process.name.clone()),
         process_state: process.map(|process| process.state),
         since: process.and_then(|process| process.since).map(rfc3339),
-        orphan: process.map(|process| process.orphan),
+        orphan: process.map(HolderProcess::is_orphan),
         holds: held.things.into_iter().map(hold).collect(),
         databases: held.databases.into_iter().map(text).collect(),
     }

@@ -40,7 +40,6 @@ pub fn look(install: &Install, view: &SystemView) -> Vec<Holder> {
             }
         }
     }
-    holders.dedup();
     holders
 }
 
@@ -63,9 +62,10 @@ fn coordinators(holders: &mut Vec<Holder>, base: &Path, state: &Path, install: &
 fn add(holders: &mut Vec<Holder>, thing: Thing, directory: &Path, file: &Path, view: &SystemView) {
     let Some([holds]) = held::below(directory, file, [held::DATABASE]) else { return };
     for process in by_process(&holds, view) {
-        let holder = Holder { thing, file: directory.join(file), process };
-        if !holders.contains(&holder) {
-            holders.push(holder);
+        let pid = |process: &Option<HolderProcess>| process.as_ref().map(|process| process.pid);
+        // Each process of a container has its own way to the same file.
+        if holders.iter().all(|known| known.thing != thing || pid(&known.process) != pid(&process)) {
+            holders.push(Holder { thing, file: directory.join(file), process });
         }
     }
 }
@@ -148,14 +148,14 @@ fn process(pid: u32, view: &SystemView) -> Option<HolderProcess> {
             name: title(pid, &process.comm),
             state: process.state,
             since: Some(process.started_at(view.now.booted_at())),
-            orphan: parent(pid) == Some(1),
+            parent: parent(pid),
         }),
         Owner::Hidden => Some(HolderProcess {
             pid,
             name: "a hidden process".to_owned(),
             state: '?',
             since: None,
-            orphan: false,
+            parent: None,
         }),
         _ => None,
     }

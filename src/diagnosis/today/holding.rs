@@ -12,6 +12,8 @@ use crate::verdict::severity::Effect;
 
 /// `openclaw doctor --fix` took 70 s on a busy machine; what holds on for longer hangs.
 const MAINTENANCE: TimeDelta = TimeDelta::minutes(10);
+/// A unit of systemd's has no other parent; a child whose command was killed has no other either.
+const WITHOUT_PARENT: TimeDelta = TimeDelta::minutes(3);
 
 pub(super) fn judge(gateway: &GatewayFact, workings: &Workings, now: DateTime<Utc>) -> Option<Finding> {
     if !matches!(gateway.state, GatewayState::Down | GatewayState::Starting | GatewayState::Unknown) {
@@ -19,7 +21,10 @@ pub(super) fn judge(gateway: &GatewayFact, workings: &Workings, now: DateTime<Ut
     }
     let keeps_out = |holder: &&Holder| {
         let is_the_start = holder.process.as_ref().is_some_and(|process| {
-            Some(process.pid) == gateway.pid || process.is_gateway() && !process.is_stopped()
+            // A gateway starts itself anew, with other options, and is called `openclaw` until it has its lock.
+            let started_by_it = process.parent.is_some() && process.parent == gateway.pid;
+            Some(process.pid) == gateway.pid
+                || !process.is_stopped() && (process.is_gateway() || started_by_it)
         });
         matches!(holder.thing, Thing::GatewayLifecycle | Thing::StateLifecycle | Thing::GatewayLock)
             && !is_the_start
@@ -46,7 +51,8 @@ pub(super) fn judge(gateway: &GatewayFact, workings: &Workings, now: DateTime<Ut
     {
         return None;
     }
-    let hangs = process.is_stopped() || process.orphan || age.is_none_or(|age| age >= MAINTENANCE);
+    let patience = if process.is_orphan() { WITHOUT_PARENT } else { MAINTENANCE };
+    let hangs = process.is_stopped() || age.is_none_or(|age| age >= patience);
     let who = process.described();
     let since = process.since.map_or(String::new(), |since| format!(", running for {}", span(since, now)));
     let (effect, text) = if hangs {
