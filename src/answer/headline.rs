@@ -43,6 +43,7 @@ impl Parts<'_> {
             let state = match finding.code {
                 Code::StartRefused => "The gateway refuses to start",
                 Code::LeaseStuck => "No gateway can start",
+                Code::EventLoopBlocked => "The gateway does not answer",
                 _ => "The gateway is down",
             };
             format!("{state}: no chat is answered")
@@ -103,7 +104,7 @@ pub fn is_of_gateway(finding: &Finding) -> bool {
     let of_nobody = finding.severity == Severity::Critical && finding.session_key.is_none();
     match finding.code {
         Code::GatewayDown | Code::StartRefused => true,
-        Code::LeaseStuck => of_nobody,
+        Code::LeaseStuck | Code::EventLoopBlocked => of_nobody,
         _ => false,
     }
 }

@@ -92,6 +92,8 @@ pub struct GatewayFact {
     /// What its port said of itself.
     pub readiness: Option<Readiness>,
     pub suspended: Option<Suspended>,
+    /// Bytes that can still be written where its databases are, if they are few.
+    pub room: Option<u64>,
     /// What is beside it, from 2026.8 on.
     pub workings: Option<Workings>,
 }

@@ -9,6 +9,8 @@ pub(super) enum Refusal {
     Owned,
     Port(Option<u16>),
     Configuration,
+    /// Not without a password or token, on an address that others can reach.
+    NoAuthentication,
     /// A newer OpenClaw wrote the databases.
     Newer,
     Migration,
@@ -35,16 +37,18 @@ impl Refusal {
         let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
         if says(&["another openclaw process"]) {
             Self::Owned
+        } else if says(&["without auth"]) {
+            Self::NoAuthentication
         } else if says(&["eaddrinuse", "already in use", "already listening"]) {
             Self::Port(port(&text))
+        } else if says(&["enospc", "no space left", "disk is full", "disk full"]) {
+            Self::DiskFull
         } else if says(&["newer openclaw", "newer schema", "newer-schema"]) {
             Self::Newer
         } else if says(&["maintenance is in progress", "maintenance in progress"]) {
             Self::Maintenance
         } else if says(&["migration", "doctor --fix", "requires maintenance"]) {
             Self::Migration
-        } else if says(&["enospc", "no space left", "disk is full", "disk full"]) {
-            Self::DiskFull
         } else if says(&["permission denied", "read-only", "readonly"]) || code.is_some() {
             Self::NotWritable { lock: says(&["gateway lock"]), code }
         } else if says(&["requires node", "unsupported node", "node.js v"]) {
@@ -65,6 +69,9 @@ impl Refusal {
             Self::Port(Some(port)) => format!("another process has port {port}"),
             Self::Port(None) => "another process has its port".to_owned(),
             Self::Configuration => "its configuration is not valid".to_owned(),
+            Self::NoAuthentication => {
+                "others could reach it, and neither a token nor a password is set".to_owned()
+            }
             Self::Newer => "a newer OpenClaw than this one wrote its databases".to_owned(),
             Self::Migration => "its databases need a migration that it does not do by itself".to_owned(),
             Self::Maintenance => "a maintenance of its databases is under way, or counts as such".to_owned(),
@@ -84,7 +91,10 @@ impl Refusal {
 
     /// It exits with 78, and systemd does not try again (`RestartPreventExitStatus=78`).
     pub(super) fn is_final(self) -> bool {
-        matches!(self, Self::Owned | Self::Configuration | Self::Newer | Self::Migration)
+        matches!(
+            self,
+            Self::Owned | Self::Configuration | Self::NoAuthentication | Self::Newer | Self::Migration
+        )
     }
 
     /// What to do, the cure first. `program`: as this OpenClaw is called.
@@ -105,6 +115,11 @@ impl Refusal {
                 command(format!("{program} config validate"), "names what is wrong"),
                 command(format!("{program} doctor --fix"), "repairs what it knows"),
             ],
+            Self::NoAuthentication => vec![command(
+                format!("{program} doctor --generate-gateway-token"),
+                "sets a token, with which clients then log in; or set OPENCLAW_GATEWAY_TOKEN where it runs, or \
+                 `gateway.bind` to loopback",
+            )],
             Self::Newer => vec![hint(
                 "Update OpenClaw to the version that wrote them, or restore the backup that was made before the update.",
             )],
@@ -174,6 +189,7 @@ mod tests {
             ),
             ("listen EADDRINUSE: address already in use 0.0.0.0:19001", Refusal::Port(Some(19001))),
             ("Invalid config at /home/node/.openclaw/openclaw.json", Refusal::Configuration),
+            ("Refusing to bind gateway to lan without auth.", Refusal::NoAuthentication),
             ("database was written by a newer OpenClaw build", Refusal::Newer),
             ("gateway requires a state migration. Run openclaw doctor --fix", Refusal::Migration),
             (
@@ -181,6 +197,11 @@ mod tests {
                 Refusal::Maintenance,
             ),
             ("ENOSPC: no space left on device, write", Refusal::DiskFull),
+            (
+                "Doctor cannot repair this state: SQLite read-only worker failed: ENOSPC: no space left on device, write. \
+                 Stop the service, then run openclaw doctor --fix",
+                Refusal::DiskFull,
+            ),
             ("EROFS: read-only file system", Refusal::NotWritable { lock: false, code: Some("EROFS") }),
             ("OpenClaw requires Node >=24", Refusal::Runtime),
             ("state lease heartbeat did not become ready (phase=startup, trigger=timeout)", Refusal::TooSlow),

@@ -146,7 +146,8 @@ fn journal_in(place: &Place, home: &Directory) -> Finding {
         Ok(store) => store,
         Err(Errno::NOENT) => {
             return match may_write(home, "") {
-                Ok(()) if is_full(home) => full(home),
+                // An act that cannot be recorded is not done.
+                Ok(()) if home.free() == Some(0) => full(home),
                 Ok(()) => Finding::good(format!("{shown}: will be made by the first reclaim")),
                 Err(error) => Finding::failure(format!("{shown}: cannot be made: {error}")),
             };
@@ -161,12 +162,7 @@ fn journal_in(place: &Place, home: &Directory) -> Finding {
         let finding = Finding::failure(format!("{shown}: {error}"));
         return if error == Errno::ROFS { finding } else { run_as(finding, store.uid, place) };
     }
-    if is_full(&store) { full(&store) } else { Finding::good(shown.to_string()) }
-}
-
-/// An act that cannot be recorded is not done.
-fn is_full(directory: &Directory) -> bool {
-    rustix::fs::fstatvfs(directory).is_ok_and(|fs| fs.f_bavail == 0 || (fs.f_files > 0 && fs.f_favail == 0))
+    if store.free() == Some(0) { full(&store) } else { Finding::good(shown.to_string()) }
 }
 
 fn full(directory: &Directory) -> Finding {

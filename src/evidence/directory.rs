@@ -67,6 +67,15 @@ pub struct Directory {
 }
 
 impl Directory {
+    /// Bytes that its owner can still write where it lies.
+    pub fn free(&self) -> Option<u64> {
+        let fs = rustix::fs::fstatvfs(self).ok()?;
+        // Some blocks are kept for root.
+        let (blocks, files) =
+            if self.uid == 0 { (fs.f_bfree, fs.f_ffree) } else { (fs.f_bavail, fs.f_favail) };
+        Some(if fs.f_files > 0 && files == 0 { 0 } else { blocks.saturating_mul(fs.f_frsize) })
+    }
+
     /// Opens a root that the user or the configuration named. Links in this path are the user's own choice
     /// and are followed; nothing below it is.
     pub fn open_root(path: &Path) -> Result<Self, Errno> {

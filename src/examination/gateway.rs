@@ -11,12 +11,15 @@ use serde::Deserialize;
 use super::facts::Sample;
 use crate::diagnosis::input::{GatewayFact, GatewayState, LoadSample, Readiness, Suspended};
 use crate::evidence::Owner;
+use crate::evidence::directory::Directory;
 use crate::evidence::process::{look_up, read_proc};
 use crate::install::gateway;
 use crate::leases::Workings;
 
 const SAMPLE: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(2);
+/// A gateway that ended on a full disk left its logs' 4 MB free, and a start copies its databases.
+const LITTLE: u64 = 16 << 20;
 /// A healthy answer has some hundred bytes.
 const LONGEST_ANSWER: u64 = 64 << 10;
 
@@ -25,6 +28,7 @@ pub fn fact(
     gateway: &gateway::Gateway,
     configured_port: Option<u16>,
     workings: Option<&Workings>,
+    root: &Directory,
     sample: Sample,
 ) -> GatewayFact {
     let mut fact = GatewayFact {
@@ -37,6 +41,7 @@ pub fn fact(
         pid: gateway.pid,
         started_at: gateway.started_at,
         suspended: gateway.pid.and_then(|pid| suspended(pid, sample)),
+        room: root.free().filter(|bytes| workings.is_some() && *bytes < LITTLE),
         workings: workings.cloned(),
         ..GatewayFact::default()
     };
@@ -114,8 +119,12 @@ fn suspended(pid: u32, sample: Sample) -> Option<Suspended> {
     }
 }
 
-/// By the freezer of the second cgroup version; its file names the state of all processes in it.
+/// By a cgroup's freezer. Of the first cgroup version the kernel says so itself: state D, in the freezer's own wait. Of
+/// the second a file names the state of all processes in the group.
 fn is_frozen(pid: u32) -> bool {
+    if read_proc(pid, "wchan").is_some_and(|place| place.contains("refrigerator")) {
+        return true;
+    }
     let Some(groups) = read_proc(pid, "cgroup") else { return false };
     let group = groups.lines().find_map(|line| line.strip_prefix("0::/"));
     group.is_some_and(|group| {

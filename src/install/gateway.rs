@@ -208,7 +208,12 @@ pub fn openclaw_processes(census: &Census) -> Vec<RunningGateway> {
         }
         let Owner::Alive(process) = look_up(resident.pid) else { return None };
         let numbering = if resident.nested_pid.is_none() { Numbering::Ours } else { Numbering::Other };
-        Some(RunningGateway { environment: Environment::of_process(process.pid), process, numbering })
+        let environment = Environment::of_process(process.pid);
+        // One that ends meanwhile can be read no more, and is no gateway either.
+        if environment.is_none() && !matches!(look_up(resident.pid), Owner::Alive(_)) {
+            return None;
+        }
+        Some(RunningGateway { process, environment, numbering })
     });
     found.collect()
 }
@@ -364,8 +369,16 @@ pub fn open_shared(path: &Path, uid: u32) -> Result<Directory, Errno> {
     if directory.uid == uid { Ok(directory) } else { Err(Errno::NOENT) }
 }
 
-/// The users whose gateway may run on `root`: its owner, and ourselves.
+/// The users whose gateway may run on `root`: its owner, whoever its owner gave its databases to, and ourselves. A
+/// volume may belong to root, and what is in it to the gateway's user.
 pub fn uids(root: &Directory) -> Vec<u32> {
+    let of_databases = root.open_beneath(Path::new("state")).ok().map(|state| state.uid);
     let ours = rustix::process::geteuid().as_raw();
-    if ours == root.uid { vec![ours] } else { vec![root.uid, ours] }
+    let mut uids = vec![root.uid];
+    for uid in of_databases.into_iter().chain([ours]) {
+        if !uids.contains(&uid) {
+            uids.push(uid);
+        }
+    }
+    uids
 }

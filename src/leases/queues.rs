@@ -105,10 +105,17 @@ pub struct Flow {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reason(Option<String>);
 
+/// A run that a restart took up holds the chat.
+pub(crate) const START_CHANGED: &str = "SESSION_WORK_START_CHANGED";
+
 impl Reason {
     /// `handler-timeout`, or the code at the end of `… | SESSION_WORK_START_CHANGED`.
     pub(crate) fn of(text: Option<String>) -> Self {
         let Some(text) = text else { return Self(None) };
+        // 2026.8 writes the sentence without its code.
+        if text.ends_with("changed while starting work. Retry.") {
+            return Self(Some(START_CHANGED.to_owned()));
+        }
         let code = text.rsplit(" | ").next().unwrap_or_default();
         let is = |word: &str, of_code: fn(char) -> bool| {
             (3..=60).contains(&word.len())
@@ -287,6 +294,10 @@ mod tests {
         assert_eq!(word("handler-timeout").as_deref(), Some("handler-timeout"));
         let coded = "Session \"agent:main:+4912345\" changed while starting work. Retry. | SESSION_WORK_START_CHANGED";
         assert_eq!(word(coded).as_deref(), Some("SESSION_WORK_START_CHANGED"));
+        assert_eq!(
+            word("Session \"agent:main:+4912345\" changed while starting work. Retry.").as_deref(),
+            Some(START_CHANGED)
+        );
         for sentence in ["call me at 0123456789", "Hello", "no such user: bob@example.org", "a | B C", ""] {
             assert_eq!(word(sentence), None, "{sentence}");
         }

@@ -4,6 +4,7 @@ use super::super::evidence::{Evidence, Logged, excerpt};
 use super::super::finding::{Certainty, Code, Finding, Remedy};
 use super::super::input::{GatewayState, LeaseEffect};
 use super::super::refusal::Refusal;
+use super::super::today;
 use super::remedy;
 use super::view::{View, times};
 use crate::gatewaylog::Event;
@@ -20,8 +21,9 @@ pub(super) struct Starts {
     migrations: Evidence,
     owner_lease: Evidence,
     failed: Evidence,
-    /// Another process owns the state.
-    owned: bool,
+    /// Of the last of them, by the whole of its words.
+    refusal: Option<Refusal>,
+    /// Its first words.
     reason: Option<String>,
     /// The service manager does not try again.
     gave_up: Evidence,
@@ -46,7 +48,10 @@ impl Starts {
             Event::OwnerLeaseRefused => self.owner_lease.add(logged),
             Event::StartFailed { owned, reason } => {
                 self.failed.add(logged);
-                self.owned |= owned;
+                let refusal = if *owned { Refusal::Owned } else { Refusal::of(reason) };
+                if refusal != Refusal::Unknown || self.refusal.is_none() {
+                    self.refusal = Some(refusal);
+                }
                 if !reason.is_empty() {
                     self.reason = Some(excerpt(reason));
                 }
@@ -81,7 +86,8 @@ impl Starts {
 
 pub(super) fn judge(view: &View<'_>, starts: &Starts) -> Vec<Finding> {
     let running = view.facts.gateways.iter().any(|gateway| gateway.state == GatewayState::Running);
-    let over = running || starts.up.is_some() && starts.up >= starts.last;
+    let later = starts.last.is_some_and(|last| today::started_after(view.facts, last));
+    let over = running || later || starts.up.is_some() && starts.up >= starts.last;
     [
         second(view, starts, over),
         migrations(view, starts, over),
@@ -98,7 +104,8 @@ fn effect(over: bool) -> Effect {
     if over { Effect::HealsItself } else { Effect::NobodyIsAnswered }
 }
 
-const OVER: &str = " A gateway runs by now: it is over.";
+const OVER: &str = " A gateway has started since: it is over.";
+const TWO_SERVICES: &str = "Two services for one gateway? `systemctl --user list-units '*gateway*'`";
 
 fn second(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
     let lines = &starts.second;
@@ -112,11 +119,7 @@ fn second(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
     let text = format!("A gateway refused to start {}: {who}.", times(lines.count()));
     let effect = if over { Effect::Untidy } else { Effect::Threatens };
     let finding = Finding::new(Code::GatewayLock, effect, text).backed_by(lines).helps(Some(false));
-    Some(
-        finding
-            .act(remedy::gateway_status(view))
-            .act(remedy::say("Two services for one gateway? `systemctl --user list-units '*gateway*'`")),
-    )
+    Some(finding.act(remedy::gateway_status(view)).act(remedy::say(TWO_SERVICES)))
 }
 
 fn migrations(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
@@ -128,9 +131,17 @@ fn migrations(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
     let mut text = "The gateway refused to start because its start-up migrations did not complete, or are at work in another process.".to_owned();
     text.push_str(if over { OVER } else { "" });
     let finding = Finding::new(Code::LeaseStuck, effect(over), text).backed_by(lines).helps(Some(false));
-    Some(finding.act(remedy::doctor(view)).act(remedy::say(
-        "Wait until the other process has finished, or its lease has expired; then start again.",
-    )))
+    if over {
+        return Some(finding);
+    }
+    // `doctor --fix` mends nothing while a lease stands.
+    let expired = starts.last.is_some_and(|last| view.now - last > LEASE);
+    let finding = if expired || today::is_free(view.facts) {
+        finding
+    } else {
+        finding.act(remedy::say("Wait until the other process has finished, or its lease has expired."))
+    };
+    Some(finding.act(remedy::doctor(view)).act(remedy::start(view)))
 }
 
 /// openclaw#155644. Told by the lease itself while it is there.
@@ -165,23 +176,55 @@ fn failed(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
     if lines.count() == 0 {
         return given_up(view, starts, over);
     }
-    let refusal = if starts.owned { Refusal::Owned } else { Refusal::of(reason.unwrap_or_default()) };
+    let refusal = starts.refusal.unwrap_or(Refusal::Unknown);
+    if refusal == Refusal::Owned
+        && let (Some(first), Some(last)) = (running_since(view), starts.last)
+        && first < last
+    {
+        return Some(beside_the_first(lines));
+    }
     let why = refusal.why().map_or_else(String::new, |why| format!(": {why}"));
     let mut text = format!("OpenClaw refused to start {}{why}.", times(lines.count()));
     if let Some(reason) = reason {
         text.push_str(&format!(" Its words: \"{}\".", foreign(reason)));
     }
-    text.push_str(if over { OVER } else { " Until it starts, no message is answered." });
+    let let_go = refusal == Refusal::Owned && today::is_free(view.facts);
+    text.push_str(match (over, let_go) {
+        (true, _) => OVER,
+        (false, true) => " That one has let go since. Until the gateway starts, no message is answered.",
+        (false, false) => " Until it starts, no message is answered.",
+    });
     let mut finding =
         Finding::new(Code::StartRefused, effect(over), text).backed_by(lines).helps(Some(false));
     finding.certainty = Certainty::Proven;
+    if over {
+        return Some(finding);
+    }
     let mut remedies = refusal.remedies(view.program());
+    if let_go {
+        remedies.remove(0);
+    }
     if starts.gave_up.count() > 0 {
         // In the place of a plain start.
         remedies.pop();
         remedies.push(reset(starts));
     }
     Some(remedies.into_iter().fold(finding, Finding::act))
+}
+
+fn running_since(view: &View<'_>) -> Option<DateTime<Utc>> {
+    let running = view.facts.gateways.iter().filter(|gateway| gateway.state == GatewayState::Running);
+    running.filter_map(|gateway| gateway.started_at).min()
+}
+
+/// The state is owned, as it should be, by the gateway that began before the refusal.
+fn beside_the_first(lines: &Evidence) -> Finding {
+    let text = format!(
+        "A second gateway refused to start {}: the one that runs owns the state. It was not disturbed.",
+        times(lines.count())
+    );
+    let finding = Finding::new(Code::GatewayLock, Effect::Untidy, text).backed_by(lines).helps(Some(false));
+    finding.act(remedy::say(TWO_SERVICES))
 }
 
 /// systemd does not start it any more, and the log has no reason.

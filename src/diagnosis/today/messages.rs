@@ -9,7 +9,9 @@ use super::super::finding::{Code, Finding};
 use super::super::input::{GatewayFact, GatewayState};
 use super::steps::{clock, span};
 use crate::leases::Workings;
-use crate::leases::queues::{Flow, Inbound, InboundState, Outbound, Subagent, Task, TaskStatus};
+use crate::leases::queues::{
+    Flow, Inbound, InboundState, Outbound, START_CHANGED, Subagent, Task, TaskStatus,
+};
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use crate::words::{count, shell_word, times};
@@ -42,7 +44,7 @@ pub(super) fn judge(gateway: &GatewayFact, workings: &Workings, now: DateTime<Ut
         findings.extend(behind_runs(workings.queues.tasks.rows(), began, now));
     }
     findings.extend(undelivered(workings.queues.outbound.rows(), runs, now));
-    findings.extend(failed_runs(workings.queues.tasks.rows(), began.filter(|_| runs), now));
+    findings.extend(failed_runs(workings.queues.tasks.rows(), runs, began.filter(|_| runs), now));
     findings
 }
 
@@ -199,16 +201,21 @@ fn undelivered(outbound: &[Outbound], runs: bool, now: DateTime<Utc>) -> Vec<Fin
 }
 
 /// Chats whose last messages failed, none of which was answered since.
-fn failed_runs(tasks: &[Task], began: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Vec<Finding> {
+fn failed_runs(tasks: &[Task], runs: bool, began: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Vec<Finding> {
     // A subagent's failure is its parent's to tell.
     let known = tasks.iter().filter(|task| task.session_key.is_some() && task.runtime != "subagent");
     by(known, |task| task.session_key.as_deref())
         .into_values()
-        .filter_map(|tasks| failing_chat(&tasks, began, now))
+        .filter_map(|tasks| failing_chat(&tasks, runs, began, now))
         .collect()
 }
 
-fn failing_chat(tasks: &[&Task], began: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<Finding> {
+fn failing_chat(
+    tasks: &[&Task],
+    runs: bool,
+    began: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Option<Finding> {
     let answered =
         tasks.iter().filter(|task| task.status == TaskStatus::Succeeded).map(|task| task.created_at).max();
     let failed: Vec<&&Task> = tasks
@@ -222,7 +229,7 @@ fn failing_chat(tasks: &[&Task], began: Option<DateTime<Utc>>, now: DateTime<Utc
     let running = tasks.iter().find(|task| {
         task.status == TaskStatus::Running && began.is_some_and(|began| task.created_at >= began)
     });
-    let refused = last.reason.word() == Some("SESSION_WORK_START_CHANGED");
+    let refused = last.reason.word() == Some(START_CHANGED);
     let messages = count(failed.len(), "message");
     let since = clock(first.created_at, now);
     let job = last.runtime == "cron";
@@ -277,6 +284,8 @@ fn failing_chat(tasks: &[&Task], began: Option<DateTime<Utc>>, now: DateTime<Utc
                 "ends that run, as /stop in the chat does; the next message is answered",
             )
             .command("openclaw gateway restart", "if chat.abort answers no-active-run");
+    } else if !runs {
+        finding = finding.command("openclaw gateway start", "nobody is answered before");
     } else if !job && last.status != TaskStatus::Lost {
         finding = finding.command(
             "openclaw gateway status --deep",

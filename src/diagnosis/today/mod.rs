@@ -2,6 +2,7 @@
 //! gateway is down and who keeps it out, which messages wait, and which were lost. Pure; no text of a message is here.
 
 mod channels;
+mod disk;
 mod holding;
 mod log_growth;
 mod messages;
@@ -11,7 +12,7 @@ mod starts;
 mod steps;
 
 use super::finding::{Code, Finding};
-use super::input::{Facts, GatewayFact, LeaseEffect};
+use super::input::{Facts, GatewayFact, GatewayState, LeaseEffect};
 use crate::leases::Workings;
 use crate::verdict::severity::Severity;
 use chrono::{DateTime, Utc};
@@ -28,6 +29,21 @@ pub(super) fn all(facts: &Facts, now: DateTime<Utc>) -> Vec<Finding> {
     findings
 }
 
+/// Every gateway is down, and no process keeps it out any more.
+pub(super) fn is_free(facts: &Facts) -> bool {
+    let free = |gateway: &GatewayFact| {
+        gateway.state == GatewayState::Down
+            && gateway.workings.as_ref().is_some_and(|workings| workings.holders.is_empty())
+    };
+    !facts.gateways.is_empty() && facts.gateways.iter().all(free)
+}
+
+/// A gateway has started after `then`, by its own record, and was not refused.
+pub(super) fn started_after(facts: &Facts, then: DateTime<Utc>) -> bool {
+    let workings = facts.gateways.iter().filter_map(|gateway| gateway.workings.as_ref());
+    workings.filter_map(|workings| workings.boots.last()).any(|last| last.started_at > then && !last.failed())
+}
+
 fn of_install(facts: &Facts, gateway: &GatewayFact, workings: &Workings, now: DateTime<Utc>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let keeper = holding::judge(gateway, workings, now);
@@ -36,8 +52,10 @@ fn of_install(facts: &Facts, gateway: &GatewayFact, workings: &Workings, now: Da
     findings.extend(keeper);
     if !kept_out {
         let cut_off = facts.leases.iter().any(|lease| lease.session_key.is_some());
-        findings.extend(starts::judge(gateway, workings, cut_off, now));
+        let down = starts::judge(gateway, workings, cut_off, now);
+        findings.extend(down.map(|finding| disk::before_a_start(gateway, finding)));
     }
+    findings.extend(disk::judge(gateway));
     findings.extend(channels::judge(gateway, workings, now));
     findings.extend(messages::judge(gateway, workings, now));
     findings.extend(log_growth::judge(workings));

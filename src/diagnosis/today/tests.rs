@@ -1,12 +1,14 @@
 //! Each state by its facts alone: which finding comes first, how serious it is, and what is typed.
 
+use super::super::Model;
 use super::super::finding::{Code, Finding};
-use super::super::input::{Facts, GatewayFact, GatewayState, LoadSample, Readiness, Suspended};
+use super::super::input::{Era, Facts, GatewayFact, GatewayState, LoadSample, Readiness, Suspended};
 use super::{all, join};
 use crate::leases::boots::{Boot, Ended, Outcome};
 use crate::leases::holders::{Holder, HolderProcess, Log, Thing};
 use crate::leases::queues::{Flow, Inbound, InboundState, Queues, Reason, Task, TaskStatus};
 
+use crate::gatewaylog::Scanner;
 use crate::leases::{LeaseOwner, Section, Workings};
 use crate::peek::Sizes;
 use crate::redact::Redactor;
@@ -72,7 +74,7 @@ fn doctor(state: char, since: i64) -> Workings {
         name: "openclaw-doctor".into(),
         state,
         since: Some(ago(since)),
-        orphan: state == 'T',
+        parent: (state == 'T').then_some(1),
     };
     let holder = Holder {
         thing: Thing::GatewayLifecycle,
@@ -95,6 +97,12 @@ fn a_hung_doctor_keeps_every_gateway_out_and_one_at_work_is_no_alarm() {
     let working = only(gateway(GatewayState::Down, doctor('S', 30)));
     assert_eq!(told(&working), ("start-refused", Severity::Info));
     assert!(found(gateway(GatewayState::Running, doctor('S', 30))).is_empty());
+    // The child of a starting gateway is that gateway.
+    let mut child = doctor('S', 12);
+    child.holders[0].process.as_mut().expect("ours").parent = Some(42);
+    let starting =
+        GatewayFact { pid: Some(42), started_at: Some(ago(12)), ..gateway(GatewayState::Starting, child) };
+    assert!(found(starting).is_empty());
 }
 
 #[test]
@@ -114,6 +122,18 @@ fn a_gateway_that_is_down_is_told_by_its_last_start() {
     assert_eq!(typed(&down(vec![migrate])), "openclaw doctor --fix");
     let restarting = |at| down(vec![boot(600, Some((at, Outcome::PlannedRestart, "restart")))]).severity;
     assert_eq!((restarting(10), restarting(300)), (Severity::Info, Severity::Critical));
+}
+
+#[test]
+fn on_a_full_disk_room_comes_before_a_start() {
+    let died = starts(vec![boot(600, None)]);
+    let down = GatewayFact { room: Some(4_000_000), ..gateway(GatewayState::Down, died.clone()) };
+    let down = only(down);
+    assert_eq!((told(&down), typed(&down)), (("gateway-down", Severity::Critical), "df -h"));
+    assert_eq!(down.actions[1].command.as_deref(), Some("openclaw gateway start"));
+    let runs = GatewayFact { room: Some(0), ..gateway(GatewayState::Running, died) };
+    let runs = only(runs);
+    assert_eq!((told(&runs), typed(&runs)), (("database-busy", Severity::Critical), "df -h"));
 }
 
 #[test]
@@ -299,7 +319,7 @@ fn a_log_that_a_reader_pins_names_the_reader() {
             ..starts(vec![boot(3_600, None)])
         }
     };
-    let reader = HolderProcess { pid: 12, name: "sqlite3".into(), state: 'S', since: None, orphan: false };
+    let reader = HolderProcess { pid: 12, name: "sqlite3".into(), state: 'S', since: None, parent: None };
     let pinned = only(gateway(GatewayState::Running, log(vec![reader.clone()], 100 << 20)));
     assert_eq!((told(&pinned), typed(&pinned)), (("database-busy", Severity::Warning), "kill 12"));
     assert_eq!(only(gateway(GatewayState::Running, log(vec![reader], 20 << 20))).severity, Severity::Info);
@@ -329,4 +349,67 @@ fn a_lease_that_keeps_gateways_out_comes_before_their_being_down() {
     let mut logged = vec![Finding::new(Code::GatewayDown, Effect::NobodyIsAnswered, "It is down."), lease];
     join(&mut logged, Vec::new());
     assert_eq!(logged.iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>(), ["lease-stuck"]);
+}
+
+/// What the log and the state directory tell together, most serious first.
+fn logged(said: &str, gateway: GatewayFact) -> Vec<Finding> {
+    let line = format!(
+        "{{\"0\":\"{said}\",\"_meta\":{{\"logLevelName\":\"ERROR\",\"name\":\"openclaw\",\"date\":\"2026-11-18T11:05:00.000Z\"}},\
+         \"time\":\"2026-11-18T11:05:00.000Z\",\"message\":\"{said}\"}}\n"
+    );
+    let mut model = Model::default();
+    let mut scanner = Scanner::new(line.as_bytes(), None);
+    while let Some(entry) = scanner.next_entry().expect("reads") {
+        model.push(0, &entry);
+    }
+    let facts = Facts { gateways: vec![gateway], era: Era::Sqlite, scanned: true, ..Facts::default() };
+    model.findings(&facts, now(), Redactor::Off)
+}
+
+const OWNED: &str = "Gateway failed to start: Doctor could not enter maintenance. StateDatabaseCoordinatorContentionError: \
+                     another OpenClaw process owns gateway-lifecycle";
+
+#[test]
+fn a_refusal_because_of_another_process_is_told_by_what_holds_the_state_now() {
+    let kept = logged(OWNED, gateway(GatewayState::Down, doctor('T', 60)));
+    assert_eq!(
+        (told(&kept[0]), typed(&kept[0])),
+        (("start-refused", Severity::Critical), "kill 847 && kill -CONT 847")
+    );
+    let free = logged(OWNED, gateway(GatewayState::Down, Workings::default()));
+    assert_eq!(
+        (told(&free[0]), typed(&free[0])),
+        (("start-refused", Severity::Critical), "openclaw gateway start")
+    );
+    assert!(free[0].explanation.contains("has let go since"), "{}", free[0].explanation);
+    // The gateway that runs began before: it is that one which owns the state.
+    let second = logged(OWNED, gateway(GatewayState::Running, Workings::default()));
+    assert_eq!((second.len(), told(&second[0])), (1, ("gateway-lock", Severity::Info)));
+    assert!(second[0].explanation.starts_with("A second gateway refused to start"));
+}
+
+#[test]
+fn a_start_that_its_configuration_forbids_is_refused_and_over_once_a_gateway_runs() {
+    let said = "Refusing to bind gateway to auto without auth.";
+    let refused = logged(said, gateway(GatewayState::Down, Workings::default()));
+    assert_eq!(told(&refused[0]), ("start-refused", Severity::Critical));
+    assert_eq!(typed(&refused[0]), "openclaw doctor --generate-gateway-token");
+    let fresh =
+        GatewayFact { started_at: Some(ago(5)), ..gateway(GatewayState::Running, Workings::default()) };
+    let over = logged(said, fresh);
+    assert_eq!((told(&over[0]), over[0].actions.len()), (("start-refused", Severity::Info), 0));
+}
+
+#[test]
+fn whose_last_message_failed_is_answered_by_no_gateway_that_is_down() {
+    let failed = task(TaskStatus::Failed, 300, None);
+    let queues_of = || Queues { tasks: Section::Rows(vec![failed.clone()]), ..Queues::default() };
+    let workings = Workings {
+        boots: vec![boot(600, Some((60, Outcome::CleanStop, "stop (SIGTERM)")))],
+        queues: queues_of(),
+        ..Workings::default()
+    };
+    let found = found(gateway(GatewayState::Down, workings));
+    let chat = found.iter().find(|finding| finding.code == Code::MessageFailed).expect("told");
+    assert_eq!(typed(chat), "openclaw gateway start");
 }

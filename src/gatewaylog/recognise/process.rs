@@ -124,7 +124,8 @@ fn health(line: &Line<'_>) -> Option<Event> {
     if text.contains("failed to acquire gateway lock") && errno(text).is_some_and(|code| code != "EEXIST") {
         return start_failed(line);
     }
-    if text.contains("gateway already running") {
+    // 2026.8: `Another gateway (pid 4711) already owns this state directory; refusing to run automatic startup …`.
+    if text.contains("gateway already running") || text.contains("already owns this state directory") {
         let pid = fields::number_after(text, "(pid ").and_then(|pid| u32::try_from(pid).ok());
         return Some(Event::GatewayRefused { pid });
     }
@@ -165,6 +166,11 @@ fn start_failed(line: &Line<'_>) -> Option<Event> {
         || text.contains("gateway did not start")
         || text.starts_with("Gateway restart timed out after ")
         || text.starts_with("failed to acquire gateway lock");
+    // Said before anything else is looked at: by the configuration alone.
+    if text.starts_with("Refusing to bind gateway to ") {
+        let reason = text.lines().next().unwrap_or_default();
+        return Some(Event::StartFailed { owned: false, reason: reason.to_owned() });
+    }
     let bare = owned && (text.starts_with("Reason: ") || text.split(':').next().is_some_and(is_error_class));
     (failed || bare).then(|| {
         let reason = text.split_once(": ").map_or("", |(_, reason)| reason);

@@ -88,16 +88,23 @@ impl Daemon {
         self.say_status();
     }
 
-    /// Asks every gateway whether it answers; what comes of it is news some other time.
+    /// Asks every gateway whether it answers; what comes of it is news some other time. Where none runs and one could,
+    /// who keeps it out is asked: a process that takes a coordinator, stops or ends changes no file.
     pub(super) fn ask_ports(&mut self) {
-        let doors: Vec<_> = self
-            .directories
-            .root_ids()
-            .into_iter()
-            .filter_map(|root| Some((root, door(self.install(root)?)?)))
-            .collect();
-        if !doors.is_empty() {
+        let roots = self.directories.root_ids();
+        let doors: Vec<_> =
+            roots.iter().filter_map(|root| Some((*root, door(self.install(*root)?)?))).collect();
+        let is_awaited = |root: &RootId| {
+            let gateway = self.install(*root).map(|install| install.gateway.state);
+            gateway.is_some_and(|state| state != GatewayState::Running)
+                && self.sources.databases.workings(*root).is_some()
+        };
+        let awaited: Vec<RootId> = roots.into_iter().filter(is_awaited).collect();
+        if !doors.is_empty() || !awaited.is_empty() {
             self.wakeups.deadlines.set(Due::Ports, self.view.now.boot + EVERY);
+        }
+        for root in awaited {
+            self.ask_for_gateway(root);
         }
         for (root, door) in doors {
             self.sources.ports.ask(root, door);
@@ -164,7 +171,13 @@ impl Daemon {
         let gateways = self.directories.root_ids().into_iter().filter_map(|root| {
             let install = self.install(root)?;
             let workings = databases.workings(root);
-            let fact = gateway::fact(&install.gateway, install.config.gateway_port, workings, Sample::Skip);
+            let fact = gateway::fact(
+                &install.gateway,
+                install.config.gateway_port,
+                workings,
+                &install.root,
+                Sample::Skip,
+            );
             let heard =
                 door(install).and_then(|door| self.sources.ports.heard(root, door, self.view.now.boot));
             Some(match heard {

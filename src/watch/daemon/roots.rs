@@ -163,6 +163,11 @@ impl Daemon {
     }
 
     pub(super) fn look_for_gateway(&mut self, id: RootId) {
+        self.ask_for_gateway(id);
+        self.wakeups.deadlines.set_by(Due::Ports, self.view.now.boot);
+    }
+
+    pub(super) fn ask_for_gateway(&mut self, id: RootId) {
         let Some(root) = self.directories.root_mut(id) else { return };
         root.asking_for_gateway.done(self.view.now.boot);
         let Some(standing) = root.standing.as_mut() else { return };
@@ -176,7 +181,6 @@ impl Daemon {
         }
         self.watch_gateway(id);
         self.databases_changed(id);
-        self.wakeups.deadlines.set_by(Due::Ports, self.view.now.boot);
         self.plan_diagnosis();
         self.log_names_changed();
     }

@@ -252,6 +252,8 @@ pub(crate) fn messages() -> Vec<Message> {
         m("gateway", "gateway already running (pid 4711); lock timeout after 5000ms", Event::GatewayRefused { pid: Some(4711) }),
         m("gateway", "failed to acquire gateway lock at /tmp/openclaw-0/gateway.0165b212.lock", Event::GatewayRefused { pid: None }),
         m("", "Gateway failed to start: Another Gateway owner lease is still active for this state directory. Run openclaw gateway status --deep for diagnostics.", Event::OwnerLeaseRefused),
+        m("", "Refusing to bind gateway to auto without auth.", Event::StartFailed { owned: false, reason: s("Refusing to bind gateway to auto without auth.") }),
+        m("", "Another gateway (pid 4711) already owns this state directory; refusing to run automatic startup migrations or report the gateway ready. Stop it with \"openclaw gateway stop\", then retry startup.", Event::GatewayRefused { pid: Some(4711) }),
         m("gateway", "OpenClaw startup migrations did not complete cleanly; refusing to report the gateway ready.", Event::StartupRefused),
         m("", "openclaw-gateway.service: Start request repeated too quickly.", Event::ServiceGaveUp { unit: "openclaw-gateway.service".into(), by_limit: true }),
         m("", "openclaw-gateway.service: Main process exited, code=exited, status=78/CONFIG", Event::ServiceGaveUp { unit: "openclaw-gateway.service".into(), by_limit: false }),
