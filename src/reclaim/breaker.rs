@@ -31,11 +31,14 @@ impl Breaker {
     /// For a lock that a person names by its fingerprint, and for torture tests.
     pub const OFF: Self = Self { same_lock: usize::MAX, all_locks: usize::MAX, ..Self::DEFAULT };
 
-    /// Puts off a reclaim that comes too soon. `freed`: the locks that were freed lately, oldest first.
+    /// Puts off a reclaim that comes too soon. `freed`: the locks that were freed lately, oldest first. `owner_since`: when
+    /// the process that has leaked this one started; what was freed before was another's, the last life of a gateway in a
+    /// crash loop.
     pub(super) fn check<'a, I: DoubleEndedIterator<Item = &'a Freed>>(
         &self,
         freed: impl Fn() -> I,
         subject: &Subject,
+        owner_since: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> Result<(), Tripped> {
         if subject.is_of_dead_owner() {
@@ -43,7 +46,8 @@ impl Breaker {
         }
         let within = |freed: &&Freed, window: TimeDelta| lies_within(freed.at, window, now);
         let of_live_owners = || freed().filter(|freed| !freed.of_dead_owner);
-        let same = || of_live_owners().filter(|freed| freed.is(&subject.lock));
+        let of_this_owner = |freed: &&Freed| owner_since.is_none_or(|since| freed.at > since);
+        let same = || of_live_owners().filter(|freed| freed.is(&subject.lock)).filter(of_this_owner);
         let times = same().filter(|freed| within(freed, self.same_lock_within)).count();
         if times >= self.same_lock
             && let Some(last) = same().next_back()
@@ -86,5 +90,32 @@ impl Tripped {
         match self {
             Self::SameLock { retry_at, .. } | Self::TooMany { retry_at, .. } => retry_at,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reclaim::entry::{Entry, Event};
+    use crate::reclaim::past::{Memory, Past};
+
+    #[test]
+    fn each_life_of_a_gateway_in_a_crash_loop_is_another_process() {
+        let start = DateTime::UNIX_EPOCH;
+        let at = |seconds| start + TimeDelta::seconds(seconds);
+        let lock = Subject { lock: "a.jsonl.lock".to_owned(), ..Subject::default() };
+        let mut past = Past::new(Memory::Recent);
+        for leak in 1..=3 {
+            for event in [Event::Intent, Event::Reclaimed] {
+                past.take_in(
+                    Entry::about(at(leak * 20), &leak.to_string(), event, lock.clone()),
+                    at(leak * 20),
+                );
+            }
+        }
+        let check = |since| Breaker::DEFAULT.check(|| past.freed(), &lock, since, at(80));
+        assert!(check(None).is_err(), "nobody knows whose they were");
+        assert!(check(Some(at(10))).is_err(), "one process has leaked all of them");
+        assert_eq!(check(Some(at(70))), Ok(()));
     }
 }

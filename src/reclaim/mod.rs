@@ -74,6 +74,8 @@ pub struct Case {
     pub subject: Subject,
     /// When the tombstone says the lock was made: the payload's own time, else the file's.
     pub created_at: Option<DateTime<Utc>>,
+    /// When the process started that may have taken it; `None`: that is not known.
+    pub owner_since: Option<DateTime<Utc>>,
 }
 
 /// Reclaims locks of one state directory (or of one sessions directory that was named alone).
@@ -214,7 +216,7 @@ impl Act {
         let now = Utc::now();
         let subject = &self.case.subject;
         let tripped = |tripped| Failure::Breaker { tripped, home: home.path.to_string_lossy().into_owned() };
-        self.breaker.check(|| turn.freed(), subject, now).map_err(tripped)?;
+        self.breaker.check(|| turn.freed(), subject, self.case.owner_since, now).map_err(tripped)?;
         let id = turn.new_id(now, self.lock.facts());
         turn.write(&Entry::new(now, &id, Event::Intent, subject, self.lock.facts())).map_err(in_store)?;
         let result = self.replace(&turn, &id, now, leases);

@@ -9,10 +9,10 @@ use super::entry::{Subject, Word};
 use super::policy::Policy;
 use super::store::{Patience, STORE};
 use super::{Case, Failure, Outcome, Reclaimer, homes, obstacle, recover, tombstone};
-use crate::evidence::RunTimedOut;
 use crate::evidence::directory::Directory;
 use crate::evidence::lockfile::{Look, PinnedLock};
 use crate::evidence::view::SystemView;
+use crate::evidence::{PidDomain, RunTimedOut};
 use crate::examination::facts::transcript_changed_since;
 use crate::install::Install;
 use crate::survey::{Confirmed, Problem, ProblemSeverity, Survey, SurveyedLock, confirm, settle_of};
@@ -289,7 +289,7 @@ impl Run {
         let reclaimer = reclaimers.entry(home.path.clone()).or_insert_with(|| {
             Reclaimer::open(&home, self.policy.breaker, Patience::TheirTurn, &mut view.leases)
         });
-        let case = Case { subject: subject(&lock, install, &home.path), created_at: created_at(&lock) };
+        let case = case(&lock, install, &home.path);
         let outcome = match (reclaimer, lock.pin.take()) {
             (Ok(reclaimer), Some(pin)) => reclaimer.reclaim(*pin, proof, case, &mut view.leases),
             (Err(failure), _) => Outcome::Failed(failure.clone()),
@@ -345,8 +345,19 @@ pub fn home_of(install: Option<&Install>, directory: &Rc<Directory>) -> Rc<Direc
     homes::home_for(install, directory)
 }
 
+/// What is to be known of a lock besides its file.
+pub fn case(lock: &SurveyedLock, install: Option<&Install>, home: &Path) -> Case {
+    let evidence = &lock.evidence;
+    let owner_since = match evidence.domain {
+        // The number is somebody else's here.
+        PidDomain::Foreign { .. } => None,
+        _ => evidence.owner_process().map(|process| process.started_at(evidence.booted_at)),
+    };
+    Case { subject: subject(lock, install, home), created_at: created_at(lock), owner_since }
+}
+
 /// What the journal records of a lock.
-pub fn subject(lock: &SurveyedLock, install: Option<&Install>, home: &Path) -> Subject {
+fn subject(lock: &SurveyedLock, install: Option<&Install>, home: &Path) -> Subject {
     let path = lock.path();
     Subject {
         lock: path.strip_prefix(home).unwrap_or(&path).to_string_lossy().into_owned(),
@@ -363,7 +374,7 @@ pub fn subject(lock: &SurveyedLock, install: Option<&Install>, home: &Path) -> S
 }
 
 /// The tombstone tells when the lock was made, as its payload does.
-pub fn created_at(lock: &SurveyedLock) -> Option<chrono::DateTime<chrono::Utc>> {
+fn created_at(lock: &SurveyedLock) -> Option<chrono::DateTime<chrono::Utc>> {
     let payload = lock.evidence.payload().and_then(|payload| payload.created_at);
     payload.or_else(|| lock.facts.as_ref().and_then(crate::evidence::FileFacts::modified_at))
 }

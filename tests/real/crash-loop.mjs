@@ -110,7 +110,7 @@ async function loop(key, column, results) {
       "refused by the breaker": String((said.match(/cannot be reclaimed/g) ?? []).length),
       "messages at once after the start": delivered(first),
       "messages after the settle": delivered(second),
-      "the crash loop is said": /gateway-down/.test(said) ? "yes" : "no",
+      "the crash loop is said": /died \d+ times within/.test(said) ? "yes" : "no",
     });
     if (process.env.LOCKDOCTOR_KEEP) console.log(ward.home);
   } finally {

@@ -6,9 +6,9 @@ use crate::evidence::PinnedLock;
 use crate::evidence::lease::Leases;
 use crate::install::Install;
 use crate::reclaim::breaker::Breaker;
-use crate::reclaim::run::{created_at, home_of, subject};
+use crate::reclaim::run::{case, home_of};
 use crate::reclaim::store::Patience;
-use crate::reclaim::{Case, Failure, Outcome, Reclaimer};
+use crate::reclaim::{Failure, Outcome, Reclaimer};
 use crate::survey::SurveyedLock;
 use crate::verdict::StaleProof;
 
@@ -26,7 +26,7 @@ impl Reclaimers {
         leases: &mut Leases,
     ) -> Outcome {
         let home = home_of(install, &lock.directory);
-        let case = Case { subject: subject(lock, install, &home.path), created_at: created_at(lock) };
+        let case = case(lock, install, &home.path);
         let opened = || Reclaimer::open(&home, breaker, Patience::None, leases);
         match self.0.entry((home.dev, home.ino)).or_insert_with(opened) {
             Ok(reclaimer) => reclaimer.reclaim(pin, proof, case, leases),

@@ -148,7 +148,11 @@ impl Daemon {
         let deaths = self.reclaimers.deaths_lately(look, context.install);
         if look.judgement.verdict == Verdict::Stale && deaths >= CRASH_LOOP {
             let finding = of_locks::crash_loop(look, deaths, &context);
-            self.raise(finding);
+            let (code, about) = (finding.code.as_str(), finding.about.clone());
+            let explanation = finding.explanation.clone();
+            if self.raise(finding) == Raised::New {
+                warn!(code, about, "{explanation}");
+            }
         }
     }
 
@@ -174,10 +178,11 @@ impl Daemon {
 
     /// A finding stands. It is told when it is new or more serious than before, unless the daemon is about to deal
     /// with it.
-    pub(super) fn raise(&mut self, finding: Finding) {
+    pub(super) fn raise(&mut self, finding: Finding) -> Raised {
         let (code, remedy) = (finding.code, finding.remedy);
-        match self.board.raise(finding.clone()) {
-            Raised::Known => return,
+        let raised = self.board.raise(finding.clone());
+        match raised {
+            Raised::Known => return raised,
             Raised::Worse => {}
             Raised::New => self.serving.metrics.raised(code),
         }
@@ -187,6 +192,7 @@ impl Daemon {
         if remedy == Remedy::GatewayRestart {
             self.consider_restart();
         }
+        raised
     }
 
     /// What may be done in a root.

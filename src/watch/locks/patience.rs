@@ -64,6 +64,12 @@ pub(crate) fn weigh(
         // It is asked at the second look.
         Release::NotLookedAt if apart < SCAN_SETTLE.leaked => Some(since + SCAN_SETTLE.leaked),
         Release::UnderWay => Some(now + between_looks_at_owner(apart)),
+        // What hides it may be of the moment: a gateway that is coming up.
+        Release::Unseen | Release::NotLookedAt
+            if !matches!(shown.verdict, Verdict::Stale | Verdict::Leaked) =>
+        {
+            Some(now + between_looks_for_owner(apart))
+        }
         _ => None,
     };
     Weighed { shown, suspicion, licence, look_again: planned.into_iter().chain(owner).min() }
@@ -95,6 +101,11 @@ fn thresholds(acting: Option<Settle>) -> impl Iterator<Item = Duration> {
 /// Often at first, when the release may end at any moment; at last every few seconds.
 fn between_looks_at_owner(apart: Duration) -> Duration {
     (apart / 16).clamp(Duration::from_millis(250), REPLACED_LOOK)
+}
+
+/// Seldom soon: what cannot be looked at for long is freed after a time, by thousands.
+fn between_looks_for_owner(apart: Duration) -> Duration {
+    (apart / 4).clamp(Duration::from_secs(1), Duration::from_secs(60))
 }
 
 /// How often the owner of a replaced lock is looked at: when it lets go of its own file, this one is not touched.
