@@ -26,7 +26,7 @@ printf '#!/bin/sh\nrm -f /home/node/.openclaw/agents/*/sessions/*.lock\n' >"$roo
 
 places='crontab.of.node crontab.of.openclaw crontab.of.root /etc/crontab /etc/cron.d/clear-openclaw-locks.runs'
 follow migrate-from-cron find
-for place in $places; do said "$place.*deletes locks, live ones too"; done
+for place in $places; do said "$place.*deletes locks, live ones"; done
 said 'sudo crontab -e -u node$'
 said 'sudo systemctl enable --now lockdoctor-reclaim@node.timer$'
 passed "the line is found in every place: $places"
