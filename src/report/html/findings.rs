@@ -41,7 +41,7 @@ fn article(out: &mut Html, finding: &Finding, rows: &[DrawnRow], clock: Clock) {
 }
 
 fn why(out: &mut Html, finding: &Finding) {
-    out.raw(r#"<dt>Why</dt><dd class="prose">"#).sentence(finding.explanation.trim(), PROSE_MAX);
+    out.raw(r#"<dt>Why</dt><dd class="prose">"#).clipped(finding.explanation.trim(), PROSE_MAX);
     match finding.removing_lock_helps {
         Some(true) => out.raw(" Removing the lock <strong>helps</strong>."),
         // Where no lock is in sight, no word about one.
@@ -134,7 +134,7 @@ fn advice(out: &mut Html, steps: &[Advice]) {
     }
     out.raw(r#"<dt>Do this</dt><dd><ol class="steps">"#);
     for step in steps {
-        out.raw("<li>").sentence(&step.text, PROSE_MAX);
+        out.raw("<li>").clipped(&step.text, PROSE_MAX);
         if let Some(command) = &step.command {
             out.raw(r#"<div class="copyable"><pre class="command"><code>"#).clipped(command, LINE_MAX);
             out.raw("</code></pre></div>");

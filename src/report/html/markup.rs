@@ -44,17 +44,6 @@ impl Html {
         self.text(&clip(text, limit))
     }
 
-    /// A sentence of ours; what stands between backticks in it is code.
-    pub(super) fn sentence(&mut self, text: &str, limit: usize) -> &mut Self {
-        for (at, part) in clip(text, limit).split('`').enumerate() {
-            match at % 2 {
-                0 => self.text(part),
-                _ => self.raw("<code>").text(part).raw("</code>"),
-            };
-        }
-        self
-    }
-
     pub(super) fn integer(&mut self, number: u64) -> &mut Self {
         // Writing to a String cannot fail.
         let _ = write!(self.0, "{number}");
@@ -144,13 +133,6 @@ mod tests {
     fn markup_from_outside_is_text() {
         assert_eq!(escaped(r#"<b a="1" c='2'>&"#), "&lt;b a=&quot;1&quot; c=&#39;2&#39;&gt;&amp;");
         assert_eq!(escaped("lane=session:agent:main:main"), "lane=session:agent:main:main");
-    }
-
-    #[test]
-    fn what_is_typed_looks_like_it() {
-        let mut out = Html::default();
-        out.sentence("Send `/stop <now>` in the chat.", 100);
-        assert_eq!(out.0, "Send <code>/stop &lt;now&gt;</code> in the chat.");
     }
 
     #[test]
