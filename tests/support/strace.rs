@@ -71,6 +71,36 @@ pub fn trace(env: &TestEnv, arguments: &[&str], expressions: &[String]) -> Trace
     traced
 }
 
+/// Knows the calls by which a process with one thread reads files whose path is of a kind, one after the other.
+pub struct Reads {
+    concerns: fn(&str) -> bool,
+    /// The descriptor that is read from, as strace writes it; empty without one.
+    open: String,
+}
+
+impl Reads {
+    pub fn of(concerns: fn(&str) -> bool) -> Self {
+        Self { concerns, open: String::new() }
+    }
+
+    /// Whether this call, the next of the trace, names one of them, reads it or closes it.
+    pub fn include(&mut self, call: &str) -> bool {
+        let Some((name, arguments)) = call.split_once('(') else { return false };
+        let path = arguments.strip_prefix("AT_FDCWD, ").unwrap_or(arguments).strip_prefix('"');
+        if path.and_then(|path| path.split_once('"')).is_some_and(|(path, _)| (self.concerns)(path)) {
+            if name.starts_with("open") {
+                self.open = arguments.rsplit_once("= ").map_or_else(String::new, |(_, fd)| fd.to_owned());
+            }
+            return true;
+        }
+        let reads = arguments.split([',', ')']).next() == Some(&self.open);
+        if reads && name == "close" {
+            self.open.clear();
+        }
+        reads
+    }
+}
+
 /// Tries an aimed act until it hits: a call is known by the how-manieth of its name it is, counted from the start of the
 /// process, and whatever else goes on on the machine shifts that.
 pub fn aimed<T>(what: &str, mut shot: impl FnMut() -> Option<T>) -> T {
