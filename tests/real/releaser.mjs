@@ -105,7 +105,8 @@ async function round() {
   const own = bytesOf(lock);
   const copied = kind === "copies" && own !== null && chance(0.5);
   const putBack = copied ? copy(own) : () => {};
-  await watch(own, copied ? between(100, 12_000) : between(2, 50));
+  // Long enough at times that a late unlink finds it inside.
+  await watch(own, copied ? between(100, 12_000) : between(2, 5000));
   putBack();
   fs.rmSync(inside, { force: true });
 
