@@ -1,5 +1,6 @@
 //! What a reclaim planned or did, for people and for programs.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use anstyle::Style;
@@ -167,27 +168,25 @@ const COLUMN: usize = 11;
 
 /// What came of attempts that ended together: a line a lock, and one for locks that are alike.
 pub fn attempts(run: &Run, attempts: &[Attempt], page: Page<'_>) -> String {
+    // Of locks that were freed for one reason the names are all there is to say.
+    let mut alike: HashMap<&str, Vec<&Attempt>> = HashMap::new();
+    for attempt in attempts.iter().filter(|attempt| is_freed(attempt)) {
+        alike.entry(why(&attempt.lock.judgement)).or_default().push(attempt);
+    }
+    alike.retain(|_, attempts| attempts.len() >= TOGETHER);
     let mut out = String::new();
-    let mut left: Vec<&Attempt> = attempts.iter().collect();
-    while let Some(first) = left.first().copied() {
-        let (alike, others): (Vec<&Attempt>, Vec<&Attempt>) =
-            left.iter().copied().partition(|each| are_alike(first, each));
-        if alike.len() >= TOGETHER {
-            together(&mut out, &alike, page);
-            left = others;
-        } else {
-            one(&mut out, run, first, page);
-            left.remove(0);
+    for attempt in attempts {
+        match alike.get(why(&attempt.lock.judgement)).filter(|_| is_freed(attempt)) {
+            None => one(&mut out, run, attempt, page),
+            Some(alike) if std::ptr::eq(alike[0], attempt) => together(&mut out, alike, page),
+            Some(_) => {}
         }
     }
     out
 }
 
-/// Of locks that were freed for one reason the names are all there is to say.
-fn are_alike(one: &Attempt, other: &Attempt) -> bool {
-    let freed = |attempt: &Attempt| matches!(attempt.result, AttemptResult::Done(Outcome::Reclaimed { .. }));
-    let whys = [one, other].map(|attempt| why(&attempt.lock.judgement));
-    std::ptr::eq(one, other) || freed(one) && freed(other) && whys[0] == whys[1]
+fn is_freed(attempt: &Attempt) -> bool {
+    matches!(attempt.result, AttemptResult::Done(Outcome::Reclaimed { .. }))
 }
 
 fn together(out: &mut String, alike: &[&Attempt], page: Page<'_>) {
@@ -321,6 +320,5 @@ fn send_again(run: &Run) -> &'static str {
 /// It was freed, and messages failed, or would have, until then.
 fn was_blocking(run: &Run, attempt: &Attempt) -> bool {
     let install = run.survey.install_of(&attempt.lock);
-    let freed = matches!(attempt.result, AttemptResult::Done(Outcome::Reclaimed { .. }));
-    freed && effect(&attempt.lock, install).severity() > Severity::Info
+    is_freed(attempt) && effect(&attempt.lock, install).severity() > Severity::Info
 }
