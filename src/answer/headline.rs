@@ -1,6 +1,6 @@
 //! The answer in one line.
 
-use super::{Chat, ChatState, Seen, Told};
+use super::{Chat, ChatState, LogContent, Seen};
 use crate::diagnosis::input::{Era, GatewayFact, GatewayState};
 use crate::diagnosis::{Code, Finding};
 use crate::verdict::severity::Severity;
@@ -86,12 +86,12 @@ impl Parts<'_> {
                 "The gateway stops as it was told: it takes no new message"
             }
             (false, _) if all(GatewayState::Starting) => "The gateway is starting",
-            (false, Told::NotRead) if self.seen.facts.era == Era::Sqlite => {
+            (false, LogContent::NotRead) if self.seen.facts.era == Era::Sqlite => {
                 "Nothing keeps a chat from being answered"
             }
-            (false, Told::NotRead) => "No lock blocks a chat",
+            (false, LogContent::NotRead) => "No lock blocks a chat",
             (false, _) if all(GatewayState::Running) => "Every chat is answered",
-            (false, Told::Nothing) if gateways.is_empty() => {
+            (false, LogContent::Irrelevant) if gateways.is_empty() => {
                 "The log says nothing about chats, runs or locks"
             }
             (false, _) => "Nothing keeps a chat from being answered",

@@ -14,7 +14,7 @@ pub use blind::{BlindSpot, Weight};
 pub use chat::{Chat, ChatState};
 pub use headline::is_of_gateway;
 pub use name::{Name, called};
-pub use seen::{Seen, Told};
+pub use seen::{LogContent, Seen};
 pub use title::title;
 
 use crate::diagnosis::input::{LockFact, Verdict};

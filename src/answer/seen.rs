@@ -16,14 +16,14 @@ pub struct Seen<'a> {
     /// As the findings were redacted.
     pub redactor: Redactor,
     /// Whether a log was read: without one, nobody knows of runs and waits.
-    pub log: Told,
+    pub log: LogContent,
 }
 
-/// What came of the logs.
+/// What the logs hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum LogContent {
     NotRead,
-    /// Not one of its lines is about a chat, a run or a lock.
-    Nothing,
-    Something,
+    /// Not one line is about a chat, a run or a lock.
+    Irrelevant,
+    Relevant,
 }

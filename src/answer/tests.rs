@@ -13,7 +13,7 @@ fn finding(code: Code, effect: Effect, key: Option<&str>) -> Finding {
 fn answer(findings: &[Finding], facts: &Facts) -> Answer {
     let effects: Vec<Effect> = facts.locks.iter().map(|lock| lock.effect).collect();
     Answer::of(
-        Seen { findings, facts, effects: &effects, redactor: Redactor::Off, log: Told::Something },
+        Seen { findings, facts, effects: &effects, redactor: Redactor::Off, log: LogContent::Relevant },
         Vec::new(),
     )
 }
@@ -67,11 +67,16 @@ fn leftovers_are_counted_and_keep_nobody_from_an_answer() {
 #[test]
 fn what_could_not_be_seen_is_never_healthy() {
     let facts = running();
-    let seen =
-        Seen { findings: &[], facts: &facts, effects: &[], redactor: Redactor::Off, log: Told::Something };
+    let seen = Seen {
+        findings: &[],
+        facts: &facts,
+        effects: &[],
+        redactor: Redactor::Off,
+        log: LogContent::Relevant,
+    };
     let blind = Answer::of(seen, vec![BlindSpot::essential("agents/neo: permission denied")]);
     assert!(blind.is_blind() && blind.headline.starts_with("Cannot tell"), "{}", blind.headline);
-    let without_log = Answer::of(Seen { log: Told::NotRead, ..seen }, vec![BlindSpot::no_log()]);
+    let without_log = Answer::of(Seen { log: LogContent::NotRead, ..seen }, vec![BlindSpot::no_log()]);
     assert!(!without_log.is_blind() && without_log.headline == "No lock blocks a chat");
     let lock = LockFact { kind: LockKind::Session, session_key: Some(KEY.to_owned()), ..LockFact::default() };
     let facts = Facts { locks: vec![lock], ..running() };

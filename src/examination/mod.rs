@@ -10,7 +10,7 @@ pub mod logs;
 
 use chrono::{DateTime, Local, TimeDelta, Utc};
 
-use crate::answer::{Answer, BlindSpot, Seen, Told};
+use crate::answer::{Answer, BlindSpot, LogContent, Seen};
 use crate::diagnosis::input::{Facts, LockFact};
 use crate::diagnosis::{Diagnosis, Finding, Model};
 use crate::evidence::RunTimedOut;
@@ -83,12 +83,12 @@ pub fn examine(
     type_commands(&mut diagnosis.findings, scope);
     let findings = &diagnosis.findings;
     let some = |number: fn(&SourceSummary) -> u64| log.sources.iter().any(|source| number(source) > 0);
-    let told = match (some(|source| source.counters.lines), some(|source| source.counters.parsed)) {
-        (false, _) => Told::NotRead,
-        (true, false) => Told::Nothing,
-        (true, true) => Told::Something,
+    let content = match (some(|source| source.counters.lines), some(|source| source.counters.parsed)) {
+        (false, _) => LogContent::NotRead,
+        (true, false) => LogContent::Irrelevant,
+        (true, true) => LogContent::Relevant,
     };
-    let seen = Seen { findings, facts: &facts, effects: &effects, redactor, log: told };
+    let seen = Seen { findings, facts: &facts, effects: &effects, redactor, log: content };
     let mut answer = Answer::of(seen, blind_spots);
     for spot in &mut answer.blind_spots {
         spot.command = spot.command.take().map(|command| with_scope(&command, scope));
@@ -153,7 +153,7 @@ fn blind_spots(survey: Option<&Survey>, logs: &LogModel, asked: Asked, redactor:
     spots.extend(survey.iter().flat_map(|survey| unseen_gateways(survey, redactor)));
     let unread: u64 = logs.sources.iter().map(|source| source.counters.skipped).sum();
     if unread > 0 {
-        let lines = count(usize::try_from(unread).unwrap_or(usize::MAX), "line");
+        let lines = count(unread, "line");
         spots.push(BlindSpot::essential(format!(
             "{lines} of the log that may be about a chat could not be read."
         )));
