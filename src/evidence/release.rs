@@ -109,7 +109,8 @@ impl Owners {
         self.residents.get(home).cloned()
     }
 
-    pub fn settle(&mut self, home: &Path, residents: Vec<u32>) -> Rc<[u32]> {
+    /// Keeps what somebody has found for the other locks of this state directory.
+    pub fn note_residents(&mut self, home: &Path, residents: Vec<u32>) -> Rc<[u32]> {
         Rc::clone(self.residents.entry(home.to_owned()).insert_entry(residents.into()).get())
     }
 

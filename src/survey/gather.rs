@@ -304,7 +304,7 @@ pub(super) fn see_copy(
     let residents = view.owners.residents(home).unwrap_or_else(|| {
         let found = openclaw_processes(view.census()).into_iter().filter(may_hold);
         let found = found.map(|process| process.process.pid).collect();
-        view.owners.settle(home, found)
+        view.owners.note_residents(home, found)
     });
     let mut releases = residents.iter().map(|pid| view.owners.release(*pid, pin));
     if let Some(held) = releases.find(|release| matches!(release, Release::OfAnotherFile { .. })) {
