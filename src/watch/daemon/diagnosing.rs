@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use tracing::{info, warn};
 
 use super::Daemon;
-use crate::answer::{Answer, Seen, Told};
+use crate::answer::{Answer, LogContent, Seen};
 use crate::diagnosis::input::{Era, Facts, LockFact};
 use crate::diagnosis::{self, Model};
 use crate::examination::facts::{Sample, era, leases, lock_fact, version};
@@ -130,7 +130,7 @@ impl Daemon {
         let effect = |lock: &LockFact| lock.effect.having_failed(model.failed_on(lock));
         let effects: Vec<Effect> = facts.locks.iter().map(effect).collect();
         let followed = self.sources.logs.reach().files > 0;
-        let log = if followed { Told::Something } else { Told::NotRead };
+        let log = if followed { LogContent::Relevant } else { LogContent::NotRead };
         Answer::of(Seen { findings, facts, effects: &effects, redactor, log }, Vec::new())
     }
 
@@ -141,9 +141,7 @@ impl Daemon {
             "more serious now: {}",
             finding.explanation
         );
-        if !finding.in_hand {
-            self.notify.tell(What::Finding, finding, None, self.view.now, &mut self.wakeups);
-        }
+        self.tell(finding);
     }
 
     fn newly_heard(&mut self, finding: &Finding) {

@@ -176,8 +176,7 @@ impl Daemon {
         }
     }
 
-    /// A finding stands. It is told when it is new or more serious than before, unless the daemon is about to deal
-    /// with it.
+    /// A finding stands. It is told when it is new or more serious than before.
     pub(super) fn raise(&mut self, finding: Finding) -> Raised {
         let (code, remedy) = (finding.code, finding.remedy);
         let raised = self.board.raise(finding.clone());
@@ -186,13 +185,18 @@ impl Daemon {
             Raised::Worse => {}
             Raised::New => self.serving.metrics.raised(code),
         }
-        if !finding.in_hand {
-            self.notify.tell(What::Finding, &finding, None, self.view.now, &mut self.wakeups);
-        }
+        self.tell(&finding);
         if remedy == Remedy::GatewayRestart {
             self.consider_restart();
         }
         raised
+    }
+
+    /// Tells people of a finding, unless the daemon is about to deal with it.
+    pub(super) fn tell(&mut self, finding: &Finding) {
+        if !finding.in_hand {
+            self.notify.tell(What::Finding, finding, None, self.view.now, &mut self.wakeups);
+        }
     }
 
     /// What may be done in a root.
