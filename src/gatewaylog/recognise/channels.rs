@@ -31,7 +31,9 @@ fn rpc(line: &Line<'_>) -> Option<Event> {
 /// Thrown in the caller: a CLI, or a tool of the agent inside the gateway (`[tools] cron failed: ...`).
 fn gateway_timeout(line: &Line<'_>) -> Option<Event> {
     let text = line.text;
-    if let Some(at) = text.find("gateway timeout after ").filter(|at| !text[..*at].contains("announce")) {
+    // That a result did not reach its chat is told better as such.
+    let is_announced = |before: &str| before.contains("announce");
+    if let Some(at) = text.find("gateway timeout after ").filter(|at| !is_announced(&text[..*at])) {
         let tool = text[..at].trim_end().strip_suffix(" failed:").filter(|tool| !tool.contains(' '));
         return Some(Event::GatewayTimeout {
             after_ms: fields::number_after(text, "gateway timeout after "),
@@ -40,8 +42,7 @@ fn gateway_timeout(line: &Line<'_>) -> Option<Event> {
         });
     }
     let (before, method) = text.split_once("gateway request timeout for ")?;
-    // That a result did not reach its chat is told better as such.
-    if before.contains("announce") {
+    if is_announced(before) {
         return None;
     }
     let method = method.split([' ', '\n']).next().unwrap_or("").to_owned();
