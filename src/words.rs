@@ -99,14 +99,19 @@ pub fn wrapped(sentence: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Of whatever width: things in memory are counted in `usize`, lines and messages in `u64`.
+pub trait WholeNumber: Copy + Display + PartialEq + From<u8> {}
+
+impl<N: Copy + Display + PartialEq + From<u8>> WholeNumber for N {}
+
 /// `1 lock`, `2 locks`.
-pub fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+pub fn count<N: WholeNumber>(number: N, noun: &str) -> String {
+    if number == N::from(1) { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// `once`, `3 times`.
-pub fn times(number: usize) -> String {
-    if number == 1 { "once".to_owned() } else { format!("{number} times") }
+pub fn times<N: WholeNumber>(number: N) -> String {
+    if number == N::from(1) { "once".to_owned() } else { format!("{number} times") }
 }
 
 /// With a capital at the beginning.

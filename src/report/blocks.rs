@@ -145,9 +145,8 @@ fn summary(chat: &Chat, finding: &Finding, view: View<'_>) -> String {
     match (chat.state, chat.failed, chat.waiting) {
         (_, 0, 1) => format!("1 message waits{since}"),
         (_, 0, 2..) => format!("{} wait{since}", messages(chat.waiting)),
-        (_, 1, _) if last.is_empty() => "1 message failed".to_owned(),
+        (_, 1.., _) if last.is_empty() => format!("{} failed", messages(chat.failed)),
         (_, 1, _) => format!("1 message failed, {last}"),
-        (_, 2.., _) if last.is_empty() => format!("{} failed", messages(chat.failed)),
         (_, 2.., _) => format!("{} failed, the last {last}", messages(chat.failed)),
         (ChatState::Blocked, ..) => "the next message will fail".to_owned(),
         (ChatState::Stuck, ..) => format!("its run makes no progress{since}"),
@@ -162,7 +161,7 @@ fn summary(chat: &Chat, finding: &Finding, view: View<'_>) -> String {
 }
 
 fn messages(number: u64) -> String {
-    count(usize::try_from(number).unwrap_or(usize::MAX), "message")
+    count(number, "message")
 }
 
 fn since(finding: &Finding, view: View<'_>) -> String {

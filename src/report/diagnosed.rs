@@ -255,10 +255,10 @@ fn lanes(out: &mut String, lanes: &[LaneReport], width: usize) {
     }
     for lane in &busy {
         let _ = writeln!(out, " {}", printable(&lane.lane));
-        let mut facts = vec![count_of(lane.tasks, "run")];
+        let mut facts = vec![count(lane.tasks, "run")];
         facts.extend((lane.errors > 0).then(|| format!("{} failed", lane.errors)));
         facts.extend(lane.run_ms.map(|run| format!("run p50 · p95 · max {}", spread(Some(run)))));
-        facts.extend((lane.waits > 0).then(|| count_of(lane.waits, "wait")));
+        facts.extend((lane.waits > 0).then(|| count(lane.waits, "wait")));
         facts.extend(lane.wait_ms.map(|wait| format!("wait p50 · p95 · max {}", spread(Some(wait)))));
         prose(out, &facts.join(", "), width, 3, DIM);
     }
@@ -278,8 +278,8 @@ fn read_from(examination: &Examination, view: View<'_>) -> Option<String> {
     }
     let unread: u64 = read.iter().map(|source| source.counters.skipped).sum();
     let unread =
-        if unread == 0 { String::new() } else { format!(", {} could not be read", count_of(unread, "line")) };
-    let (logs, lines) = (count(read.len(), "log"), count_of(lines, "line"));
+        if unread == 0 { String::new() } else { format!(", {} could not be read", count(unread, "line")) };
+    let (logs, lines) = (count(read.len(), "log"), count(lines, "line"));
     let diagnosis = &examination.diagnosis;
     let period = match diagnosis.from.zip(diagnosis.to) {
         Some((from, to)) => format!(", {} to {}", clock(from, &view.now), clock(to, &view.now)),
@@ -287,8 +287,4 @@ fn read_from(examination: &Examination, view: View<'_>) -> Option<String> {
         None => String::new(),
     };
     Some(format!("read: {logs}, {lines}, {parsed} relevant{unread}{period}"))
-}
-
-fn count_of(number: u64, noun: &str) -> String {
-    count(usize::try_from(number).unwrap_or(usize::MAX), noun)
 }

@@ -283,7 +283,7 @@ fn environment(survey: Option<&Survey>, examination: &Examination, redactor: Red
         let counters = &source.counters;
         let read = format!(
             "{}, {} relevant, {} unreadable",
-            count(usize::try_from(counters.lines).unwrap_or(usize::MAX), "line"),
+            count(counters.lines, "line"),
             counters.parsed,
             counters.skipped
         );

@@ -340,7 +340,7 @@ fn worst(examination: &Examination) -> Option<String> {
     let chat = examination.answer.chats.iter().find(|chat| chat.findings.first() == Some(&0));
     let failed = match worst.messages_failed {
         0 => String::new(),
-        failed => format!(", {} failed", count(usize::try_from(failed).unwrap_or(usize::MAX), "message")),
+        failed => format!(", {} failed", count(failed, "message")),
     };
     Some(match chat {
         Some(chat) => format!("{}: {}{failed}", chat.name, title(worst.code)),

@@ -9,6 +9,7 @@ use super::super::names::{agent_of_key, agent_of_path, id_of_lock};
 use super::super::release::Releases;
 use crate::verdict::Verdict;
 use crate::words;
+pub(super) use crate::words::{count, times};
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 
@@ -140,19 +141,9 @@ impl Finding {
     }
 }
 
-/// `once`, `3 times`.
-pub(super) fn times(n: u64) -> String {
-    words::times(usize::try_from(n).unwrap_or(usize::MAX))
-}
-
 /// A duration for people.
 pub(super) fn lasting(ms: u64) -> String {
     words::duration(Duration::from_millis(ms))
-}
-
-/// `1 message`, `3 messages`.
-pub(super) fn count(n: u64, one: &str) -> String {
-    words::count(usize::try_from(n).unwrap_or(usize::MAX), one)
 }
 
 pub(super) fn clock(at: DateTime<Utc>) -> String {

@@ -95,7 +95,7 @@ fn title(what: What, finding: &Finding, redactor: Redactor, host: &str) -> Strin
 
 fn text(what: What, finding: &Finding, act: Option<&Act>) -> String {
     let mut lines = match what {
-        What::Finding => vec![match usize::try_from(finding.messages_failed).unwrap_or(usize::MAX) {
+        What::Finding => vec![match finding.messages_failed {
             0 => finding.explanation.clone(),
             failed => format!("{} {} failed so far.", finding.explanation, count(failed, "message")),
         }],
