@@ -9,6 +9,14 @@ pub(super) enum Refusal {
     Owned,
     Port(Option<u16>),
     Configuration,
+    /// There is no configuration yet.
+    NotConfigured,
+    /// `gateway.mode` is not `local`: OpenClaw takes the configuration for a damaged one, or for another machine's.
+    NotLocal,
+    /// An option of its start command.
+    Option(Option<&'static str>),
+    /// A password is wanted, and none is set.
+    NoPassword,
     /// Not without a password or token, on an address that others can reach.
     NoAuthentication,
     /// A newer OpenClaw wrote the databases.
@@ -39,6 +47,16 @@ impl Refusal {
             Self::Owned
         } else if says(&["without auth"]) {
             Self::NoAuthentication
+        } else if says(&["no password is configured"]) {
+            Self::NoPassword
+        } else if says(&["missing config."]) {
+            Self::NotConfigured
+        } else if says(&["set gateway.mode=local", "missing gateway.mode"]) {
+            Self::NotLocal
+        } else if text.starts_with("invalid --") {
+            Self::Option(
+                ["--bind", "--auth", "--tailscale", "--port"].into_iter().find(|it| text.contains(it)),
+            )
         } else if says(&["eaddrinuse", "already in use", "already listening"]) {
             Self::Port(port(&text))
         } else if says(&["enospc", "no space left", "disk is full", "disk full"]) {
@@ -51,7 +69,7 @@ impl Refusal {
             Self::Migration
         } else if says(&["permission denied", "read-only", "readonly"]) || code.is_some() {
             Self::NotWritable { lock: says(&["gateway lock"]), code }
-        } else if says(&["requires node", "unsupported node", "node.js v"]) {
+        } else if says(&["requires node", "unsupported node", "node.js v", "openclaw: node"]) {
             Self::Runtime
         } else if says(&["config", "gateway.mode", "gateway.auth", "credential", "api key"]) {
             Self::Configuration
@@ -69,6 +87,11 @@ impl Refusal {
             Self::Port(Some(port)) => format!("another process has port {port}"),
             Self::Port(None) => "another process has its port".to_owned(),
             Self::Configuration => "its configuration is not valid".to_owned(),
+            Self::NotConfigured => "it has no configuration yet".to_owned(),
+            Self::NotLocal => "its configuration does not say `gateway.mode: local`".to_owned(),
+            Self::Option(Some(option)) => format!("{option} in its start command has no valid value"),
+            Self::Option(None) => "an option of its start command is not valid".to_owned(),
+            Self::NoPassword => "clients are to log in with a password, and none is set".to_owned(),
             Self::NoAuthentication => {
                 "others could reach it, and neither a token nor a password is set".to_owned()
             }
@@ -89,11 +112,30 @@ impl Refusal {
         })
     }
 
+    /// Whether OpenClaw's own sentence, as far as it may be shown, says more.
+    pub(super) fn leaves_something_to_say(self) -> bool {
+        !matches!(
+            self,
+            Self::NotConfigured
+                | Self::NotLocal
+                | Self::Option(_)
+                | Self::NoPassword
+                | Self::NoAuthentication
+        )
+    }
+
     /// It exits with 78, and systemd does not try again (`RestartPreventExitStatus=78`).
     pub(super) fn is_final(self) -> bool {
         matches!(
             self,
-            Self::Owned | Self::Configuration | Self::NoAuthentication | Self::Newer | Self::Migration
+            Self::Owned
+                | Self::Configuration
+                | Self::NotConfigured
+                | Self::NotLocal
+                | Self::NoPassword
+                | Self::NoAuthentication
+                | Self::Newer
+                | Self::Migration
         )
     }
 
@@ -115,6 +157,21 @@ impl Refusal {
                 command(format!("{program} config validate"), "names what is wrong"),
                 command(format!("{program} doctor --fix"), "repairs what it knows"),
             ],
+            Self::NotConfigured => vec![command(
+                format!("{program} setup"),
+                "writes a configuration; if there was one, OPENCLAW_CONFIG_PATH or OPENCLAW_STATE_DIR names another place",
+            )],
+            Self::NotLocal => vec![command(
+                format!("{program} config set gateway.mode local"),
+                "if this machine runs the gateway; a configuration that has lost more than that is restored from its .bak",
+            )],
+            Self::Option(_) => vec![hint(
+                "Correct it where the gateway is started: the unit (`systemctl --user cat openclaw-gateway`), the compose \
+                 file or the command line.",
+            )],
+            Self::NoPassword => vec![hint(
+                "Set `gateway.auth.password`, or OPENCLAW_GATEWAY_PASSWORD where it runs; or `gateway.auth.mode` to token.",
+            )],
             Self::NoAuthentication => vec![command(
                 format!("{program} doctor --generate-gateway-token"),
                 "sets a token, with which clients then log in; or set OPENCLAW_GATEWAY_TOKEN where it runs, or \
@@ -190,6 +247,12 @@ mod tests {
             ("listen EADDRINUSE: address already in use 0.0.0.0:19001", Refusal::Port(Some(19001))),
             ("Invalid config at /home/node/.openclaw/openclaw.json", Refusal::Configuration),
             ("Refusing to bind gateway to lan without auth.", Refusal::NoAuthentication),
+            ("Missing config. Run `openclaw setup` or set gateway.mode=local", Refusal::NotConfigured),
+            ("Gateway start blocked: existing config is missing gateway.mode.", Refusal::NotLocal),
+            ("Gateway start blocked: set gateway.mode=local (current: remote)", Refusal::NotLocal),
+            ("Invalid --bind (use \"loopback\", \"lan\", \"auto\")", Refusal::Option(Some("--bind"))),
+            ("Gateway auth is set to password, but no password is configured.", Refusal::NoPassword),
+            ("openclaw: Node 20.20.2: node:sqlite is unavailable; use 24.16+", Refusal::Runtime),
             ("database was written by a newer OpenClaw build", Refusal::Newer),
             ("gateway requires a state migration. Run openclaw doctor --fix", Refusal::Migration),
             (

@@ -18,10 +18,9 @@ const ANCHORS: &[&str] = &[
     "fallback decision",
     "orphaned user message",
     "[model-fetch] error",
-    "dle timeout",
-    "idle-timeout",
     // failures, in whatever words
     "ailed",
+    "timeout",
     " timed out",
     "outcome=error",
     "dropped",
@@ -39,6 +38,11 @@ const ANCHORS: &[&str] = &[
     "another OpenClaw process",
     "not start",
     "Refusing to bind",
+    "t blocked",
+    "issing config",
+    "nvalid --",
+    "no password is",
+    "claw: Node",
     "repeated too quickly",
     "iscarded",
     "ot deliver",
@@ -56,16 +60,13 @@ const ANCHORS: &[&str] = &[
     // process
     "listening",
     " ready",
-    "mready",
     "log file",
     " SIG",
     "completed cleanly",
     "draining",
     "liveness ",
     "memory pressure",
-    "fetch timeout",
     "pre-warmed in",
-    "timeout after ",
     "gateway already running",
     "startup migrations",
     // SQLite
@@ -75,7 +76,6 @@ const ANCHORS: &[&str] = &[
     "wal_sidecar",
     // RPC
     "\u{21c4} res",
-    "gateway request timeout",
     "Slow listener",
     // journald writes a message with control characters (colours) as an array of bytes
     "\"MESSAGE\":[",

@@ -185,7 +185,7 @@ fn failed(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
     }
     let why = refusal.why().map_or_else(String::new, |why| format!(": {why}"));
     let mut text = format!("OpenClaw refused to start {}{why}.", times(lines.count()));
-    if let Some(reason) = reason {
+    if let Some(reason) = reason.filter(|_| refusal.leaves_something_to_say()) {
         text.push_str(&format!(" Its words: \"{}\".", foreign(reason)));
     }
     let let_go = refusal == Refusal::Owned && today::is_free(view.facts);

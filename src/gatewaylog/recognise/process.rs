@@ -157,6 +157,22 @@ fn service_gave_up(text: &str) -> Option<Event> {
     (unit.ends_with(".service") && unit.bytes().all(is_name) && is_ours)
         .then(|| Event::ServiceGaveUp { unit: unit.to_owned(), by_limit })
 }
+
+/// Of what is said before a start is tried: the configuration, an option or the runtime alone forbids it.
+const OPENINGS: &[&str] = &[
+    "Refusing to bind gateway to ",
+    "Gateway start blocked: ",
+    "Gateway restart blocked: ",
+    "Gateway aborted: config is invalid",
+    "Gateway auth is set to password, but no password is configured",
+    "Missing config. Run ",
+    "Invalid --bind",
+    "Invalid --auth",
+    "Invalid --tailscale",
+    "Invalid --port",
+    "openclaw: Node",
+];
+
 /// A start that came to nothing, in the words of the gateway, the CLI, or the error alone.
 fn start_failed(line: &Line<'_>) -> Option<Event> {
     let text = line.text;
@@ -166,8 +182,7 @@ fn start_failed(line: &Line<'_>) -> Option<Event> {
         || text.contains("gateway did not start")
         || text.starts_with("Gateway restart timed out after ")
         || text.starts_with("failed to acquire gateway lock");
-    // Said before anything else is looked at: by the configuration alone.
-    if text.starts_with("Refusing to bind gateway to ") {
+    if OPENINGS.iter().any(|opening| text.starts_with(opening)) {
         let reason = text.lines().next().unwrap_or_default();
         return Some(Event::StartFailed { owned: false, reason: reason.to_owned() });
     }
