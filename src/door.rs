@@ -183,7 +183,7 @@ impl<W: Write> Write for Door<W> {
 
 impl<W: Write> Drop for Door<W> {
     fn drop(&mut self) {
-        // Whoever wants to know of errors has flushed before.
+        // A caller that cares about errors has flushed before.
         let _ = self.flush();
     }
 }

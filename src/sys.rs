@@ -36,8 +36,8 @@ pub(crate) fn with_fs_uid<T>(uid: u32, what: impl FnOnce() -> T) -> T {
 
 /// Ignores SIGIO for the life of the process.
 ///
-/// Should somebody open a lock for writing during the microsecond in which we hold a lease on it, the kernel
-/// sends the lease holder SIGIO, whose default action is to kill.
+/// If a process opens a lock for writing during the microsecond in which we hold a lease on it, the kernel sends
+/// the lease holder SIGIO, whose default action is to kill.
 pub fn ignore_lease_break_signal() {
     // SAFETY: SIG_IGN is a valid disposition for SIGIO and installs no handler that could run our code.
     unsafe { libc::signal(libc::SIGIO, libc::SIG_IGN) };

@@ -52,7 +52,7 @@ impl Common {
         dirs.chain(paths).collect()
     }
 
-    /// Whoever sits at the terminal knows whose chats these are; what goes elsewhere has them masked.
+    /// A person at the terminal knows whose chats these are; any other output has them masked.
     pub fn redaction(&self) -> Redactor {
         match (self.no_redact, self.format()) {
             (true, _) => Redactor::Off,

@@ -53,7 +53,7 @@ impl CliError {
         }
     }
 
-    /// Says it where it belongs. If nobody reads that, there is nobody to tell.
+    /// Prints it where it belongs. A failure to print cannot be reported anywhere.
     pub fn tell(&self) {
         let _ = match self.kind {
             Kind::Asked => write!(output::stdout(), "{}", self.message),

@@ -91,7 +91,7 @@ pub struct Page {
 
 /// The page of the program, and one for each command below it.
 pub fn pages(program: &Command) -> Vec<Page> {
-    // Lines are wrapped by whoever shows the page.
+    // The pager wraps the lines.
     let mut program = program.clone().disable_help_subcommand(true).term_width(0);
     program.build();
     let mut pages = Vec::new();

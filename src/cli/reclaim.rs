@@ -147,7 +147,7 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
     Ok(exit(&run, args, open.is_some(), left.answer.is_blind()))
 }
 
-/// Nobody named them: whose installs are acted on, and whose are only shown.
+/// Where no install was named: whose installs are acted on, and whose are only shown.
 fn say_whose(survey: &Survey, scope: &Scope) -> anyhow::Result<()> {
     let mut stderr = output::stderr();
     for (path, uid) in &scope.of_others {
@@ -203,7 +203,7 @@ fn find_abandoned(survey: &mut Survey) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// A run that was seen to return after its limit has let go of what it held: whoever holds the lock is at work.
+/// A run that was seen to return after its limit has let go of what it held: the lock's holder is at work.
 fn has_returned(lock: &SurveyedLock, log: &LogModel) -> bool {
     let created_at = lock.evidence.payload().and_then(|payload| payload.created_at);
     let timed_out =
@@ -259,7 +259,7 @@ fn options_as_typed(args: &ReclaimArgs) -> String {
     format!("{id}{max}{settle}{keep_leaked}{abandoned}")
 }
 
-/// What the locks that are left do to people, in a line; `None`: nobody feels them.
+/// What the locks that are left do to people, in a line; `None` if they affect nobody.
 fn still_open(left: &Examination) -> Option<String> {
     let answer = &left.answer;
     let locks = answer.locks.iter().flatten().any(|severity| *severity > Severity::Info);
@@ -279,8 +279,7 @@ fn exit(run: &Run, args: &ReclaimArgs, is_open: bool, is_blind: bool) -> Exit {
     }
 }
 
-/// A sign of life while locks are checked twice, for somebody who waits at a terminal; it goes when there is more to
-/// say.
+/// A sign of life on a terminal while locks are checked twice; it goes away when there is more to say.
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
     locks: usize,

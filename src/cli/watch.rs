@@ -167,7 +167,7 @@ pub fn run(common: &Common, args: &WatchArgs, reread: Reread) -> anyhow::Result<
     }
 }
 
-/// Whether somebody sits at a terminal that a view can be drawn on; one without a size has nobody at it.
+/// Whether there is a terminal that a view can be drawn on, with a person at it: one without a size has nobody.
 fn is_watched() -> bool {
     let terminal = std::io::stdin().is_terminal() && door::stdout_is_terminal();
     let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");

@@ -202,7 +202,7 @@ impl Chats {
         Some(id)
     }
 
-    /// The one that lines are about whose names somebody took out.
+    /// The chat of the lines whose names were removed.
     fn unnamed(&mut self) -> Option<ChatId> {
         if self.unnamed.is_none() {
             self.unnamed = self.fresh();

@@ -1,8 +1,8 @@
 //! Root acts, and goes where a file leads it, with the identity of the user whose directory it is.
 //!
-//! Whoever owns a directory can put anything under any name in it, at any moment. As long as lockdoctor has no
+//! The owner of a directory can put anything under any name in it, at any moment. As long as lockdoctor has no
 //! more rights there than that user, the worst it can be fooled into is what the user could have done alone;
-//! the kernel sees to it, whatever the code above forgets.
+//! the kernel enforces that, whatever the code above forgets.
 
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid, getegid, geteuid, getgroups};

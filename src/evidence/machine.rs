@@ -1,9 +1,9 @@
 //! Whether our PID namespace is that of a whole machine: an LXC guest, a container with an init of its own, a VPS.
 //!
-//! From a nested PID namespace the processes beside it are not seen, so that a number that is nobody's here may be
-//! somebody's there. But a state directory on the machine's own root file system is no volume that another container has
-//! too, and a number that was handed out here, by a namespace older than the lock, at the time that the lock tells,
-//! means the process that took it. Then its death is seen here like any other.
+//! A nested PID namespace does not see the processes beside it, so a pid that is free here may be taken there. But a
+//! state directory on the machine's own root file system is no volume that another container shares. And a pid that
+//! this namespace, older than the lock, handed out at the time the lock names is that of the process that took it.
+//! Then its death is seen here like any other.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ pub(super) struct Machine {
     /// Where anything else is mounted there.
     mounted_on: Vec<PathBuf>,
     ours: Vec<Mount>,
-    /// Ourselves and whoever started us.
+    /// Ourselves and our ancestors.
     descent: Vec<u32>,
     /// There are processes besides init and these.
     lived_in: bool,
@@ -98,7 +98,7 @@ impl Machine {
     }
 }
 
-/// Ourselves and whoever started us: they would be here in any case.
+/// Ourselves and our ancestors: they would be here in any case.
 fn line_of_descent() -> Vec<u32> {
     let mut line = vec![std::process::id()];
     let parent_of = |pid: u32| -> Option<u32> {

@@ -1,7 +1,7 @@
 //! What an owner that has closed its lock's file shows of the rest of its release.
 //!
 //! *Has closed it* is not *has finished with it*: between the close and the unlink a release waits for the event loop
-//! and for a thread of the pool, and a blocked loop makes that minutes. Whoever frees the lock meanwhile lets the next
+//! and for a thread of the pool, and a blocked loop makes that minutes. Freeing the lock meanwhile lets the next
 //! owner in, whose live lock the late unlink may then remove.
 
 use std::collections::HashMap;
@@ -104,12 +104,12 @@ impl Owners {
         }
     }
 
-    /// The processes that may hold locks of this state directory, once somebody has looked for them.
+    /// The processes that may hold locks of this state directory, once they have been looked for.
     pub fn residents(&self, home: &Path) -> Option<Rc<[u32]>> {
         self.residents.get(home).cloned()
     }
 
-    /// Keeps what somebody has found for the other locks of this state directory.
+    /// Keeps what was found, for the other locks of this state directory.
     pub fn note_residents(&mut self, home: &Path, residents: Vec<u32>) -> Rc<[u32]> {
         Rc::clone(self.residents.entry(home.to_owned()).insert_entry(residents.into()).get())
     }

@@ -1,5 +1,5 @@
-//! One judgement for every outlet: a survey and the logs become an [`Examination`], and whoever shows locks,
-//! findings or a headline takes it from there.
+//! One judgement for every outlet: a survey and the logs become an [`Examination`], from which come all locks,
+//! findings and headlines that are shown.
 
 use std::path::PathBuf;
 

@@ -369,7 +369,7 @@ pub fn open_shared(path: &Path, uid: u32) -> Result<Directory, Errno> {
     if directory.uid == uid { Ok(directory) } else { Err(Errno::NOENT) }
 }
 
-/// The users whose gateway may run on `root`: its owner, whoever its owner gave its databases to, and ourselves. A
+/// The users whose gateway may run on `root`: its owner, the owner of its databases, and ourselves. A
 /// volume may belong to root, and what is in it to the gateway's user.
 pub fn uids(root: &Directory) -> Vec<u32> {
     let of_databases = root.open_beneath(Path::new("state")).ok().map(|state| state.uid);

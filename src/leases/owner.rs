@@ -9,7 +9,7 @@ use serde_json::Value;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LeaseOwner {
-    /// In the PID namespace of whoever wrote the row.
+    /// In the PID namespace of the process that wrote the row.
     pub pid: Option<u32>,
     /// `os.hostname()` of the owner. A container has a new one after each re-creation (openclaw#155644).
     pub host: Option<String>,

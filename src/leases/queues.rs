@@ -19,7 +19,7 @@ pub struct Queues {
     pub outbound: Section<Outbound>,
     /// `task_runs` of the last week.
     pub tasks: Section<Task>,
-    /// `subagent_runs` whose result has not reached whoever asked for it.
+    /// `subagent_runs` whose result has not reached its requester.
     pub subagents: Section<Subagent>,
     /// `flow_runs` that have not ended.
     pub flows: Section<Flow>,
@@ -42,7 +42,7 @@ pub enum InboundState {
         owner: LeaseOwner,
         at: Option<DateTime<Utc>>,
     },
-    /// Nobody will try again.
+    /// It will not be tried again.
     Failed {
         at: DateTime<Utc>,
         reason: Reason,

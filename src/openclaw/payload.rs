@@ -28,7 +28,7 @@ pub enum Content {
     NotRead,
 }
 
-/// The fields of a lock that somebody finished writing. `pid` is always there; a payload without a usable
+/// The fields of a completely written lock. `pid` is always there; a payload without a usable
 /// pid is [`Content::Malformed`], as OpenClaw's readers treat it (`missing-pid`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Payload {

@@ -11,7 +11,7 @@ use super::page::{Kind, Page, Record};
 use super::record::{self, Value};
 use super::snapshot::Snapshot;
 
-/// Deeper than any tree of 2^32 pages: whoever gets here walks in a circle.
+/// Deeper than any tree of 2^32 pages: beyond it, the walk goes in a circle.
 const MAX_DEPTH: usize = 40;
 
 /// Calls `visit` with each record of the table rooted at page `root`, in key order.

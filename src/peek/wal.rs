@@ -68,7 +68,7 @@ struct Tail {
 
 impl WalIndex {
     /// `None` when the log holds nothing that counts: empty, a torn header, or no commit yet. A log that is started
-    /// over while it is being scanned can look like that too: whoever takes it for empty must look again.
+    /// over while it is being scanned can look like that too: look again before taking it for empty.
     pub(crate) fn scan(wal: &(impl ReadAt + ?Sized)) -> io::Result<Option<Self>> {
         let mut header = [0; HEADER_LEN];
         if wal.read_up_to(&mut header, 0)? < HEADER_LEN {
@@ -118,7 +118,7 @@ impl WalIndex {
         if let Some((generation, _)) = Generation::parse(&self.header) {
             generation.walk(wal, self.tail, |frame| pages.push(frame.page))?;
         }
-        // The header comes last: whoever starts the log over writes it before any frame.
+        // The header is checked last: a writer that starts the log over writes it before any frame.
         let mut header = [0; HEADER_LEN];
         let same = wal.read_up_to(&mut header, 0)? == HEADER_LEN && header == self.header;
         Ok(same.then_some(pages))

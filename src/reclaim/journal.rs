@@ -23,8 +23,7 @@ const LONGEST: u64 = 4 * MAX_BYTES;
 /// Read at once; longer lines take more.
 const BLOCK: u64 = 64 * 1024;
 
-/// The journal of one store, and what stands in it. Whoever reads or writes it has the store's lock, except for
-/// a mere look.
+/// The journal of one store, and its entries. Reading or writing it takes the store's lock, except for a mere look.
 #[derive(Debug)]
 pub(super) struct Journal {
     fd: OwnedFd,
@@ -58,14 +57,14 @@ impl Journal {
         if named.is_ok_and(|named| named.st_ino == self.ino) {
             return self.read_on();
         }
-        // Another lockdoctor began a new one, or somebody removed it.
+        // Another lockdoctor began a new one, or it was removed.
         *self = Self::open(directory, Access::Write, self.memory())?;
         Ok(())
     }
 
     fn read_on(&mut self) -> Result<(), StoreError> {
         let size = self.size()?;
-        // Should somebody have cut it, what we know of it is all that is left.
+        // If it was truncated, what we know of it is all that is left.
         self.read_to = self.read_to.min(size).max(size.saturating_sub(LONGEST));
         self.read_to = absorb_range(&self.fd, self.read_to, size, &mut self.past)
             .map_err(|error| failed(&self.path, "reading the journal", error))?;

@@ -229,7 +229,7 @@ impl Act {
             Ok(SwapOutcome::PutBack) => (Event::LivePutBack, Ok(Outcome::Changed)),
             Ok(SwapOutcome::ReleasedMeanwhile) => (Event::ReleasedMeanwhile, Ok(Outcome::Changed)),
             Ok(SwapOutcome::DoubleHolder) => (Event::DoubleHolder, Err(Failure::DoubleHolder)),
-            // The intent stays open: whoever has the next turn tries again to put it back.
+            // The intent stays open: the next lockdoctor tries again to put it back.
             Ok(SwapOutcome::Unfinished(error)) => {
                 return Err(Failure::System {
                     what: "putting a live lock back; run lockdoctor again",

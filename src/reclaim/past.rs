@@ -15,7 +15,7 @@ pub(super) const SLACK: TimeDelta = TimeDelta::minutes(1);
 /// How much of the past is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Memory {
-    /// Every entry, for whoever asks what became of a lock.
+    /// Every entry, to tell what became of a lock.
     Whole,
     /// What the circuit breaker and recovery ask for: a daemon must not grow with the journal.
     Recent,
@@ -71,7 +71,7 @@ impl Past {
     }
 
     pub(super) fn take_in(&mut self, entry: Entry, now: DateTime<Utc>) {
-        // An end may come twice: from whoever could not write it, and from whoever found it open.
+        // An end may come twice: from the process that failed to write it, and from the one that found it open.
         let ends = !entry.event.is_beginning() && self.open.remove(&entry.id).is_some();
         if ends && matches!(entry.event, Event::Reclaimed | Event::Completed) {
             self.freed.push_back(Freed {
@@ -113,7 +113,7 @@ impl Past {
     }
 }
 
-/// A little longer than the longest window: whoever asks has another clock reading.
+/// A little longer than the longest window: the caller's clock reading may differ.
 pub(super) fn is_recent(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     lies_within(at, LONGEST_WINDOW + SLACK, now)
 }

@@ -95,7 +95,7 @@ pub fn restore(
     let outcome = if over_tombstone { restore_over_tombstone(places) } else { restore_to_free_name(places) };
     let (event, answer) = match outcome {
         SwapOutcome::Judged => (Event::Restored, Ok(entry.subject)),
-        // Whoever has the next turn finds out how far it came.
+        // The next lockdoctor finds out how far it got.
         SwapOutcome::Unfinished(error) => return Err(system(error).into()),
         _ => (Event::Failed, Err(RestoreError::Taken(lock))),
     };

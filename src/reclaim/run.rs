@@ -66,7 +66,7 @@ pub struct Run {
     pending: Vec<SurveyedLock>,
     /// Locks of runs that ended at their time limit, pinned at the instant beside them.
     abandoned: Option<(Vec<SurveyedLock>, Instant)>,
-    /// How many of the attempts somebody has heard of.
+    /// How many of the attempts have been reported.
     told: usize,
     started: Instant,
     policy: Policy,
@@ -102,7 +102,7 @@ impl Run {
         }
     }
 
-    /// Leaves the installs alone to which only another user's process led: whoever runs one could name anything.
+    /// Leaves alone the installs that only another user's process points to: such a process could name anything.
     pub fn leave(&mut self, of_others: &[(PathBuf, u32)]) {
         let roots = self.survey.roots.iter().enumerate();
         let theirs = roots.filter(|(_, root)| of_others.iter().any(|(path, _)| *path == root.path));

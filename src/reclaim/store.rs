@@ -41,7 +41,7 @@ const MOST_REPLACEMENTS: u32 = 3;
 /// How long to wait for another lockdoctor; one reclaim takes milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
-    /// Not at all: whoever has others to serve comes back later.
+    /// Not at all: the daemon has other work, and comes back later.
     None,
     /// Ten seconds.
     TheirTurn,

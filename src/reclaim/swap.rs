@@ -101,7 +101,7 @@ pub(super) fn swap(
     Ok(put_back(places, tombstone, leases))
 }
 
-/// The bytes that were judged, and nobody who writes. OpenClaw never opens a lock that exists for writing;
+/// The bytes that were judged, and no writer. OpenClaw never opens a lock that exists for writing;
 /// should anything else do so in the last microsecond, it gets its file back.
 fn is_still_abandoned(lock: &PinnedLock, proof: &StaleProof, leases: &mut Leases) -> bool {
     let unchanged = lock.bytes_unchanged().unwrap_or(false);

@@ -1,4 +1,4 @@
-//! Whether a directory may be changed at all: whoever else can write to it could put anything under the name.
+//! Whether a directory may be changed at all: any other user who can write to it could put anything under the name.
 
 use rustix::fs::Stat;
 use rustix::io::Errno;
@@ -29,8 +29,8 @@ const GROUP_WRITE: u32 = 0o020;
 /// Only the directory's owner may act in it; root acts as that owner (see [`super::identity`]). A directory of
 /// root's own may be used by those whom its group lets in: that is how Kubernetes mounts a volume (`fsGroup`).
 ///
-/// A group is trusted with write access if it is the owner's private one, or if whoever set lockdoctor up put us
-/// into it. With the sticky bit others can add names but cannot take ours away.
+/// A group is trusted with write access if it is the owner's private one, or if the administrator put
+/// us into it. With the sticky bit others can add names but cannot take ours away.
 pub fn check(directory: &Directory) -> Result<(), Distrust> {
     let path = || directory.path.display().to_string();
     // Asked anew: a daemon keeps its directories open for months.

@@ -1,4 +1,4 @@
-//! A document that leaves the machine: each string by the key that it stands at, whoever put it there. It is redacted
+//! A document that leaves the machine: each string is redacted according to its key, wherever it came from, and
 //! while it is written, so that no second copy of it is ever in memory.
 
 use std::io::{self, Write};

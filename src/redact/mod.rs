@@ -25,10 +25,9 @@ const CUT: &str = "…";
 pub enum Redactor {
     /// Made to be shared: user names in paths go, too.
     On,
-    /// For whoever sits at this machine: a path stands as it is, so that a command with it works.
+    /// For a user of this machine: paths are shown as they are, so that a command with one works.
     OwnPaths,
-    /// For whoever sits at this machine's terminal: session keys stand as they are as well, so that a chat can be
-    /// recognised.
+    /// For a user at this machine's terminal: session keys are shown as well, so that a chat can be recognised.
     OwnChats,
     /// `--no-redact`.
     Off,
@@ -150,7 +149,7 @@ pub fn foreign(text: &str) -> String {
     format!("{FOREIGN}{}{FOREIGN}", text.replace([FOREIGN, LOCAL], ""))
 }
 
-/// Marks a name that whoever sits at this machine may read and nobody else: of a process, of an agent, of a file.
+/// Marks a name that only users of this machine may read: of a process, of an agent, of a file.
 pub fn local(name: &str) -> String {
     format!("{LOCAL}{}{LOCAL}", name.replace([FOREIGN, LOCAL], ""))
 }

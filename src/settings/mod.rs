@@ -22,7 +22,7 @@ const PREFIX: &str = "LOCKDOCTOR_";
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Options that say where the others come from, or ask for help.
 const NOT_IN_A_FILE: [&str; 3] = ["config", "help", "version"];
-/// Changes the machine: whoever wants that types it, each time.
+/// Changes the machine, so it must be typed each time.
 const TYPED_ALONE: &str = "setup";
 
 #[derive(Debug, thiserror::Error)]

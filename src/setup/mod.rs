@@ -196,7 +196,7 @@ fn program() -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
-/// How this program is called by whoever reads its output.
+/// How the reader of the output would call this program.
 pub fn as_typed() -> anyhow::Result<String> {
     let program = std::env::current_exe()?;
     let on_path = |directory: &Path| directory.ends_with("bin") && directory.starts_with("/usr");
@@ -210,7 +210,7 @@ pub fn as_typed() -> anyhow::Result<String> {
     Ok(format!("{sudo}{}", words::shell_word(&name)))
 }
 
-/// A service must not run what somebody else than its user or root can change.
+/// A service must not run what anyone but its user or root can change.
 fn ensure_trusted(service: &Service) -> anyhow::Result<()> {
     for path in service.program.ancestors() {
         let owner = fs::metadata(path)?.uid();

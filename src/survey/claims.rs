@@ -201,8 +201,8 @@ fn judge_all(
     found
 }
 
-/// Whether somebody else than a gateway that works has the database open. A gateway renews its own leases, so that one
-/// which is not renewed is none of them.
+/// Whether any process but a working gateway has the database open. A gateway renews its own leases, so a lease that is
+/// not renewed is not its.
 fn opened_by_others(log: &Log, install: &Install) -> Tri {
     let is_other = |process: &Option<HolderProcess>| {
         process
@@ -224,7 +224,7 @@ fn unknown<T>(section: &Section<T>) -> Option<String> {
 }
 
 impl Problem {
-    /// Whoever prints the problem names its path: a sentence that begins with it loses it.
+    /// The path is printed with every problem, so it is cut from the beginning of a sentence.
     fn detail(path: &Path, sentence: String) -> Self {
         let what = match sentence.strip_prefix(&path.display().to_string()) {
             Some(rest) => rest.trim_start_matches([':', ' ']).to_owned(),
@@ -234,7 +234,7 @@ impl Problem {
     }
 }
 
-/// A database whose rows nobody can see, but for one that OpenClaw has not begun to fill.
+/// A database whose rows cannot be seen, unless OpenClaw has not begun to fill it.
 fn unreadable(path: PathBuf, error: &ReadError) -> Problem {
     let severity = match error {
         ReadError::Empty { .. } => ProblemSeverity::Detail,

@@ -73,7 +73,7 @@ pub struct SurveyedLock {
     pub root: usize,
     pub directory: Rc<Directory>,
     pub name: OsString,
-    /// By when this very file lay there, since boot: whoever has started since did not make it.
+    /// When this very file was already there, since boot: a process that started later did not make it.
     pub seen_at: Duration,
     pub kind: LockKind,
     pub agent: Option<String>,

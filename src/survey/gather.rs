@@ -287,8 +287,8 @@ pub fn see_owner(
     see_copy(lock, pin, install, view);
 }
 
-/// A copy may name somebody who is long dead, or nobody: a backup was unpacked over a lock that is held, or broke off and
-/// left an empty file. Whoever holds the lock has its own file of that name open.
+/// A copy may name a process that is long dead, or none: a backup was unpacked over a held lock, or broke off and left
+/// an empty file. The holder of the lock still has its own file of that name open.
 pub(super) fn see_copy(
     lock: &mut SurveyedLock,
     pin: &PinnedLock,

@@ -46,7 +46,7 @@ impl SessionsListed {
     }
 }
 
-/// The listing of one sessions directory, made by whoever comes first.
+/// The listing of one sessions directory, made when it is first needed.
 pub(super) struct Listing<'a> {
     directory: &'a Directory,
     store: &'a str,

@@ -74,7 +74,7 @@ pub fn second_look(survey: &mut Survey, view: &mut SystemView, settle: Settle) {
         // A death that is proven for this kernel cannot be undone by waiting.
         let at_once = judge(&lock.evidence, Sighting::Again { apart: Duration::ZERO }, settle);
         if at_once.suspected.is_none() {
-            // And nobody opens a dead man's lock for writing: it is enough that it still lies there.
+            // No process opens a dead owner's lock for writing: it is enough that it is still there.
             let install = survey.roots[lock.root].install.as_ref();
             look_again(lock, Duration::ZERO, settle, |lock, pin| {
                 see_copy(lock, &pin, install, view);
@@ -136,7 +136,7 @@ pub fn confirm(
         Ok(Presence::Same) => {}
     }
     lock.evidence.writer = pin.probe_writer(&mut view.leases);
-    // Whoever has come since the first look may carry the number in another namespace.
+    // A process that came after the first look may have the pid in another namespace.
     see_owner(lock, &pin, install, view);
     lock.judge_again(apart, settle);
     lock.pin = Some(pin);

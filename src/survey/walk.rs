@@ -232,7 +232,7 @@ impl<'a> Walker<'a> {
             return;
         }
         if self.survey.locks.len() == before {
-            // Whoever asks for sessions will read it.
+            // The store is read when its sessions are asked for.
             let unread = SessionStore::open(directory, store).err();
             self.survey.problems.extend(unread.map(|what| Problem::unseen(&directory.path, what)));
             return;

@@ -1,6 +1,6 @@
 //! Evidence in, verdict out. Pure: no I/O, no clock, no allocation beyond the list of reasons.
 //!
-//! Three facts carry every verdict. A *writer* on the file (the lease probe) is a veto: whoever holds a lock
+//! Three facts carry every verdict. A *writer* on the file (the lease probe) is a veto: the holder of a lock
 //! keeps it open for writing. A *dead identity* is monotone: a process that is gone never comes back, so only
 //! the name can change its meaning, and the pinned file guards against that. A *finished release* is what a live
 //! owner shows that has let go: it has no file of the lock open, and was idle since. Age carries nothing: nobody
@@ -38,7 +38,7 @@ const DIRECTORY_HEARTBEAT: Duration = Duration::from_secs(30);
 pub struct Settle {
     /// The owner is dead and its number counts here: a fact that cannot change any more.
     pub dead: Duration,
-    /// Nobody has the file open, and whoever made it cannot come back to it.
+    /// No process has the file open, and its creator cannot come back to it.
     pub stale: Duration,
     /// The owner lives, and was seen to have finished with it.
     pub leaked: Duration,
@@ -117,8 +117,8 @@ impl Judgement {
     }
 }
 
-/// Proof that one file, the lock that was judged, has no holder. Nothing but [`judge`] can make one, so a reclaim
-/// without it does not compile; and it is not good for another file.
+/// Proof that one file, the lock that was judged, may be freed. Only [`judge`] and [`abandon`] can make one, so a
+/// reclaim without it does not compile; and it is not good for another file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct StaleProof {
     verdict: Verdict,
@@ -236,10 +236,10 @@ fn directory_lock(evidence: &Evidence) -> Judgement {
     missing_by(Rule::DirectoryLock, Some("its holder, if there is one, has not touched it for over 30 s"))
 }
 
-/// Whoever creates a lock has it open until the payload is whole, so this holds for every kind, whether or
-/// not its holder keeps the file open later.
+/// The creator of a lock has it open until the payload is whole. So this applies to every kind, whether or not the
+/// holder keeps the file open later.
 fn unfinished(evidence: &Evidence, sighting: Sighting, settle: Settle) -> Judgement {
-    // Whoever works on a layer below an overlay is not seen.
+    // A writer on a layer below an overlay is not seen.
     let nobody = writer(evidence) == Writer::NoneOpen && evidence.filesystem != FsClass::Overlay;
     match writer(evidence) {
         _ if evidence.untouched_for < CREATION_GRACE && !nobody => {
@@ -339,8 +339,8 @@ fn is_succeeded(evidence: &Evidence) -> bool {
         && evidence.filesystem != FsClass::Overlay
 }
 
-/// Nobody has the file open, and whoever took it cannot be looked at: it may have another file open, or may be in the
-/// middle of its release.
+/// No process has the file open, and the one that took it cannot be looked at: it may have another file open, or may
+/// be in the middle of its release.
 fn closed_unseen(
     evidence: &Evidence,
     verdict: Verdict,
@@ -518,7 +518,7 @@ const FOSSIL: &str =
     "left over from the file era: OpenClaw 2026.8.1 and later ignore it, and it blocks nobody";
 
 /// The licence of `--abandoned`: a held lock whose own run ended at its time limit, twice seen so. Its owner lives
-/// and has the file open; whoever asks for this has been told what that risks.
+/// and has the file open; the user has been told what that risks.
 pub fn abandon(evidence: &Evidence, sighting: Sighting, settle: Duration) -> Option<StaleProof> {
     let settles = Settle { dead: settle, stale: settle, leaked: settle, unseen: settle };
     let judgement = judge(evidence, sighting, settles);

@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 /// A task as long as this is worth naming when something else timed out beside it.
 const LONG_TASK_MS: u64 = 60_000;
 const LONG_TASKS: usize = 1024;
-/// Whoever asked waits for so long.
+/// How long the client waits.
 const PATIENCE_MS: u64 = 10_000;
 const BESIDE: TimeDelta = TimeDelta::seconds(15);
 

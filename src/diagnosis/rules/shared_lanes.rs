@@ -26,7 +26,7 @@ struct Waits {
     behind: u64,
 }
 
-/// Whoever is behind somebody who waited for so long is past every limit.
+/// A task behind one that waited this long is past every limit.
 const PATIENCE_MS: u64 = 600_000;
 
 #[derive(Debug, Default)]

@@ -24,7 +24,7 @@ const WAIT: TimeDelta = TimeDelta::minutes(10);
 /// A run takes moments to minutes; what waits for longer behind one is told.
 const NOTICED: TimeDelta = TimeDelta::minutes(2);
 const LONG_WAIT: TimeDelta = TimeDelta::minutes(5);
-/// A claim counts for so long, whoever made it (9.6 `INGRESS_CLAIM_LEASE_MS`).
+/// How long any claim counts (9.6 `INGRESS_CLAIM_LEASE_MS`).
 const CLAIM: TimeDelta = TimeDelta::minutes(30);
 /// OpenClaw's audit of task flows calls one stale after this.
 const FLOW: TimeDelta = TimeDelta::minutes(30);

@@ -1,5 +1,5 @@
 //! What a page shows, and nothing of how it was found: the seam between the diagnosis and the page. All text is
-//! shown as it stands here, escaped; redaction is the business of whoever fills the model.
+//! shown as it stands here, escaped; the code that fills the model redacts it.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -111,7 +111,7 @@ fn between_looks_for_owner(apart: Duration) -> Duration {
 /// How often the owner of a replaced lock is looked at: when it lets go of its own file, this one is not touched.
 const REPLACED_LOOK: Duration = Duration::from_secs(5);
 
-/// How often a refused lock is looked at: whoever mends its owner or its rights makes no sound.
+/// How often a refused lock is looked at: no event tells of a change of its owner or its mode.
 const REFUSED_LOOK: Duration = Duration::from_secs(10);
 
 /// When time alone changes the verdict on a lock that nothing speaks against.

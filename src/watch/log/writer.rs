@@ -1,6 +1,6 @@
-//! A thread of its own writes the log, so that the loop never waits for whoever reads it: a terminal that was
-//! stopped with Ctrl-S, a pipe that nobody empties, a journal that hangs. What does not fit into the queue is
-//! dropped, counted, and told of as soon as there is room.
+//! A separate thread writes the log, so that the loop never waits for its reader: a terminal stopped with Ctrl-S,
+//! a pipe that is not drained, a journal that hangs. Lines that do not fit into the queue are dropped and counted,
+//! and the count is logged as soon as there is room.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,7 +1,7 @@
 //! Files whose change is only a hint to look again: gateway logs and databases, which may be written a thousand
-//! times a second. A file is watched for one write; whoever looks at it arms the watch again, before the look, so
-//! that nothing is missed and a busy file costs one wake-up a look. Apart from the inotify of the locks, so that
-//! no burst here can crowd out an event there.
+//! times a second. A file is watched for one write; each look first arms the watch again, so that
+//! nothing is missed and a busy file costs one wake-up per look. Separate from the inotify of the locks, so that no
+//! burst here can crowd out an event there.
 
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::{AsFd, BorrowedFd};
