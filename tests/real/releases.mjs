@@ -26,7 +26,7 @@ const sources = ["src/leases", "src/diagnosis", "src/gatewaylog", "src/survey"]
   .flatMap((directory) => filesBelow(path.join(root, directory), ".rs"))
   .map((file) => fs.readFileSync(file, "utf8"));
 const literals = sources.flatMap((text) => [...text.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map((m) => m[1]));
-const isKnown = (word) => literals.some((literal) => literal.includes(word) || literal.length > 14 && word.includes(literal));
+const isKnown = (word) => literals.some((literal) => literal.includes(word) || literal.length > 13 && word.includes(literal));
 
 /** Table to the columns that are asked for: `schema.table(snapshot, "NAME")`, then `&[…]` or `let … = […]`. */
 function columnsAskedFor() {
@@ -85,7 +85,15 @@ function compare(chunks) {
   unknown("words of /readyz", all(chunks, /failing: \["([a-z-]+)"\]/g));
   const errors = all(chunks, /new \w*Error\(`?"?([A-Za-z][^"`$]{12,60})/g, /gateway-lifecycle|state_leases|GatewayLockError|StateLease/);
   const refuses = [...errors].filter((text) => /\b(already running|still active|in progress|locked by|owns|another (embedded|OpenClaw))/i.test(text));
-  unknown("refusals", refuses.map((text) => text.slice(0, 40).trim()));
+  // Judged: of worktrees, archives, sandboxes and the like, or of OpenClaw's own steps; none keeps a gateway from starting.
+  const others = /^(Archive|Conversation|LaunchAgent|Local sandbox|Session no longer|Worktree|Gateway stop prep|state lease file excl)/;
+  unknown("refusals", refuses.filter((text) => !others.test(text)).map((text) => text.slice(0, 40).trim()));
+  // What the configuration or an option alone forbids, before a start is tried.
+  const said = /(?:Runtime\.error\(\[?|return \[|\? \[|\] : |: )\s*["`]((?:Gateway|Missing|Invalid|Refusing|Could not)[^"`$]{4,40})/g;
+  // `--force` on a busy port and a log style are typed by hand and told on that terminal; the others are of a stop.
+  const byHand = /^(Could not free port|Invalid --ws-log|Gateway (host completed|stop policy))/;
+  const guards = all(chunks, said, /function getGatewayStartGuardErrors|await getGatewayStartGuardErrors|guardErrors/);
+  unknown("guards of a start", [...guards].filter((text) => !byHand.test(text)).map((text) => text.slice(0, 40).trim()));
   return lines;
 }
 
