@@ -19,14 +19,6 @@ const ID: &str = "5dd6c97c-7d95-47ad-b732-080840c144ca";
 /// process, fails each message on it.
 fn blocked() -> TestEnv {
     let env = TestEnv::new("2026.3.13");
-    // A log of its own: /tmp/openclaw belongs to every gateway of this machine.
-    let logs = env.state().join("logs");
-    fs::create_dir_all(&logs).expect("logs");
-    let file = logs.join("gateway.log");
-    env.config(&format!(
-        r#"{{"meta": {{"lastTouchedVersion": "2026.3.13"}}, "logging": {{"file": "{}"}}}}"#,
-        file.display()
-    ));
     let made = payload_made(a_thread(), None, Duration::from_secs(300));
     fs::write(env.session(ID), made).expect("lock");
     let store = format!(r#"{{"{KEY}": {{"sessionId": "{ID}"}}}}"#);
@@ -58,6 +50,7 @@ fn log_failures(env: &TestEnv) {
             format!("Error: session file locked (timeout 10000ms): pid={} {}", own_pid(), lock.display());
         format!("{at} [diagnostic] lane task error: lane=session:{KEY} durationMs=10014 error=\"{error}\"\n")
     };
+    fs::create_dir_all(env.state().join("logs")).expect("logs");
     let lines: String = [200, 130, 60].map(failure).concat();
     fs::write(env.state().join("logs/gateway.log"), lines).expect("log");
 }

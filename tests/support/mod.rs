@@ -38,7 +38,14 @@ impl TestEnv {
     pub fn new(version: &str) -> Self {
         let env = Self::empty();
         fs::create_dir_all(env.state().join("agents")).expect("state directory");
-        env.config(&format!(r#"{{"meta": {{"lastTouchedVersion": "{version}"}}}}"#));
+        // A log of its own: /tmp/openclaw is that of every gateway of this machine.
+        let logs = env.home().join("logs");
+        fs::create_dir(&logs).expect("logs");
+        let file = logs.join("openclaw.log");
+        env.config(&format!(
+            r#"{{"meta": {{"lastTouchedVersion": "{version}"}}, "logging": {{"file": "{}"}}}}"#,
+            file.display()
+        ));
         env
     }
 

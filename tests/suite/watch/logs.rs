@@ -129,7 +129,7 @@ fn a_log_may_turn_over_and_be_cut_short() {
 fn the_log_that_the_configuration_names_is_found_and_so_is_the_next_days() {
     let env = TestEnv::new("2026.5.22");
     let logs = env.home().join("logs");
-    std::fs::create_dir(&logs).expect("logs");
+    std::fs::create_dir_all(&logs).expect("logs");
     let today = logs.join("mine.log");
     env.config(&format!(
         r#"{{"meta": {{"lastTouchedVersion": "2026.5.22"}}, "logging": {{"file": "{}"}}}}"#,
