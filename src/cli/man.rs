@@ -9,14 +9,15 @@ use clap_mangen::Man;
 
 use super::{CliError, output};
 use crate::exit::Exit;
+use crate::settings::TYPED_ALONE;
 use crate::words;
 
 const FILE: &str = "lockdoctor.toml.5";
 
 const FILE_IN_SHORT: &str = "\
 Description:
-lockdoctor needs no configuration. What is typed often can stand in a TOML file: each key is the long flag of a \
-command, without the dashes, in the table of its command.
+lockdoctor needs no configuration. Options that you use often can go in a TOML file: each key is the long flag of a \
+command, without the dashes, in the table of its command. What setup does is typed alone.
 A flag wins over a variable (LOCKDOCTOR_SAFETY_SCAN), a variable over the file, the file over the default.
 An unknown key, or a value that cannot be used, is an error, whichever command is running.
 The file must belong to root or to the user who runs lockdoctor, and nobody else may be able to write it.
@@ -110,14 +111,21 @@ fn file(program: &Command) -> String {
     roff.push_str(&sections(FILE_IN_SHORT));
     roff.push_str(".SH \"COMMON KEYS\"\nThey stand at the top of the file, above the first table.\n");
     keys(program, &mut roff);
-    for command in program.get_subcommands().filter(|sub| !sub.is_hide_set()) {
-        let own = |arg: &&Arg| !arg.is_global_set();
-        if settable(command).any(|arg| own(&arg)) {
-            roff.push_str(&format!(".SH \"[{}]\"\n", escaped(command.get_name())));
-            keys(command, &mut roff);
-        }
-    }
+    tables(program, "", &mut roff);
     roff + ".SH \"SEE ALSO\"\n.BR lockdoctor (1)\n"
+}
+
+/// A table for each command below this one that has options of its own; `[quarantine.purge]` is that of one below it.
+fn tables(parent: &Command, before: &str, roff: &mut String) {
+    let typed_alone = |sub: &&Command| sub.is_hide_set() || sub.get_name() == TYPED_ALONE;
+    for command in parent.get_subcommands().filter(|sub| !typed_alone(sub)) {
+        let name = format!("{before}{}", command.get_name());
+        if settable(command).any(|arg| !arg.is_global_set()) {
+            roff.push_str(&format!(".SH \"[{}]\"\n", escaped(&name)));
+            keys(command, roff);
+        }
+        tables(command, &format!("{name}."), roff);
+    }
 }
 
 /// Options that may stand in a file.

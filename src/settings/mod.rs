@@ -23,7 +23,7 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Options that say where the others come from, or ask for help.
 const NOT_IN_A_FILE: [&str; 3] = ["config", "help", "version"];
 /// Changes the machine, so it must be typed each time.
-const TYPED_ALONE: &str = "setup";
+pub const TYPED_ALONE: &str = "setup";
 
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
