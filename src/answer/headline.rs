@@ -83,7 +83,7 @@ impl Parts<'_> {
             (true, _) => "Cannot tell whether every chat is answered: not everything could be looked at",
             (false, _) if all(GatewayState::Down) => "The gateway is not running; nothing else is wrong",
             (false, _) if gateways.iter().any(is_draining) => {
-                "The gateway stops as it was told: it takes no new message"
+                "The gateway is stopping, as it was told to: it takes no new messages"
             }
             (false, _) if all(GatewayState::Starting) => "The gateway is starting",
             (false, LogContent::NotRead) if self.seen.facts.era == Era::Sqlite => {

@@ -74,7 +74,7 @@ impl Common {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people: grouped, the sick first.
+    /// For people: grouped, problems first.
     Table,
     /// One line a lock, tab-separated, no header.
     Plain,

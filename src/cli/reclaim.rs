@@ -32,7 +32,7 @@ Examples:
   lockdoctor reclaim --yes --quiet           for cron and timers: a line only if there is something to say
   lockdoctor reclaim --yes --id 3f2a91c0     exactly the lock that was looked at";
 
-/// Free locks that nobody holds. Without --yes, only show the plan.
+/// Free locks whose owner is gone or has let go. Without --yes, only show the plan.
 ///
 /// Nothing is deleted: each lock is marked for OpenClaw to delete at the next message, and what was there is
 /// kept in quarantine. A lock in use is never taken, however old it is.

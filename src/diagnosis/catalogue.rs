@@ -180,7 +180,7 @@ pub const TABLE: &[About] = &[
         severity: "`info`.",
         helps: NO, remedy: "nothing." },
     About { code: Code::LogIncomplete, group: Group::Waiting,
-        means: "The log itself says that records are missing: what is not in it did not necessarily not happen.",
+        means: "The log itself says that records are missing: what it does not show may still have happened.",
         rests_on: "`log file size cap reached`, `queue overflow`, `rotation failed`.",
         severity: "`warning` where nothing is written any more, else `info`.",
         helps: NO, remedy: "read the console as well; move the big file away." },

@@ -72,7 +72,7 @@ impl Breaker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Tripped {
     #[error(
-        "its owner lives and has leaked it {times} times in 10 minutes, so it is freed every 2 minutes only \
+        "its live owner has leaked it {times} times in 10 minutes, so it is freed at most every 2 minutes \
          (next at {}); restart the gateway, or name it with --id",
         .retry_at.format("%H:%M:%SZ")
     )]

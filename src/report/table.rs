@@ -1,4 +1,4 @@
-//! The scan for people: grouped by install, the sick first, one line for the healthy.
+//! The scan for people: grouped by install, problems first, one line for the healthy.
 
 use std::cmp::Reverse;
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! Records that the log itself says are missing: what is not in it did not necessarily not happen.
+//! Records that the log itself says are missing: what it does not show may still have happened.
 
 use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
