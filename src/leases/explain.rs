@@ -74,7 +74,7 @@ fn trouble(claim: &Claim, verdict: &LeaseVerdict, now: DateTime<Utc>) -> Option<
     Some(match (verdict.verdict, verdict.clears) {
         (Verdict::Overdue, Clears::At(at)) => format!(
             "{refused} before {} (in {}), unless its owner comes back: {lease} has not been renewed for two beats",
-            at.to_rfc3339_opts(SecondsFormat::Secs, true),
+            whole(at).to_rfc3339_opts(SecondsFormat::Secs, true),
             span(at - now)
         ),
         (Verdict::Overdue, _) => format!(
@@ -84,7 +84,7 @@ fn trouble(claim: &Claim, verdict: &LeaseVerdict, now: DateTime<Utc>) -> Option<
         (_, Clears::At(at)) => format!(
             "{refused} before {} (in {}): {lease} was left behind, and OpenClaw cannot see that its owner \
              is gone",
-            at.to_rfc3339_opts(SecondsFormat::Secs, true),
+            whole(at).to_rfc3339_opts(SecondsFormat::Secs, true),
             span(at - now)
         ),
         _ => format!(
@@ -185,7 +185,7 @@ fn openclaw(claim: &Claim, verdict: &LeaseVerdict, now: DateTime<Utc>) -> String
         Clears::AtNextUse => "OpenClaw removes the row itself at the next use".into(),
         Clears::At(at) if verdict.verdict == Verdict::Stale => format!(
             "OpenClaw cannot see that the owner is gone and refuses everybody else until {} (in {})",
-            at.to_rfc3339_opts(SecondsFormat::Secs, true),
+            whole(at).to_rfc3339_opts(SecondsFormat::Secs, true),
             span(at - now)
         ),
         Clears::At(at) => {
@@ -220,7 +220,7 @@ fn advice(claim: &Claim, verdict: &LeaseVerdict, facts: OwnerFacts) -> Vec<Strin
             advice.push(format!(
                 "Wait until {}, then start the gateway: earlier starts are refused again. Whatever restarts it by itself \
                  needs nothing, unless it gave up (exit status 78, a start limit)",
-                at.format("%H:%M:%S UTC")
+                whole(at).format("%H:%M:%S UTC")
             ));
             if let (Tri::No, Some(host)) = (facts.same_host, &claim.owner.host) {
                 advice.push(format!(
@@ -230,7 +230,8 @@ fn advice(claim: &Claim, verdict: &LeaseVerdict, facts: OwnerFacts) -> Vec<Strin
             }
         }
         (Verdict::Stale, Clears::At(at), _) => {
-            advice.push(format!("Wait until {}, then repeat the operation", at.format("%H:%M:%S UTC")));
+            advice
+                .push(format!("Wait until {}, then repeat the operation", whole(at).format("%H:%M:%S UTC")));
         }
         (Verdict::Stale, Clears::Never, _) if claim.kind == ClaimKind::MemoryLock => {
             advice.push("update OpenClaw to 2026.9 or later, and restart the gateway".into());
@@ -242,7 +243,7 @@ fn advice(claim: &Claim, verdict: &LeaseVerdict, facts: OwnerFacts) -> Vec<Strin
             advice.push(format!(
                 "Whoever has the database open may be its owner (`lockdoctor scan` names them): end it if it hangs; \
                  else wait until {}",
-                at.format("%H:%M:%S UTC")
+                whole(at).format("%H:%M:%S UTC")
             ));
         }
         (Verdict::Overdue, ..) if verdict.action == super::Action::Report => {
@@ -260,6 +261,11 @@ fn advice(claim: &Claim, verdict: &LeaseVerdict, facts: OwnerFacts) -> Vec<Strin
     advice
 }
 
+/// The first full second in which the row has expired: one before it would be refused.
+fn whole(at: DateTime<Utc>) -> DateTime<Utc> {
+    at + TimeDelta::milliseconds(999)
+}
+
 /// "3 h 5 min", "4 min", "12 s".
 fn span(delta: TimeDelta) -> String {
     let seconds = delta.num_seconds().max(0);
@@ -268,5 +274,19 @@ fn span(delta: TimeDelta) -> String {
         (0, 0, m, _) => format!("{m} min"),
         (0, h, m, _) => format!("{h} h {m} min"),
         (d, h, ..) => format!("{d} d {h} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole;
+    use chrono::{DateTime, Utc};
+
+    /// `retry after … 2026-11-30T08:42:25.496Z`: at 08:42:25 it is still refused.
+    #[test]
+    fn a_lease_is_waited_for_to_the_second_after_its_end() {
+        let named = |at: &str| whole(at.parse::<DateTime<Utc>>().unwrap()).format("%H:%M:%S").to_string();
+        assert_eq!(named("2026-11-30T08:42:25.496Z"), "08:42:26");
+        assert_eq!(named("2026-11-30T08:42:25Z"), "08:42:25");
     }
 }

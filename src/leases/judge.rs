@@ -65,6 +65,8 @@ pub enum StartTime {
 pub struct OwnerFacts {
     pub pid: PidState,
     pub start_time: StartTime,
+    /// When the owner's process began, by the clock as it is now.
+    pub began: Option<DateTime<Utc>>,
     /// The recorded host name is ours. OpenClaw's own judge asks for this; ours only tells people what it will say.
     pub same_host: Tri,
     /// The owner's pid counts in the PID namespace that `pid` was asked in.
@@ -310,7 +312,10 @@ pub fn judge_lease(lease: &Lease, facts: &OwnerFacts, now: DateTime<Utc>) -> Lea
 
 pub fn judge(claim: &Claim, facts: &OwnerFacts, now: DateTime<Utc>) -> LeaseVerdict {
     let facts = *facts;
-    let (expired, beats) = (claim.expired(now), claim.beats(now));
+    // Nobody renews a lease before there is a process: the clock was set forward since, and its next beat will say so.
+    let other_clock =
+        facts.began.zip(claim.heartbeat_at).is_some_and(|(began, beat)| beat < began - BEAT_SLACK);
+    let (expired, beats) = (claim.expired(now) && !other_clock, claim.beats(now));
     let (verdict, mut reasons) = match life(claim, facts, now) {
         Life::Dead(reason) => (Verdict::Stale, vec![reason]),
         _ if expired => (Verdict::Overdue, vec![]),

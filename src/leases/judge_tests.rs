@@ -41,6 +41,7 @@ fn a_healthy_gateway_on_this_host() {
     let facts = OwnerFacts {
         pid: PidState::Alive,
         start_time: StartTime::Equal,
+        began: None,
         same_host: Tri::Yes,
         same_pid_domain: Tri::Yes,
         gateway_lock_held: Tri::Yes,
@@ -49,6 +50,11 @@ fn a_healthy_gateway_on_this_host() {
     };
     let lease = gateway_lease(-12);
     assert_eq!(judged(&lease, facts), (Verdict::Held, vec![], Action::None, Clears::At(at(288))));
+    // The clock was set two hours forward, and the next beat is still to come.
+    let old = gateway_lease(-7_212);
+    assert_eq!(judged(&old, facts).0, Verdict::Overdue);
+    let moved = OwnerFacts { began: Some(at(-142)), ..facts };
+    assert_eq!(judged(&old, moved), (Verdict::Held, vec![], Action::None, Clears::AtNextUse));
 }
 
 #[test]
@@ -174,6 +180,7 @@ prop_compose! {
         OwnerFacts {
             pid,
             start_time,
+            began: None,
             same_host,
             same_pid_domain,
             gateway_lock_held,

@@ -331,6 +331,12 @@ fn owner_facts(owner: &LeaseOwner, process: &Owner, install: &Install, view: &Sy
             }
             _ => StartTime::Unknown,
         },
+        began: match (owner.started_at, process) {
+            (Some(ticks), Owner::Alive(process)) if ticks == process.start_ticks => {
+                Some(process.started_at(booted_at))
+            }
+            _ => None,
+        },
         same_host: match &owner.host {
             Some(name) if *name == host => Tri::Yes,
             Some(_) => Tri::No,

@@ -38,6 +38,7 @@ fn facts(owner: &LeaseOwner, gateway_lock: &[Option<u32>]) -> OwnerFacts {
             (Some(_), Some(_)) => StartTime::Different,
             _ => StartTime::Unknown,
         },
+        began: None,
         same_host: Tri::Yes,
         same_pid_domain: Tri::Yes,
         gateway_lock_held: if gateway_lock.is_empty() { Tri::No } else { Tri::Yes },
