@@ -8,6 +8,9 @@ use serde::Serialize;
 /// For so long after `ready` slowness is start-up (5.22 on two busy cores: 14 to 119 s of blocked loop).
 const GRACE: TimeDelta = TimeDelta::seconds(180);
 
+/// Between the two `gateway ready` of one start, on a busy machine. A start after it has other marks besides.
+const TWICE: TimeDelta = TimeDelta::seconds(60);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum End {
@@ -58,6 +61,8 @@ impl Lives {
             Event::LogFile { .. } => {
                 self.mark(at, |marks| &mut marks.file);
             }
+            // 2026.8 says so twice: before its channels start, and after.
+            Event::GatewayReady if self.has_just_said_so(at) => {}
             Event::GatewayReady => {
                 let life = self.mark(at, |marks| &mut marks.ready);
                 life.ready = Some(at);
@@ -71,6 +76,11 @@ impl Lives {
             }
             _ => {}
         }
+    }
+
+    fn has_just_said_so(&self, at: DateTime<Utc>) -> bool {
+        let open = self.lives.last().filter(|life| life.ended == End::Open);
+        open.and_then(|life| life.ready).is_some_and(|ready| at - ready < TWICE)
     }
 
     fn mark(&mut self, at: DateTime<Utc>, which: fn(&mut Marks) -> &mut bool) -> &mut Life {
@@ -129,6 +139,20 @@ mod tests {
 
     fn listening(pid: u32) -> Event {
         Event::GatewayListening { pid: Some(pid), port: None }
+    }
+
+    /// A 2026.8.2, killed once and started again 26 s later.
+    #[test]
+    fn a_gateway_that_says_twice_that_it_is_ready_has_started_once() {
+        let mut lives = Lives::default();
+        for start in [0, 27] {
+            lives.push(at(start + 4), &Event::GatewayReady);
+            lives.push(at(start + 4), &Event::HttpListening { plugins: Some(0), took_ms: Some(4_100) });
+            lives.push(at(start + 4), &Event::LogFile { path: "x".into() });
+            lives.push(at(start + 5), &Event::GatewayReady);
+        }
+        let seen: Vec<_> = lives.all().iter().map(|life| life.ended).collect();
+        assert_eq!(seen, [End::Vanished, End::Open]);
     }
 
     #[test]
