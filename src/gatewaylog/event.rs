@@ -162,6 +162,8 @@ pub enum ModelFault {
     /// 503, 529.
     Overloaded,
     UnknownModel,
+    /// No connection: refused, no such host, a proxy, a certificate.
+    Unreachable,
     /// The conversation is longer than the model takes.
     ContextFull,
     /// The provider's words name none of these.

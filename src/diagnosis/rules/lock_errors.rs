@@ -136,7 +136,7 @@ pub(super) fn judge(
     let lock = errors.lock.as_deref()?;
     let failures = &errors.failures;
     let over = view.is_gone(lock, chat.lock_failed);
-    let served = view.chats.last_answer(chat);
+    let served = view.last_answer(chat);
     let still = failures.incidents.since(served);
     let effect = match (still, over) {
         (2.., false) => Effect::MessagesFail,

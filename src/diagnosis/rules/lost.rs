@@ -98,7 +98,7 @@ pub(super) fn judge(view: &View<'_>, chat: &Chat, lost: &Losses, limits: &Limits
     }
     let failures = lost.incidents.count + lost.more;
     let messages = if lost.items.is_empty() { failures } else { (lost.items.len() as u64).min(failures) };
-    let answered = view.chats.last_answer(chat);
+    let answered = view.last_answer(chat);
     let still = lost.incidents.since(answered);
     // Marked as failed after a wait in which an answer went out: most likely its own.
     let within = |answer: DateTime<Utc>| {

@@ -260,9 +260,9 @@ pub(super) fn judge(
 ) -> Option<Finding> {
     let (last, at) = (complaints.last.as_ref()?, complaints.at?);
     let lasted = complaints.lasted_ms();
-    let went_on = chat.moved.max(view.chats.last_answer(chat)).filter(|moved| *moved > at);
+    let went_on = chat.moved.max(view.last_answer(chat)).filter(|moved| *moved > at);
     let work = work(last);
-    let kept_since = complaints.kept.too_often(view.chats.last_answer(chat));
+    let kept_since = complaints.kept.too_often(view.last_answer(chat));
     let helpless = kept_since.is_some() || is_helpless(complaints, &work, lasted, at);
     let unsure = event_loop.explains(at, 0);
     let behind = if went_on.is_some() { 0 } else { last.queue_depth };

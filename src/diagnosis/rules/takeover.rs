@@ -53,7 +53,7 @@ pub(super) fn judge(view: &View<'_>, chat: &Chat, takeover: &Takeover) -> Option
         "Several things do that: a second run of the same gateway in this chat (`sessions_send` from another agent), another process (a CLI `agent --local`, a second gateway), a live lock that was deleted; and 2026.5.18 to 5.22 took their own writes for foreign ones."
     };
     let text = format!("{given_up} because the transcript changed under it. {why}");
-    let still = takeover.incidents.since(view.chats.last_answer(chat));
+    let still = takeover.incidents.since(view.last_answer(chat));
     let effect = if still > 2 { Effect::MessagesFail } else { Effect::MessagesFailed };
     let mut finding = Finding::new(Code::SessionTakeover, effect, text)
         .about_path(&format!("{transcript}.lock"), view)

@@ -7,6 +7,7 @@ use super::super::input::{Era, Facts, GatewayState, LockFact};
 use super::super::lives::Lives;
 use super::super::names::{agent_of_key, agent_of_path, id_of_lock};
 use super::super::release::Releases;
+use crate::leases::queues::TaskStatus;
 use crate::verdict::Verdict;
 use crate::words;
 pub(super) use crate::words::{count, times};
@@ -31,6 +32,17 @@ impl View<'_> {
             Era::File => false,
             Era::Unknown => self.at_least(8, 1) == Some(true),
         }
+    }
+
+    /// When the chat was answered last, by the log or by OpenClaw's own record of its runs.
+    pub(super) fn last_answer(&self, chat: &Chat) -> Option<DateTime<Utc>> {
+        let logged = self.chats.last_answer(chat);
+        let Some(key) = chat.key.as_deref() else { return logged };
+        let workings = self.facts.gateways.iter().filter_map(|gateway| gateway.workings.as_ref());
+        let answers = workings
+            .flat_map(|workings| workings.queues.tasks.rows())
+            .filter(|task| task.status == TaskStatus::Succeeded && task.session_key.as_deref() == Some(key));
+        logged.max(answers.map(|task| task.ended_at.unwrap_or(task.created_at)).max())
     }
 
     pub(super) fn lock_of(&self, session_id: &str) -> Option<&LockFact> {

@@ -80,6 +80,7 @@ impl Why {
             Self::Model(ModelFault::RateLimit) => "the provider of the model limits how much is sent to it",
             Self::Model(ModelFault::Overloaded) => "the provider of the model is overloaded",
             Self::Model(ModelFault::UnknownModel) => "the configured model does not exist",
+            Self::Model(ModelFault::Unreachable) => "the provider of the model could not be reached",
             Self::Model(ModelFault::ContextFull) => "the conversation is longer than its model takes",
             Self::Model(ModelFault::Other) => "the provider of the model answered with an error",
             Self::Other => "in words that lockdoctor does not know",
@@ -127,12 +128,19 @@ fn of_model(fault: ModelFault, view: &View<'_>, finding: Finding) -> Finding {
         ModelFault::Billing => (None, "Add credit at the provider, or choose another model."),
         ModelFault::RateLimit => (None, "Wait a while before the next message."),
         ModelFault::ContextFull => (None, "Send `/compact` in the chat, or `/new` to begin afresh."),
+        ModelFault::Unreachable => (
+            None,
+            "See whether its address answers from this machine: a model server of your own that runs, the network, a proxy.",
+        ),
         ModelFault::Overloaded | ModelFault::Other => (None, "Look at the provider's status page."),
     };
     let finding = match command {
         Some(command) => finding.act(command),
         None => finding.act(remedy::say(text)),
     };
-    let passes = matches!(fault, ModelFault::RateLimit | ModelFault::Overloaded | ModelFault::Other);
+    let passes = matches!(
+        fault,
+        ModelFault::RateLimit | ModelFault::Overloaded | ModelFault::Unreachable | ModelFault::Other
+    );
     if passes { finding.act(remedy::say(FALLBACK)) } else { finding }
 }

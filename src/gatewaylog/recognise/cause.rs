@@ -110,19 +110,38 @@ fn other_known(text: &str) -> Option<Cause> {
 
 /// Only of an error that says itself that it is a model's: a channel has its own 429.
 fn model_fault(text: &str) -> Option<ModelFault> {
-    const OF_MODELS: [&str; 6] = [
+    const OF_MODELS: [&str; 9] = [
         "FailoverError",
         "All models failed",
         "_error",
         "isError=true",
         "server_is_overloaded",
         "Unknown model",
+        "LLM request failed",
+        "Re-authenticate the provider",
+        "after a provider auth",
     ];
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if !says(&OF_MODELS) {
         return None;
     }
-    let is_known: [(&[&str], ModelFault); 6] = [
+    // `temporarily disabled after a provider auth/billing failure`, and `models status` knows which.
+    if says(&["provider auth/billing failure"]) {
+        return Some(ModelFault::SignIn);
+    }
+    let is_known: [(&[&str], ModelFault); 7] = [
+        (
+            &[
+                "connection refused by the provider",
+                "DNS lookup for the provider",
+                "provider endpoint is unreachable",
+                "failed: network connection",
+                "reported a network error",
+                "proxy or tunnel configuration",
+                "certificate validation rejected",
+            ],
+            ModelFault::Unreachable,
+        ),
         (&["nknown model", "odel not found", "model_not_found", "o such model"], ModelFault::UnknownModel),
         (
             &["ontext length", "context_length", "ontext overflow", "rompt is too long"],
@@ -216,6 +235,16 @@ mod tests {
     fn a_model_that_gave_no_answer_says_why() {
         for (text, fault) in [
             ("FailoverError: HTTP 401 authentication_error: OAuth token has expired", ModelFault::SignIn),
+            // 2026.9.6: no server at the provider's address, then one that answers with 401.
+            ("LLM request failed: connection refused by the provider endpoint.", ModelFault::Unreachable),
+            (
+                "\u{26a0}\u{fe0f} fake/fake-1 request failed (authentication failed, HTTP 401). Re-authenticate the provider and try again.",
+                ModelFault::SignIn,
+            ),
+            (
+                "Inline API key for provider \"fake\" is temporarily disabled after a provider auth/billing failure. Retry after about 1 minute, or switch to a different auth profile/API key.",
+                ModelFault::SignIn,
+            ),
             ("FailoverError: 403 {\"error\":{\"type\":\"permission_error\"}}", ModelFault::SignIn),
             (
                 "FailoverError: \u{26a0}\u{fe0f} API rate limit reached. Please try again later.",
