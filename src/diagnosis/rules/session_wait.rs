@@ -37,9 +37,10 @@ pub(super) fn judge(waits: &Waits) -> Option<Finding> {
         return None;
     }
     let mut text = format!(
-        "{} waited up to {} for the turn before in the same chat, and then got its turn: turns of one chat run one after the other.",
+        "{} waited up to {} for the turn before in the same chat, and then got {} turn: turns of one chat run one after the other.",
         count(n, "message"),
-        lasting(waits.longest_ms)
+        lasting(waits.longest_ms),
+        if n > 1 { "their" } else { "its" }
     );
     if waits.behind > 0 {
         let _ = write!(text, " Behind them up to {} more waited.", waits.behind);

@@ -68,9 +68,10 @@ fn silent(who: &str, gateway: &GatewayFact, now: DateTime<Utc>) -> Option<Findin
     if starting || gateway.state == GatewayState::Starting {
         return None;
     }
+    let starved = gateway.load.is_some_and(|load| load.cores < 0.7 && load.state == 'R');
     let doing = match gateway.load {
         Some(load) if load.cores >= 0.7 => "is busy with one thing",
-        Some(load) if load.state == 'R' => "wants a processor that other programs have",
+        Some(_) if starved => "wants a processor that other programs have",
         _ => "waits for something",
     };
     let text = format!("{who} accepts connections and answers nobody: its event loop {doing}.");
@@ -79,9 +80,15 @@ fn silent(who: &str, gateway: &GatewayFact, now: DateTime<Utc>) -> Option<Findin
         finding =
             finding.saw(format!("{:.2} cores over {} ms, state {}", load.cores, load.over_ms, load.state));
     }
+    let finding = finding.saw("connected to its port, asked for /readyz, and nothing came within 2 s, twice");
+    if starved {
+        return Some(finding.command(
+            "ps -eo pid,pcpu,etime,args --sort=-pcpu | head",
+            "names what takes the processor: end it, or let it finish; a restart would wait for the processor too",
+        ));
+    }
     Some(
         finding
-            .saw("connected to its port, asked for /readyz, and nothing came within 2 s, twice")
             .command("openclaw gateway restart", "ends what it is at; messages that wait are taken up again")
             .hint(
                 "Before that, if you can wait: a big session, a plugin or a slow disk may be what keeps it; the \
