@@ -38,11 +38,11 @@ impl Parts<'_> {
         let others = self.others.iter().map(|at| &self.seen.findings[*at]);
         let others: Vec<&Finding> = others.filter(|finding| finding.severity > Severity::Info).collect();
         let (gateway, others): (Vec<&Finding>, Vec<&Finding>) =
-            others.into_iter().partition(|finding| is_of_gateway(finding));
+            others.into_iter().partition(|finding| is_of_gateway(finding) && !self.is_up_again(finding));
         let gateway = gateway.first().map(|finding| {
             let state = match finding.code {
                 Code::StartRefused => "The gateway refuses to start",
-                Code::LeaseStuck => "No gateway can start",
+                Code::LeaseStuck | Code::ConfigInvalid => "No gateway can start",
                 Code::EventLoopBlocked => "The gateway does not answer",
                 _ => "The gateway is down",
             };
@@ -72,6 +72,12 @@ impl Parts<'_> {
         .into_iter()
         .flatten()
         .collect()
+    }
+
+    /// What ended it is told, and it runs.
+    fn is_up_again(&self, finding: &Finding) -> bool {
+        let runs = |gateway: &GatewayFact| gateway.state == GatewayState::Running;
+        finding.severity < Severity::Critical && self.seen.facts.gateways.iter().any(runs)
     }
 
     fn good_news(&self) -> &'static str {
@@ -104,7 +110,7 @@ pub fn is_of_gateway(finding: &Finding) -> bool {
     let of_nobody = finding.severity == Severity::Critical && finding.session_key.is_none();
     match finding.code {
         Code::GatewayDown | Code::StartRefused => true,
-        Code::LeaseStuck | Code::EventLoopBlocked => of_nobody,
+        Code::LeaseStuck | Code::EventLoopBlocked | Code::ConfigInvalid => of_nobody,
         _ => false,
     }
 }

@@ -97,6 +97,14 @@ fn a_gateway_that_is_down_is_told_before_its_chats() {
 }
 
 #[test]
+fn a_gateway_that_runs_again_is_not_called_down() {
+    let ended = finding(Code::GatewayDown, Effect::WaitsPastLimit, None);
+    assert_eq!(answer(&[ended], &running()).headline, "1 warning");
+    let stopped = finding(Code::GatewayDown, Effect::NobodyIsAnswered, None);
+    assert_eq!(answer(&[stopped], &running()).headline, "The gateway is down: no chat is answered");
+}
+
+#[test]
 fn a_lock_that_no_finding_names_is_not_forgotten() {
     let lock = LockFact {
         path: "/s/a.jsonl.lock".to_owned(),

@@ -7,6 +7,7 @@ pub const fn title(code: Code) -> &'static str {
     match code {
         Code::GatewayDown => "the gateway is down",
         Code::StartRefused => "the gateway refuses to start",
+        Code::ConfigInvalid => "the configuration is not valid",
         Code::LockDeletedWhileHeld => "a lock in use was deleted",
         Code::LeakedLock => "the gateway forgot a lock",
         Code::StaleLock => "a lock without an owner",

@@ -28,6 +28,7 @@ macro_rules! codes {
 codes! {
     GatewayDown = "gateway-down",
     StartRefused = "start-refused",
+    ConfigInvalid = "config-invalid",
     LockDeletedWhileHeld = "lock-deleted-while-held",
     LeakedLock = "leaked-lock",
     StaleLock = "stale-lock",

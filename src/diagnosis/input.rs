@@ -94,8 +94,17 @@ pub struct GatewayFact {
     pub suspended: Option<Suspended>,
     /// Bytes that can still be written where its databases are, if they are few.
     pub room: Option<u64>,
+    pub config: ConfigFact,
     /// What is beside it, from 2026.8 on.
     pub workings: Option<Workings>,
+}
+
+/// The configuration that its next start reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConfigFact {
+    /// `openclaw.json is not valid JSON5 (line 3, column 7)`.
+    pub broken: Option<String>,
+    pub changed_at: Option<DateTime<Utc>>,
 }
 
 /// The gateway's own word on itself (`/readyz`).

@@ -27,6 +27,8 @@ pub(super) enum Refusal {
     /// The machine was too slow for one of its own limits.
     TooSlow,
     DiskFull,
+    /// It may not open as many files as it needs.
+    FileLimit,
     /// Its lock file, or any other; the system's word.
     NotWritable {
         lock: bool,
@@ -43,7 +45,7 @@ impl Refusal {
         let code =
             ["EACCES", "EPERM", "EROFS", "ENOSYS", "ENOTSUP"].into_iter().find(|code| reason.contains(code));
         let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-        if says(&["another openclaw process"]) {
+        if says(&["another openclaw process", "stop other openclaw processes", "still open in process"]) {
             Self::Owned
         } else if says(&["without auth"]) {
             Self::NoAuthentication
@@ -61,7 +63,9 @@ impl Refusal {
             Self::Port(port(&text))
         } else if says(&["enospc", "no space left", "disk is full", "disk full"]) {
             Self::DiskFull
-        } else if says(&["newer openclaw", "newer schema", "newer-schema"]) {
+        } else if says(&["emfile", "enfile", "too many open files"]) {
+            Self::FileLimit
+        } else if says(&["newer openclaw", "newer schema", "newer-schema", "newer than this build"]) {
             Self::Newer
         } else if says(&["maintenance is in progress", "maintenance in progress"]) {
             Self::Maintenance
@@ -102,6 +106,7 @@ impl Refusal {
                 "a part of it was not ready within its time limit, as on a busy machine".to_owned()
             }
             Self::DiskFull => "the disk is full".to_owned(),
+            Self::FileLimit => "it may not open as many files as it needs".to_owned(),
             Self::NotWritable { lock, code } => {
                 let code = code.map_or_else(String::new, |code| format!(" ({code})"));
                 let what = if lock { "its lock file" } else { "a file of its own" };
@@ -155,7 +160,10 @@ impl Refusal {
             }
             Self::Configuration => vec![
                 command(format!("{program} config validate"), "names what is wrong"),
-                command(format!("{program} doctor --fix"), "repairs what it knows"),
+                command(
+                    format!("{program} doctor --fix"),
+                    "repairs what it knows, or puts the last valid one back",
+                ),
             ],
             Self::NotConfigured => vec![command(
                 format!("{program} setup"),
@@ -186,6 +194,10 @@ impl Refusal {
             }
             Self::TooSlow => Vec::new(),
             Self::DiskFull => vec![command("df -h".to_owned(), "shows which disk is full: make room first")],
+            Self::FileLimit => vec![hint(
+                "Raise the limit where the gateway is started: `LimitNOFILE=` in its unit, `ulimits:` in compose, \
+                 `ulimit -n 65536` in the shell.",
+            )],
             Self::NotWritable { .. } => vec![hint(
                 "The state directory, and everything below it, must belong to the gateway's user and be writable: \
                  look at its owner, its mount and its free space.",
@@ -254,6 +266,18 @@ mod tests {
             ("Gateway auth is set to password, but no password is configured.", Refusal::NoPassword),
             ("openclaw: Node 20.20.2: node:sqlite is unavailable; use 24.16+", Refusal::Runtime),
             ("database was written by a newer OpenClaw build", Refusal::Newer),
+            (
+                "Gateway refused startup because 1 OpenClaw database schema(s) are newer than this build. Refused by \
+                 OpenClaw 2026.8.2 (0965053) installed at /x/node_modules/openclaw.",
+                Refusal::Newer,
+            ),
+            (
+                "Doctor could not enter maintenance. An agent database is in use. Stop other OpenClaw processes using \
+                 this state, then retry the update. | Agent main database is still open in process 29695; stop that \
+                 process before Doctor repair. | gateway.maintenance_required. Stop the service with openclaw gateway \
+                 stop (or its service owner), then run openclaw doctor --fix",
+                Refusal::Owned,
+            ),
             ("gateway requires a state migration. Run openclaw doctor --fix", Refusal::Migration),
             (
                 "Agent database maintenance is in progress; retry after openclaw doctor --fix",
@@ -265,6 +289,7 @@ mod tests {
                  Stop the service, then run openclaw doctor --fix",
                 Refusal::DiskFull,
             ),
+            ("EMFILE: too many open files, open '/x/.openclaw/state'", Refusal::FileLimit),
             ("EROFS: read-only file system", Refusal::NotWritable { lock: false, code: Some("EROFS") }),
             ("OpenClaw requires Node >=24", Refusal::Runtime),
             ("state lease heartbeat did not become ready (phase=startup, trigger=timeout)", Refusal::TooSlow),

@@ -91,7 +91,7 @@ pub fn gateways(survey: &Survey, sample: Sample) -> Vec<GatewayFact> {
     let of = |(at, root): (usize, &SurveyedRoot)| {
         let install = root.install.as_ref()?;
         let workings = survey.workings.iter().find(|(of, _)| *of == at).map(|(_, workings)| workings);
-        Some(gateway::fact(&install.gateway, install.config.gateway_port, workings, &install.root, sample))
+        Some(gateway::fact(&install.gateway, &install.config, workings, &install.root, sample))
     };
     survey.roots.iter().enumerate().filter_map(of).collect()
 }

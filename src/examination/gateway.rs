@@ -4,17 +4,20 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use super::facts::Sample;
-use crate::diagnosis::input::{GatewayFact, GatewayState, LoadSample, Readiness, Suspended};
+use crate::diagnosis::input::{ConfigFact, GatewayFact, GatewayState, LoadSample, Readiness, Suspended};
 use crate::evidence::Owner;
 use crate::evidence::directory::Directory;
 use crate::evidence::process::{look_up, read_proc};
+use crate::install::config::Config;
 use crate::install::gateway;
 use crate::leases::Workings;
+use crate::words::printable;
 
 const SAMPLE: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -26,7 +29,7 @@ const LONGEST_ANSWER: u64 = 64 << 10;
 /// What the diagnosis is told of a gateway.
 pub fn fact(
     gateway: &gateway::Gateway,
-    configured_port: Option<u16>,
+    config: &Config,
     workings: Option<&Workings>,
     root: &Directory,
     sample: Sample,
@@ -41,13 +44,20 @@ pub fn fact(
         pid: gateway.pid,
         started_at: gateway.started_at,
         suspended: gateway.pid.and_then(|pid| suspended(pid, sample)),
+        config: ConfigFact {
+            broken: config.broken.as_ref().map(|how| {
+                let name = config.path.as_deref().and_then(Path::file_name).unwrap_or_default();
+                format!("{} {how}", printable(&name.to_string_lossy()))
+            }),
+            changed_at: config.changed_at,
+        },
         room: root.free().filter(|bytes| workings.is_some() && *bytes < LITTLE),
         workings: workings.cloned(),
         ..GatewayFact::default()
     };
     let asks = sample != Sample::Skip && fact.suspended.is_none();
     if let Some(pid) = gateway.pid.filter(|_| asks) {
-        if let Some(port) = port(gateway, configured_port) {
+        if let Some(port) = port(gateway, config.gateway_port) {
             fact = fact.having(listen(pid, port));
         }
         if sample == Sample::Take && fact.load.is_none() {

@@ -40,7 +40,7 @@ const ANCHORS: &[&str] = &[
     "Refusing to bind",
     "t blocked",
     "issing config",
-    "nvalid --",
+    "nvalid",
     "no password is",
     "claw: Node",
     "repeated too quickly",

@@ -447,6 +447,8 @@ pub enum Event {
         owned: bool,
         reason: String,
     },
+    /// A change of its configuration that a running gateway did not take over: it is not valid.
+    ConfigIgnored,
     /// systemd does not start the gateway again: too many starts, or exit status 78.
     ServiceGaveUp {
         unit: String,

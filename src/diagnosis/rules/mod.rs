@@ -3,6 +3,7 @@
 //! told once, by the rule that knows most, with the story of all of them.
 
 mod at_work;
+mod configuration;
 mod database;
 mod deletions;
 mod draining;
@@ -67,6 +68,7 @@ pub(super) struct Counters {
     shared_lanes: shared_lanes::SharedLanes,
     open_lanes: open_lanes::OpenLanes,
     starts: starts::Starts,
+    configuration: configuration::Ignored,
     database: database::Database,
     jobs: jobs::Jobs,
     log_loss: log_loss::Losses,
@@ -114,6 +116,7 @@ impl Counters {
         self.shared_lanes.push(logged);
         self.open_lanes.push(logged);
         self.starts.push(logged);
+        self.configuration.push(logged);
         self.database.push(logged, lives);
         self.jobs.push(logged);
         self.log_loss.push(logged);
@@ -166,6 +169,7 @@ impl Counters {
         findings.extend(listeners::judge(&self.listeners));
         findings.extend(event_loop::judge(view, &self.event_loop, consequences));
         findings.extend(starts::judge(view, &self.starts));
+        findings.extend(configuration::judge(view, &self.configuration));
         findings.extend(gateway_down::judge(view, &self.gateway_down));
         findings.extend(restarts::judge(view));
         findings.extend(draining::judge(view, &self.draining));

@@ -34,6 +34,8 @@ pub(super) struct Starts {
     up: Option<DateTime<Utc>>,
 }
 
+/// Lines of one refusal come together; a start takes longer.
+const ONE_START: TimeDelta = TimeDelta::seconds(2);
 /// The term of a gateway's lease.
 const LEASE: TimeDelta = TimeDelta::minutes(5);
 
@@ -49,7 +51,9 @@ impl Starts {
             Event::StartFailed { owned, reason } => {
                 self.failed.add(logged);
                 let refusal = if *owned { Refusal::Owned } else { Refusal::of(reason) };
-                if refusal != Refusal::Unknown || self.refusal.is_none() {
+                // One refusal may take several lines, and one of an earlier start is no reason of this one.
+                let goes_on = self.last.is_some_and(|last| logged.at - last < ONE_START);
+                if refusal != Refusal::Unknown || !goes_on {
                     self.refusal = Some(refusal);
                 }
                 if !reason.is_empty() {
@@ -86,7 +90,7 @@ impl Starts {
 
 pub(super) fn judge(view: &View<'_>, starts: &Starts) -> Vec<Finding> {
     let running = view.facts.gateways.iter().any(|gateway| gateway.state == GatewayState::Running);
-    let later = starts.last.is_some_and(|last| today::started_after(view.facts, last));
+    let later = starts.last.is_some_and(|last| today::started_after(view.facts, last, view.now));
     let over = running || later || starts.up.is_some() && starts.up >= starts.last;
     [
         second(view, starts, over),
@@ -271,5 +275,21 @@ mod tests {
         let refused = ("10:00:00", "[gateway] gateway already running (pid 4711); lock timeout after 5000ms");
         assert_eq!(severity(&[refused]), Some(Severity::Warning));
         assert_eq!(severity(&[refused, ("10:01:00", "[gateway] gateway ready")]), Some(Severity::Info));
+    }
+
+    /// A 2026.8.2 on the databases of a 2026.9.6, after a start that a busy machine had been too slow for.
+    #[test]
+    fn the_last_refusal_is_told_by_its_own_reason() {
+        let slow = "Gateway failed to start: state lease heartbeat did not become ready (phase=startup, trigger=timeout, status=starting, elapsedMs=5035, timeoutMs=5000). Run openclaw gateway status --deep for diagnostics.";
+        let told = |last: &str| {
+            let starts = counted(&[("10:00:00", slow), ("10:01:00", last)], Starts::push);
+            judged(|view| judge(view, &starts)).remove(0).explanation
+        };
+        let newer = told(
+            "Gateway failed to start: Gateway refused startup because 1 OpenClaw database schema(s) are newer than this build. Refused by OpenClaw 2026.8.2 (0965053) installed at /x/openclaw.",
+        );
+        assert!(newer.contains("a newer OpenClaw than this one wrote its databases"), "{newer}");
+        let unknown = told("Gateway failed to start: the moon is in the wrong house");
+        assert!(!unknown.contains("time limit"), "{unknown}");
     }
 }

@@ -2,6 +2,7 @@
 //! gateway is down and who keeps it out, which messages wait, and which were lost. Pure; no text of a message is here.
 
 mod channels;
+pub(super) mod configuration;
 mod disk;
 mod holding;
 mod log_growth;
@@ -21,6 +22,7 @@ use chrono::{DateTime, Utc};
 pub(super) fn all(facts: &Facts, now: DateTime<Utc>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for gateway in &facts.gateways {
+        findings.extend(configuration::judge(gateway, now));
         findings.extend(silence::judge(gateway, now));
         if let Some(workings) = &gateway.workings {
             findings.extend(of_install(facts, gateway, workings, now));
@@ -38,17 +40,21 @@ pub(super) fn is_free(facts: &Facts) -> bool {
     !facts.gateways.is_empty() && facts.gateways.iter().all(free)
 }
 
-/// A gateway has started after `then`, by its own record, and was not refused.
-pub(super) fn started_after(facts: &Facts, then: DateTime<Utc>) -> bool {
+/// A gateway has started after `then`, by its own record, and was not refused. A start that lies ahead was written by
+/// another clock.
+pub(super) fn started_after(facts: &Facts, then: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     let workings = facts.gateways.iter().filter_map(|gateway| gateway.workings.as_ref());
-    workings.filter_map(|workings| workings.boots.last()).any(|last| last.started_at > then && !last.failed())
+    workings
+        .filter_map(|workings| workings.boots.last())
+        .any(|last| last.started_at > then && last.started_at <= now && !last.failed())
 }
 
 fn of_install(facts: &Facts, gateway: &GatewayFact, workings: &Workings, now: DateTime<Utc>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let keeper = holding::judge(gateway, workings, now);
-    let kept_out =
-        keeper.is_some() || facts.leases.iter().any(|lease| lease.effect == LeaseEffect::NoGateway);
+    let kept_out = keeper.is_some()
+        || configuration::keeps_out(gateway)
+        || facts.leases.iter().any(|lease| lease.effect == LeaseEffect::NoGateway);
     findings.extend(keeper);
     if !kept_out {
         let cut_off = facts.leases.iter().any(|lease| lease.session_key.is_some());
@@ -66,7 +72,11 @@ fn of_install(facts: &Facts, gateway: &GatewayFact, workings: &Workings, now: Da
 /// Adds them to what the log tells. Where both speak of the gateway's being down, the state directory knows better, and
 /// the log's lines become evidence; where both speak of a chat's lost messages, the log has the story.
 pub(super) fn join(findings: &mut Vec<Finding>, mut today: Vec<Finding>) {
-    let of_gateway = |finding: &Finding| matches!(finding.code, Code::GatewayDown | Code::StartRefused);
+    let of_gateway = |finding: &Finding| match finding.code {
+        Code::GatewayDown | Code::StartRefused => true,
+        Code::ConfigInvalid => finding.severity == Severity::Critical,
+        _ => false,
+    };
     // A lease that keeps every gateway out is the cause: a start before it ends is refused.
     let keeps_out = |finding: &Finding| {
         finding.code == Code::LeaseStuck

@@ -44,6 +44,9 @@ pub(super) fn judge(
         }
         Some(ended) => stopped(ended, now),
     };
+    if last.started_at > now {
+        finding.explanation.push_str(" That time lies ahead: the clock has been set back since.");
+    }
     let waiting = workings.queues.inbound.rows().iter();
     let waiting = waiting.filter(|message| !matches!(message.state, InboundState::Failed { .. })).count();
     finding.messages_waiting = waiting as u64;

@@ -2,7 +2,9 @@
 
 use super::super::Model;
 use super::super::finding::{Code, Finding};
-use super::super::input::{Era, Facts, GatewayFact, GatewayState, LoadSample, Readiness, Suspended};
+use super::super::input::{
+    ConfigFact, Era, Facts, GatewayFact, GatewayState, LoadSample, Readiness, Suspended,
+};
 use super::{all, join};
 use crate::leases::boots::{Boot, Ended, Outcome};
 use crate::leases::holders::{Holder, HolderProcess, Log, Thing};
@@ -110,6 +112,9 @@ fn a_gateway_that_is_down_is_told_by_its_last_start() {
     let down = |boots| only(gateway(GatewayState::Down, starts(boots)));
     let died = down(vec![boot(600, None)]);
     assert_eq!((told(&died), typed(&died)), (("gateway-down", Severity::Critical), "openclaw gateway start"));
+    // A machine whose clock was two hours ahead when the gateway started.
+    let ahead = down(vec![boot(-7_000, None)]);
+    assert_eq!((told(&ahead), ahead.explanation.contains("lies ahead")), (told(&died), true));
     let stopped = down(vec![boot(600, Some((60, Outcome::CleanStop, "stop (SIGTERM)")))]);
     assert_eq!(told(&stopped), ("gateway-down", Severity::Info));
     assert!(stopped.explanation.contains("stopped by SIGTERM"), "{}", stopped.explanation);
@@ -122,6 +127,32 @@ fn a_gateway_that_is_down_is_told_by_its_last_start() {
     assert_eq!(typed(&down(vec![migrate])), "openclaw doctor --fix");
     let restarting = |at| down(vec![boot(600, Some((at, Outcome::PlannedRestart, "restart")))]).severity;
     assert_eq!((restarting(10), restarting(300)), (Severity::Info, Severity::Critical));
+}
+
+#[test]
+fn a_configuration_that_is_no_json5_keeps_every_start_out() {
+    let config = ConfigFact {
+        broken: Some("openclaw.json is not valid JSON5 (it ends too early)".into()),
+        changed_at: Some(ago(30)),
+    };
+    let with = |state, boots| GatewayFact { config: config.clone(), ..gateway(state, starts(boots)) };
+    let stopped = || vec![boot(600, Some((60, Outcome::CleanStop, "stop (SIGTERM)")))];
+    let down = only(with(GatewayState::Down, stopped()));
+    assert_eq!(
+        (told(&down), typed(&down)),
+        (("config-invalid", Severity::Critical), "openclaw config validate")
+    );
+    assert_eq!(
+        down.actions.last().and_then(|action| action.command.as_deref()),
+        Some("openclaw gateway start")
+    );
+    let runs = only(with(GatewayState::Running, vec![boot(600, None)]));
+    assert_eq!(told(&runs), ("config-invalid", Severity::Warning));
+    assert!(runs.actions.iter().all(|action| action.command.as_deref() != Some("openclaw gateway start")));
+    // What OpenClaw makes of a file that it takes for none at all.
+    let mut logged = vec![Finding::new(Code::StartRefused, Effect::NobodyIsAnswered, "without auth")];
+    join(&mut logged, vec![down]);
+    assert_eq!(logged.iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>(), ["config-invalid"]);
 }
 
 #[test]
@@ -146,6 +177,9 @@ fn a_gateway_that_answers_nobody_is_a_finding_and_a_starting_or_draining_one_no_
     let silent =
         |started_at| GatewayFact { answers: Some(false), load: load(1.0, 'R'), started_at, ..running() };
     assert_eq!(told(&only(silent(Some(ago(3_600))))), ("event-loop-blocked", Severity::Critical));
+    // A machine at load 31, on which a restart took 150 s.
+    let starved = only(GatewayFact { load: load(0.2, 'R'), ..silent(Some(ago(3_600))) });
+    assert!(typed(&starved).starts_with("ps -eo pid,pcpu"), "{}", typed(&starved));
     assert!(found(silent(Some(ago(60)))).is_empty(), "it loads modules");
     let says = |failing: &str| GatewayFact {
         answers: Some(true),
@@ -353,17 +387,43 @@ fn a_lease_that_keeps_gateways_out_comes_before_their_being_down() {
 
 /// What the log and the state directory tell together, most serious first.
 fn logged(said: &str, gateway: GatewayFact) -> Vec<Finding> {
-    let line = format!(
-        "{{\"0\":\"{said}\",\"_meta\":{{\"logLevelName\":\"ERROR\",\"name\":\"openclaw\",\"date\":\"2026-11-18T11:05:00.000Z\"}},\
-         \"time\":\"2026-11-18T11:05:00.000Z\",\"message\":\"{said}\"}}\n"
-    );
+    logged_at(&["11:05:00"], said, gateway)
+}
+
+fn logged_at(times: &[&str], said: &str, gateway: GatewayFact) -> Vec<Finding> {
+    let line = |at: &&str| {
+        format!(
+            "{{\"0\":\"{said}\",\"_meta\":{{\"logLevelName\":\"ERROR\",\"name\":\"openclaw\",\"date\":\"2026-11-18T{at}.000Z\"}},\
+             \"time\":\"2026-11-18T{at}.000Z\",\"message\":\"{said}\"}}\n"
+        )
+    };
+    let lines: String = times.iter().map(line).collect();
     let mut model = Model::default();
-    let mut scanner = Scanner::new(line.as_bytes(), None);
+    let mut scanner = Scanner::new(lines.as_bytes(), None);
     while let Some(entry) = scanner.next_entry().expect("reads") {
         model.push(0, &entry);
     }
     let facts = Facts { gateways: vec![gateway], era: Era::Sqlite, scanned: true, ..Facts::default() };
     model.findings(&facts, now(), Redactor::Off)
+}
+
+#[test]
+fn a_provider_that_cannot_be_reached_is_named_and_an_answer_on_record_ends_it() {
+    let said = "lane task error: lane=session:agent:main:main durationMs=89878 error=\\\"LLM request failed: connection refused by the provider endpoint.\\\"";
+    let told = |rows| {
+        let gateway = queues(Queues { tasks: Section::Rows(rows), ..Queues::default() });
+        let mut findings = logged_at(&["11:02:00", "11:05:00"], said, gateway);
+        findings.retain(|finding| finding.code == Code::MessageFailed);
+        assert_eq!(findings.len(), 1, "{findings:#?}");
+        findings.remove(0)
+    };
+    let failed = || vec![task(TaskStatus::Failed, 280, None), task(TaskStatus::Failed, 100, None)];
+    let fails = told(failed());
+    assert_eq!(fails.severity, Severity::Critical);
+    assert!(fails.explanation.contains("could not be reached"), "{}", fails.explanation);
+    assert!(fails.actions.iter().all(|action| action.command.is_none()), "no restart: {:?}", fails.actions);
+    let answered = [failed(), vec![task(TaskStatus::Succeeded, 20, None)]].concat();
+    assert_eq!(told(answered).severity, Severity::Warning);
 }
 
 const OWNED: &str = "Gateway failed to start: Doctor could not enter maintenance. StateDatabaseCoordinatorContentionError: \

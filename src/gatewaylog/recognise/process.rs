@@ -51,6 +51,9 @@ fn lifecycle(line: &Line<'_>) -> Option<Event> {
     {
         return Some(Event::ShutdownDone { took_ms: fields::number_after(rest, "in ") });
     }
+    if line.after("config reload skipped (invalid config)").is_some() {
+        return Some(Event::ConfigIgnored);
+    }
     let drain = line.after("draining ").or_else(|| line.after("still draining "))?;
     draining(drain)
 }

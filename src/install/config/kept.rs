@@ -46,8 +46,13 @@ const MAX_VALUE: usize = 4096;
 pub(super) struct Read {
     /// `None`: there is no such file.
     pub(super) root: Option<Value>,
+    /// The file itself is not JSON5, and how.
+    pub(super) broken: Option<String>,
     pub(super) problems: Vec<String>,
 }
+
+/// How the parser's error of a file that is no JSON5 begins.
+const BROKEN: &str = "is not valid JSON5";
 
 /// Reads the configuration at `path` with all that it includes.
 pub(super) fn read(path: &Path, trust: Trust<'_>) -> Read {
@@ -59,14 +64,30 @@ pub(super) fn read(path: &Path, trust: Trust<'_>) -> Read {
         bytes: MAX_BYTES,
         problems: Vec::new(),
     };
+    let mut broken = None;
     let root = match reader.file(path, trust, &KEYS) {
         Ok(root) => root,
         Err(problem) => {
             reader.problems.push(format!("{}: {problem}; defaults are used", shown(path)));
+            broken = problem.starts_with(BROKEN).then_some(problem);
             Some(Value::Null)
         }
     };
-    Read { root, problems: reader.problems }
+    Read { root, broken, problems: reader.problems }
+}
+
+fn ends_early(code: json5::ErrorCode) -> bool {
+    use json5::ErrorCode as Code;
+    matches!(
+        code,
+        Code::EofParsingArray
+            | Code::EofParsingComment
+            | Code::EofParsingIdentifier
+            | Code::EofParsingNumber
+            | Code::EofParsingObject
+            | Code::EofParsingString
+            | Code::EofParsingValue
+    )
 }
 
 struct Reader<'a> {
@@ -100,8 +121,10 @@ impl Reader<'_> {
         // The parser's own message may quote the file, which may hold tokens: only the position is passed on.
         let mut parser = json5::Deserializer::from_str(&text);
         let mut value = Kept(keys).deserialize(&mut parser).map_err(|error| match error.position() {
-            Some(at) => format!("is not valid JSON5 (line {}, column {})", at.line + 1, at.column + 1),
-            None => "is not valid JSON5".to_owned(),
+            // The position of an unexpected end is that of the innermost object's beginning.
+            _ if error.code().is_some_and(ends_early) => format!("{BROKEN} (it ends too early)"),
+            Some(at) => format!("{BROKEN} (line {}, column {})", at.line + 1, at.column + 1),
+            None => BROKEN.to_owned(),
         })?;
         let directory = real.parent().unwrap_or(Path::new("/")).to_owned();
         self.on_the_way.push(real);

@@ -7,6 +7,7 @@ mod variables;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::environment::{Environment, expand_home};
@@ -31,6 +32,10 @@ pub struct Config {
     pub gateway_port: Option<u16>,
     pub cron_store: Option<PathBuf>,
     pub agents: Vec<Agent>,
+    /// The file is there and is not JSON5: how, as it stands behind its name.
+    pub broken: Option<String>,
+    /// Last change of the file.
+    pub changed_at: Option<DateTime<Utc>>,
     /// One sentence for each thing that was not understood; defaults stand in for it.
     pub problems: Vec<String>,
 }
@@ -45,13 +50,15 @@ pub struct Agent {
 
 impl Config {
     pub fn read(path: &Path, trust: Trust<'_>, environment: &Environment) -> Self {
-        let kept::Read { root, mut problems } = kept::read(path, trust);
+        let kept::Read { root, broken, mut problems } = kept::read(path, trust);
         let there = root.is_some();
         let root = root.unwrap_or_default();
         let mut environment = environment.clone();
         variables::of_configuration(&root, &mut environment);
         let mut config = Self {
             path: there.then(|| path.to_owned()),
+            broken,
+            changed_at: path.metadata().and_then(|file| file.modified()).ok().map(DateTime::from),
             ..Self::from_value(&root, &environment, &mut problems)
         };
         let more = problems.len().saturating_sub(MAX_PROBLEMS);
@@ -84,6 +91,8 @@ impl Config {
             gateway_port: value.parsed(&["gateway", "port"], "a port", |it| u16::try_from(it.as_u64()?).ok()),
             cron_store,
             agents: agents(&mut value, environment),
+            broken: None,
+            changed_at: None,
             problems: Vec::new(),
         }
     }
@@ -234,6 +243,11 @@ mod tests {
         let broken = read("{ token: 'sk-secret' oops", &none);
         assert_eq!(broken.problems.len(), 1);
         assert!(!broken.problems[0].contains("sk-secret"), "{:?}", broken.problems);
+        assert_eq!(broken.broken.as_deref(), Some("is not valid JSON5 (line 1, column 22)"));
+        // What an editor leaves that was killed while it wrote.
+        let cut = read("{\n \"gateway\": {\n  \"port\": 18789,", &none);
+        assert_eq!(cut.broken.as_deref(), Some("is not valid JSON5 (it ends too early)"));
+        assert_eq!(read("{}", &none).broken, None);
         assert!(read(&"[".repeat(200_000), &none).problems[0].contains("nested"));
         let outside = read("{ $include: '../../../../etc/hostname' }", &none);
         assert!(outside.problems[0].contains("outside") || outside.problems[0].contains("cannot be read"));

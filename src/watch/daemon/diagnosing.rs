@@ -169,13 +169,8 @@ impl Daemon {
         let gateways = self.directories.root_ids().into_iter().filter_map(|root| {
             let install = self.install(root)?;
             let workings = databases.workings(root);
-            let fact = gateway::fact(
-                &install.gateway,
-                install.config.gateway_port,
-                workings,
-                &install.root,
-                Sample::Skip,
-            );
+            let fact =
+                gateway::fact(&install.gateway, &install.config, workings, &install.root, Sample::Skip);
             let heard =
                 door(install).and_then(|door| self.sources.ports.heard(root, door, self.view.now.boot));
             Some(match heard {

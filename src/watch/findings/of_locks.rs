@@ -53,7 +53,7 @@ fn told(facts: &Facts, context: &Context<'_>) -> Vec<diagnosis::Finding> {
 /// What a diagnosis of this one lock is told.
 fn facts(lock: &SurveyedLock, install: Option<&Install>) -> Facts {
     let gateway = |install: &Install| {
-        gateway::fact(&install.gateway, install.config.gateway_port, None, &install.root, Sample::Skip)
+        gateway::fact(&install.gateway, &install.config, None, &install.root, Sample::Skip)
     };
     Facts {
         locks: vec![lock_fact(lock, install)],

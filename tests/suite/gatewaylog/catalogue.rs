@@ -260,6 +260,7 @@ pub(crate) fn messages() -> Vec<Message> {
         m("", "openclaw: Node 20.20.2: node:sqlite is unavailable; use 24.16+/26.1+ or a build with the fix.", Event::StartFailed { owned: false, reason: s("openclaw: Node 20.20.2: node:sqlite is unavailable; use 24.16+/26.1+ or a build with the fix.") }),
         m("", "Another gateway (pid 4711) already owns this state directory; refusing to run automatic startup migrations or report the gateway ready. Stop it with \"openclaw gateway stop\", then retry startup.", Event::GatewayRefused { pid: Some(4711) }),
         m("gateway", "OpenClaw startup migrations did not complete cleanly; refusing to report the gateway ready.", Event::StartupRefused),
+        m("gateway/reload", "config reload skipped (invalid config): : JSON5 parse failed: SyntaxError: JSON5: invalid end of input at 57:13", Event::ConfigIgnored),
         m("", "openclaw-gateway.service: Start request repeated too quickly.", Event::ServiceGaveUp { unit: "openclaw-gateway.service".into(), by_limit: true }),
         m("", "openclaw-gateway.service: Main process exited, code=exited, status=78/CONFIG", Event::ServiceGaveUp { unit: "openclaw-gateway.service".into(), by_limit: false }),
         m("diagnostic", "liveness warning: reasons=event_loop_delay,cpu interval=30s degradedFor=60s eventLoopDelayP99Ms=1811.9 eventLoopDelayMaxMs=3804.2 eventLoopUtilization=0.895 cpuCoreRatio=unknown active=1 waiting=0 queued=2 phase=plugins recentPhases=a:1ms,b:2ms work=[active=agent:main:main(processing/model_call,q=2,age=30s)]",
