@@ -9,8 +9,8 @@ use crate::leases::Workings;
 use crate::leases::boots::{BREAKER_WINDOW, Boot, held_back_until};
 use crate::verdict::severity::Effect;
 
-/// It looks at its own history from time to time only.
-const NOTICES: TimeDelta = TimeDelta::minutes(2);
+/// It looks at its own history every five minutes only, with its health monitor (79 s later on a real 2026.9.6).
+const NOTICES: TimeDelta = TimeDelta::minutes(6);
 
 pub(super) fn judge(gateway: &GatewayFact, workings: &Workings, now: DateTime<Utc>) -> Option<Finding> {
     if gateway.state != GatewayState::Running {
@@ -25,7 +25,7 @@ pub(super) fn judge(gateway: &GatewayFact, workings: &Workings, now: DateTime<Ut
         .collect();
     let text = format!(
         "The gateway runs but starts no channel: {} starts within five minutes ended badly, and OpenClaw's \
-         restart-loop breaker holds the channels back until {}.",
+         restart-loop breaker holds the channels back until {} at least.",
         unclean.len(),
         clock(until, now)
     );
@@ -39,8 +39,8 @@ pub(super) fn judge(gateway: &GatewayFact, workings: &Workings, now: DateTime<Ut
             .between(unclean.first().map_or(last.started_at, |boot| boot.started_at), now, unclean.len())
             .saw("gateway_boot_lifecycle: three starts that did not end well, and no recovery since")
             .hint(format!(
-                "Wait until {}: if it does not crash again, the channels start by themselves. Restarting it begins \
-                 the wait anew.",
+                "Wait: if it does not crash again, the channels start by themselves at its first check after {0}, within \
+                 five minutes of it. A restart before {0} begins the wait anew, one after it starts them at once.",
                 clock(until, now)
             ))
             .hint(

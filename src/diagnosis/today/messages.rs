@@ -331,9 +331,12 @@ fn behind_runs(tasks: &[Task], began: DateTime<Utc>, now: DateTime<Utc>) -> Vec<
         let key = key?.to_owned();
         let params = shell_word(&format!("{{\"sessionKey\":\"{key}\"}}"));
         finding.session_key = Some(key);
-        Some(finding.command(
+        let finding = finding.command(
             format!("openclaw gateway call chat.abort --params {params}"),
             "ends the run and what waits behind it, as /stop in the chat does; the next message is answered, these are to be sent again",
+        );
+        Some(finding.hint(
+            "Should it answer `unauthorized` (2026.8, a run that another client began): send /stop in that chat.",
         ))
     };
     by(open, |task| task.session_key.as_deref()).into_iter().filter_map(of).collect()

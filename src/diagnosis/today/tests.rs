@@ -206,6 +206,9 @@ fn the_restart_loop_breaker_is_told_until_the_channels_start() {
     assert!(
         held.explanation.contains("starts no channel") && held.explanation.contains("restart-loop breaker")
     );
+    // A real 2026.9.6 let them start 379 s after its start.
+    let late = starts([600, 550, 500, 378].map(|at| boot(at, None)).into());
+    assert_eq!(told(&only(gateway(GatewayState::Running, late))), ("ingress-stalled", Severity::Critical));
     let long_ago = [900, 850, 800, 700].map(|at| boot(at, None));
     assert!(found(gateway(GatewayState::Running, starts(long_ago.into()))).is_empty());
 }
