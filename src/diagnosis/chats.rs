@@ -109,6 +109,7 @@ impl Chats {
             | Event::RunAbortStreaming { session_id, .. }
             | Event::RunRegistered { session_id, .. }
             | Event::RunCleared { session_id, .. }
+            | Event::RunActive { session_id }
             | Event::QueueMessageFailed { session_id, .. }
             | Event::WaitTimeout { session_id, .. } => self.find(Some(session_id), None),
             Event::RunTimeout { session_id: Some(id), .. }
@@ -129,6 +130,8 @@ impl Chats {
                 self.unnamed()
             }
             Event::Recovery(_) => self.complained.map(|id| self.root(id)),
+            // A lock whose name was removed.
+            Event::Failed { cause: Cause::TranscriptLocked { .. } } => self.unnamed(),
             Event::ProfileTimeout { .. } | Event::AgentFailed { .. } => self.unnamed,
             _ => None,
         }

@@ -139,6 +139,14 @@ pub enum Cause {
     /// `file is not a database`, `database disk image is malformed`.
     DatabaseDamaged,
     DatabaseBusy,
+    /// The conversation could not be made shorter; `by_limit`: not in the time that this may take.
+    Compaction {
+        by_limit: bool,
+    },
+    /// The turn ended without a text to send (`incomplete turn detected`).
+    NoText,
+    /// The channel is not connected, or its network fails.
+    ChannelDown,
     /// The memory search waits for the row that guards its workspace.
     MemoryLocked,
     DiskFull,
@@ -164,6 +172,8 @@ pub enum ModelFault {
     UnknownModel,
     /// No connection: refused, no such host, a proxy, a certificate.
     Unreachable,
+    /// After earlier errors OpenClaw lets each login of the provider rest.
+    Cooldown,
     /// The conversation is longer than the model takes.
     ContextFull,
     /// The provider's words name none of these.
@@ -333,6 +343,10 @@ pub enum Event {
     RunCleared {
         session_id: String,
         total_active: u64,
+    },
+    /// Somebody asked whether a run of the session is at work, and it was (DEBUG).
+    RunActive {
+        session_id: String,
     },
     RunClearSkipped {
         session_id: String,
@@ -510,6 +524,10 @@ pub enum Event {
     },
     /// The channel's own look at its polling: nothing has come in for too long, so it starts afresh.
     PollingStall {
+        channel: Option<String>,
+    },
+    /// Another program fetches the messages of the same account.
+    PollingConflict {
         channel: Option<String>,
     },
     /// Something that somebody sent, or waits for, came to nothing.

@@ -92,8 +92,10 @@ impl Losses {
 
 pub(super) fn judge(view: &View<'_>, chat: &Chat, lost: &Losses, limits: &Limits) -> Option<Finding> {
     let last = lost.last?;
-    // Without a reason of its own, right after a run at its limit: the limit tells it.
-    if lost.explained == 0 && limits.hits.iter().any(|hit| (last - hit.at).abs() <= ECHO) {
+    // Without a reason of its own, right after a run at its limit: the limit tells it, and the compaction it ended.
+    let only_compaction = lost.reasons.keys().all(|why| matches!(why, Why::Compaction { .. }));
+    if (lost.explained == 0 || only_compaction) && limits.hits.iter().any(|hit| (last - hit.at).abs() <= ECHO)
+    {
         return None;
     }
     let failures = lost.incidents.count + lost.more;
@@ -138,7 +140,9 @@ pub(super) fn judge(view: &View<'_>, chat: &Chat, lost: &Losses, limits: &Limits
     }
     let mut finding = Finding::new(code, effect, text).backed_by(&lost.lines).helps(helps(view, chat, top));
     (finding.count, finding.messages_failed) = (failures, messages);
-    finding.certainty = if top == Why::Other { Certainty::Possible } else { Certainty::Likely };
+    // A turn may go on from the conversation as it was.
+    let is_certain = !matches!(top, Why::Other | Why::Compaction { .. });
+    finding.certainty = if is_certain { Certainty::Likely } else { Certainty::Possible };
     Some(advised(view, finding, top, lost))
 }
 

@@ -30,8 +30,16 @@ pub(super) struct Nameless {
 struct Failure {
     at: DateTime<Utc>,
     why: Why,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Lane,
     /// Another model may have answered after all.
-    of_run: bool,
+    Run,
+    /// An error without anything around it: of a run too.
+    Bare,
 }
 
 impl Nameless {
@@ -39,10 +47,10 @@ impl Nameless {
         let Logged { at, entry, .. } = logged;
         let event = &entry.event;
         if is_success(event) {
-            self.failures.retain(|failure| !failure.of_run || at - failure.at > FALLBACK);
+            self.failures.retain(|failure| failure.kind == Kind::Lane || at - failure.at > FALLBACK);
             return;
         }
-        let Some((why, of_run)) = nameless(event) else {
+        let Some((why, kind)) = nameless(event) else {
             if chat.is_some() && (Why::of(event).is_some() || event.cause().is_some_and(Cause::is_lock)) {
                 self.failures.retain(|failure| at - failure.at > ECHO);
                 self.named = Some(at);
@@ -51,19 +59,22 @@ impl Nameless {
         };
         let near = |then: DateTime<Utc>| at - then <= ECHO;
         let is_told = self.named.is_some_and(near)
-            || self.failures.back().is_some_and(|last| last.of_run != of_run && near(last.at));
+            || self.failures.back().is_some_and(|last| last.kind != kind && near(last.at));
         if !is_told && self.failures.len() < FAILURES {
-            self.failures.push_back(Failure { at, why, of_run });
+            self.failures.push_back(Failure { at, why, kind });
             self.lines.add(logged);
         }
     }
 }
 
-fn nameless(event: &Event) -> Option<(Why, bool)> {
+fn nameless(event: &Event) -> Option<(Why, Kind)> {
     match event {
-        Event::LaneError { lane, .. } if lane == "main" => Some((Why::of(event)?, false)),
+        Event::LaneError { lane, .. } if lane == "main" => Some((Why::of(event)?, Kind::Lane)),
         Event::RunAgentEnd { is_error: true, cause: Some(cause @ Cause::Model(_)), .. } => {
-            Some((Why::named(cause)?, true))
+            Some((Why::named(cause)?, Kind::Run))
+        }
+        Event::Failed { cause: cause @ (Cause::Model(_) | Cause::ChannelDown) } => {
+            Some((Why::named(cause)?, Kind::Bare))
         }
         _ => None,
     }

@@ -9,6 +9,7 @@ use super::event_loop::LoopTrouble;
 use super::model_side::ModelSide;
 use super::remedy;
 use super::view::{View, clock, count, lasting};
+use super::why;
 use crate::gatewaylog::{Cause, Event, TimeoutPhase};
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -22,6 +23,10 @@ pub(super) struct Limits {
     pub(super) lines: Evidence,
     /// The abort did not end the run.
     unsettled: Option<Unsettled>,
+    /// The chat's conversation was being shortened.
+    compacting: Option<DateTime<Utc>>,
+    /// OpenClaw still counted a run as active.
+    active: Option<DateTime<Utc>>,
     /// The attempt that had reached its limit returned.
     returned: Option<DateTime<Utc>>,
     /// A task of the chat's lane ran into the lane's own budget.
@@ -64,6 +69,9 @@ pub(super) struct Unsettled {
 impl Limits {
     pub(super) fn push(&mut self, logged: Logged<'_>, story: &mut Story) {
         let Logged { at, entry, .. } = logged;
+        if is_of_compaction(&entry.event) {
+            self.compacting = Some(at);
+        }
         match &entry.event {
             Event::RunTimeout { run_id, session_id, timeout_ms, phase }
                 if *phase != TimeoutPhase::Extended =>
@@ -76,6 +84,13 @@ impl Limits {
                 let (run_id, session_id) = (run_id.clone(), session_id.clone());
                 let witnessed = entry.is_said_by(WITNESS.0, WITNESS.1);
                 self.hits.push(Hit { at, run_id, session_id, timeout_ms: *timeout_ms, witnessed });
+            }
+            Event::RunActive { .. } => {
+                if self.hits.last().is_some_and(|hit| at - hit.at > SETTLE) {
+                    story.note(at, "active", "OpenClaw still counted a run as active");
+                    self.lines.note(logged);
+                }
+                self.active = Some(at);
             }
             Event::RunAbortStreaming { .. } => {
                 story.note(at, "streaming", "the model stream went on after the abort");
@@ -129,6 +144,14 @@ impl Limits {
         self.unsettled.filter(|abort| self.unwound(chat).is_none_or(|unwound| unwound < abort.at))
     }
 
+    /// When the run of the last hit last counted as active, long after its limit, as far as no newer one can be meant.
+    fn still_active(&self, chat: &Chat) -> Option<DateTime<Utc>> {
+        let hit = self.hits.last()?;
+        let newer = chat.started.is_some_and(|started| started > hit.at);
+        let unwound = self.unwound(chat).is_some_and(|unwound| unwound >= hit.at);
+        self.active.filter(|at| *at - hit.at > SETTLE && !newer && !unwound)
+    }
+
     /// Whether the run that took the session's lock ended at its time limit, and nothing of the chat began since.
     pub(super) fn timed_out(
         &self,
@@ -160,8 +183,18 @@ impl Limits {
         if self.budget.count() == 0 {
             self.budget = other.budget;
         }
+        self.compacting = self.compacting.max(other.compacting);
+        self.active = self.active.max(other.active);
         self.unsettled = self.unsettled.or(other.unsettled);
         self.returned = self.returned.max(other.returned);
+    }
+}
+
+/// A run that meets its limit while it compacts says so before or after.
+fn is_of_compaction(event: &Event) -> bool {
+    match event {
+        Event::RunTimeout { phase, .. } => *phase != TimeoutPhase::Budget,
+        event => matches!(event.cause(), Some(Cause::Compaction { .. })),
     }
 }
 
@@ -194,12 +227,25 @@ pub(super) fn judge(
         let finding = Finding::new(Code::StuckRun, Effect::RunCannotEnd, text).backed_by(&limits.lines);
         return Some(finding.helps(view.no_lock_helps(chat)).act(remedy::restart(view)).act(remedy::look()));
     }
+    if let Some(active) = limits.still_active(chat) {
+        let text = format!(
+            "The run reached its time limit of {limit}, and {} later OpenClaw still counted it as active ({}): it did not end, and what it holds, it keeps.",
+            lasting(u64::try_from((active - last.at).num_milliseconds()).unwrap_or(0)),
+            clock(active)
+        );
+        let finding = Finding::new(Code::StuckRun, Effect::RunCannotEnd, text).backed_by(&limits.lines);
+        return Some(finding.helps(view.no_lock_helps(chat)).act(remedy::restart(view)).act(remedy::look()));
+    }
     let n = limits.hits.len() as u64;
+    let compacted = limits.compacting.is_some_and(|at| (at - last.at).abs() <= SETTLE);
     let mut text = if n == 1 {
         format!("A run ended at its time limit of {limit}.")
     } else {
         format!("{} ended at their time limit of {limit}.", count(n, "run"))
     };
+    if compacted {
+        text.push_str(" It was shortening the conversation (compaction) at the time.");
+    }
     if event_loop.explains(last.at, 0) {
         text.push_str(" The event loop was blocked at the time, so its timers were late.");
     } else if model_side.near(last.at) {
@@ -215,9 +261,13 @@ pub(super) fn judge(
     let mut finding =
         Finding::new(Code::RunTimeout, Effect::MessagesFailed, text).backed_by(&limits.lines).helps(helps);
     (finding.count, finding.messages_failed) = (n, n);
-    let finding = finding.act(remedy::say(
-        "Look at the model provider's latency and at what the run was doing; then send the message again.",
-    ));
+    let finding = if compacted {
+        why::of_compaction(true, finding).act(remedy::send_again())
+    } else {
+        finding.act(remedy::say(
+            "Look at the model provider's latency and at what the run was doing; then send the message again.",
+        ))
+    };
     let finding = if returned { finding } else { finding.act(remedy::restart(view)) };
     Some(if last.timeout_ms > 3_600_000 {
         finding.act(remedy::say(

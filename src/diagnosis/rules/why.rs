@@ -16,6 +16,9 @@ pub(super) enum Why {
     DatabaseDamaged,
     GatewayTimeout,
     Cleared,
+    Compaction { by_limit: bool },
+    NoText,
+    ChannelDown,
     Model(ModelFault),
     Other,
 }
@@ -53,6 +56,9 @@ impl Why {
             Cause::DatabaseDamaged => Self::DatabaseDamaged,
             Cause::GatewayTimeout { .. } => Self::GatewayTimeout,
             Cause::LaneCleared => Self::Cleared,
+            Cause::Compaction { by_limit } => Self::Compaction { by_limit: *by_limit },
+            Cause::NoText => Self::NoText,
+            Cause::ChannelDown => Self::ChannelDown,
             Cause::Model(fault) => Self::Model(*fault),
             Cause::Other { .. } | Cause::StateOwned => Self::Other,
             // The rules on locks, limits, the database, models and restarts answer for these.
@@ -73,6 +79,15 @@ impl Why {
             Self::Cleared => {
                 "its lane was cleared while it waited, by a stop, a reset or OpenClaw's recovery"
             }
+            Self::Compaction { by_limit: true } => {
+                "its conversation could not be shortened (compaction) within the time limit of that"
+            }
+            Self::Compaction { by_limit: false } => "its conversation could not be shortened (compaction)",
+            Self::NoText => "its turn ended without a text to send, and an error went out in its place",
+            Self::ChannelDown => "its channel was not connected, or could not be reached",
+            Self::Model(ModelFault::Cooldown) => {
+                "OpenClaw lets the logins at the provider of the model rest after earlier errors (cooldown)"
+            }
             Self::Model(ModelFault::SignIn) => {
                 "the provider of the model did not accept the login or the key"
             }
@@ -89,7 +104,16 @@ impl Why {
 
     /// No lock has a part in it, whatever chat it is.
     pub(super) fn is_beyond_locks(self) -> bool {
-        matches!(self, Self::TurnClaimed | Self::DiskFull | Self::DatabaseDamaged | Self::Model(_))
+        matches!(
+            self,
+            Self::TurnClaimed
+                | Self::DiskFull
+                | Self::DatabaseDamaged
+                | Self::Compaction { .. }
+                | Self::NoText
+                | Self::ChannelDown
+                | Self::Model(_)
+        )
     }
 
     /// What ends it.
@@ -107,12 +131,33 @@ impl Why {
             Self::DiskFull => say(finding, "Make room on the disk of the state directory."),
             Self::DatabaseDamaged => say(finding, remedy::DAMAGED_DATABASE),
             Self::Cleared => finding,
+            Self::Compaction { by_limit } => of_compaction(by_limit, finding),
+            Self::NoText => say(
+                finding,
+                "Look at what the turn did before you ask again: its tools may have run. If one model does it often, choose another.",
+            ),
+            Self::ChannelDown => finding
+                .act(remedy::reads(view, "channels status --probe", "says which channels are connected"))
+                .act(remedy::say("Look at the network or proxy of the host; a channel that stays away: restart the gateway.")),
             Self::Model(fault) => of_model(fault, view, finding),
             Self::SessionChanged | Self::NotPickedUp | Self::GatewayTimeout | Self::Other => {
                 finding.act(remedy::restart(view))
             }
         }
     }
+}
+
+/// The next turn would try it again.
+pub(super) fn of_compaction(by_limit: bool, finding: Finding) -> Finding {
+    let finding = finding.act(remedy::say(
+        "Send `/new` in the chat to begin afresh: the next turn would try the compaction again.",
+    ));
+    if !by_limit {
+        return finding;
+    }
+    finding.act(remedy::say(
+        "Where the version has them: raise `agents.defaults.compaction.timeoutSeconds`, or let a faster model compact (`agents.defaults.compaction.model`).",
+    ))
 }
 
 fn of_model(fault: ModelFault, view: &View<'_>, finding: Finding) -> Finding {
@@ -122,6 +167,7 @@ fn of_model(fault: ModelFault, view: &View<'_>, finding: Finding) -> Finding {
         ModelFault::SignIn => {
             (Some(reads("models status", "names the login that has run out; log in again")), "")
         }
+        ModelFault::Cooldown => (Some(reads("models status", "says which logins rest, and until when")), ""),
         ModelFault::UnknownModel => {
             (Some(reads("models list", "names the models that there are; correct the configuration")), "")
         }
@@ -140,7 +186,11 @@ fn of_model(fault: ModelFault, view: &View<'_>, finding: Finding) -> Finding {
     };
     let passes = matches!(
         fault,
-        ModelFault::RateLimit | ModelFault::Overloaded | ModelFault::Unreachable | ModelFault::Other
+        ModelFault::RateLimit
+            | ModelFault::Cooldown
+            | ModelFault::Overloaded
+            | ModelFault::Unreachable
+            | ModelFault::Other
     );
     if passes { finding.act(remedy::say(FALLBACK)) } else { finding }
 }

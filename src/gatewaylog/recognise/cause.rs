@@ -56,10 +56,14 @@ fn other_known(text: &str) -> Option<Cause> {
     if text.contains("Gateway is draining") || text.contains("GatewayDrainingError") {
         return Some(Cause::Draining);
     }
+    if text.contains("ompaction timed out") {
+        return Some(Cause::Compaction { by_limit: true });
+    }
     if let Some(rest) = after(text, "LLM idle timeout (") {
         return Some(Cause::ModelIdle { after_ms: fields::humane_ms(rest.split(')').next().unwrap_or("")) });
     }
-    if text.contains("idle-timeout") {
+    // The second is Codex's own server, which runs the model.
+    if text.contains("idle-timeout") || text.contains("turn idle timed out") {
         return Some(Cause::ModelIdle { after_ms: None });
     }
     if let Some(rest) = after(text, "gateway timeout after ") {
@@ -99,18 +103,26 @@ fn other_known(text: &str) -> Option<Cause> {
     if text.contains("ENOSPC") || text.contains("no space left on device") {
         return Some(Cause::DiskFull);
     }
-    let model = ["request timed out", "Request timed out", "LLM request timed out"]
+    let model = ["request timed out", "Request timed out", "app-server attempt timed out"]
         .iter()
         .any(|known| text.contains(known));
     if model {
         return Some(Cause::ModelTimeout);
     }
-    model_fault(text).map(Cause::Model)
+    model_fault(text).map(Cause::Model).or_else(|| channel_down(text))
+}
+
+/// Of words that no model's error has.
+fn channel_down(text: &str) -> Option<Cause> {
+    const WORDS: [&str; 2] = ["active WhatsApp Web listener", "WebSocket message as the client is not ready"];
+    // grammY's, of the methods that carry an answer: nobody misses a sign of typing.
+    let unsent = after(text, "Network request for 'send").is_some_and(|rest| !rest.starts_with("ChatAction"));
+    (unsent || WORDS.iter().any(|words| text.contains(words))).then_some(Cause::ChannelDown)
 }
 
 /// Only of an error that says itself that it is a model's: a channel has its own 429.
 fn model_fault(text: &str) -> Option<ModelFault> {
-    const OF_MODELS: [&str; 9] = [
+    const OF_MODELS: [&str; 11] = [
         "FailoverError",
         "All models failed",
         "_error",
@@ -120,6 +132,8 @@ fn model_fault(text: &str) -> Option<ModelFault> {
         "LLM request failed",
         "Re-authenticate the provider",
         "after a provider auth",
+        "OAuth token refresh failed",
+        "No available auth profile",
     ];
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if !says(&OF_MODELS) {
@@ -129,7 +143,7 @@ fn model_fault(text: &str) -> Option<ModelFault> {
     if says(&["provider auth/billing failure"]) {
         return Some(ModelFault::SignIn);
     }
-    let is_known: [(&[&str], ModelFault); 7] = [
+    let is_known: [(&[&str], ModelFault); 8] = [
         (
             &[
                 "connection refused by the provider",
@@ -147,9 +161,19 @@ fn model_fault(text: &str) -> Option<ModelFault> {
             &["ontext length", "context_length", "ontext overflow", "rompt is too long"],
             ModelFault::ContextFull,
         ),
+        // With the reason, where there is one: that is told instead.
+        (&["all in cooldown or unavailable)", "(all in cooldown)"], ModelFault::Cooldown),
         (&["402", "billing", "nsufficient", "redit balance", "uota"], ModelFault::Billing),
         (
-            &["429", "ate limit", "rate_limit", "rate-limit", "oo many requests", "Too Many Requests"],
+            &[
+                "429",
+                "ate limit",
+                "usage limit",
+                "rate_limit",
+                "rate-limit",
+                "oo many requests",
+                "Too Many Requests",
+            ],
             ModelFault::RateLimit,
         ),
         (&["verloaded", "503", "529", "emporarily unavailable"], ModelFault::Overloaded),
@@ -169,7 +193,8 @@ fn model_fault(text: &str) -> Option<ModelFault> {
         ),
     ];
     let named = is_known.iter().find(|(words, _)| says(words)).map(|(_, fault)| *fault);
-    named.or_else(|| text.contains("FailoverError").then_some(ModelFault::Other))
+    let is_an_error = says(&["FailoverError", "All models failed"]);
+    named.or_else(|| is_an_error.then_some(ModelFault::Other))
 }
 
 /// `Command lane "L" task timed out after Nms` (4.29 to 7.35); `... timed out: elapsed Nms reached task budget Nms` (8.1+).
@@ -256,6 +281,8 @@ mod tests {
             ("FailoverError: 402 Your credit balance is too low", ModelFault::Billing),
             ("All models failed (2): a: Context overflow: prompt too large", ModelFault::ContextFull),
             ("FailoverError: Provider returned error", ModelFault::Other),
+            ("No available auth profile for p (all in cooldown or unavailable)", ModelFault::Cooldown),
+            ("OAuth token refresh failed for p: p token refresh failed (401): {", ModelFault::SignIn),
         ] {
             assert_eq!(of(text), Cause::Model(fault), "{text}");
         }

@@ -68,7 +68,7 @@ fn listener(line: &Line<'_>) -> Option<Event> {
     };
     let (duration, event) = match after.split_once(" for event ") {
         Some((duration, event)) => (fields::humane_ms(duration), event.split(' ').next().map(str::to_owned)),
-        None => (None, None),
+        None => (fields::humane_ms(after), None),
     };
     Some(Event::SlowListener {
         listener: name.or_else(|| line.string("listener")),
@@ -88,6 +88,9 @@ fn handler(line: &Line<'_>) -> Option<Event> {
             Some(word).filter(|word| !word.contains(' '))
         };
         return Some(Event::HandlerFailed { channel: channel.map(str::to_owned), cause: cause::of(error) });
+    }
+    if text.contains("terminated by other getUpdates request") {
+        return Some(Event::PollingConflict { channel: channel_of(line.tag).map(str::to_owned) });
     }
     let stalled = text.contains("Polling stall detected");
     stalled.then(|| Event::PollingStall { channel: channel_of(line.tag).map(str::to_owned) })

@@ -26,6 +26,12 @@ pub(super) fn known(line: &Line<'_>) -> Option<Event> {
         Undelivered { item: first_word(rest), ..lost(line, Loss::Ingress) }
     } else if text.contains("debounce") && says_failure(text) {
         lost(line, Loss::Ingress)
+    } else if let Some(by_limit) = compaction(line) {
+        let cause = Cause::Compaction { by_limit };
+        // `retrying=false` is no retry.
+        Undelivered { channel: None, fate: Fate::Unknown, cause, ..lost(line, Loss::Message) }
+    } else if text.starts_with("incomplete turn detected") && text.contains("surfacing error") {
+        Undelivered { channel: None, cause: Cause::NoText, ..lost(line, Loss::Message) }
     } else if text.contains("retry failed for entry ") {
         // A reply whose sending was cut off: OpenClaw cannot tell whether it went out, and does not send it again.
         let fate = if text.contains("refusing blind replay") { Fate::GivenUp } else { fate(text) };
@@ -46,6 +52,23 @@ pub(super) fn known(line: &Line<'_>) -> Option<Event> {
         return None;
     };
     Some(Event::Undelivered(Box::new(lost)))
+}
+
+/// A compaction that came to nothing, and whether its time limit ended it: `Compaction failed: E`, `context-engine
+/// compaction failed`, `using current snapshot: timed out during compaction`, `[compaction-diag] end ... outcome=failed`.
+fn compaction(line: &Line<'_>) -> Option<bool> {
+    // There was nothing to do, or it had just been done.
+    const CALM: [&str; 3] = ["othing to compact", "lready compacted", "below threshold"];
+    let text = line.text;
+    if is_quiet(line) || CALM.iter().any(|words| text.contains(words)) {
+        return None;
+    }
+    let by_limit = text.contains("timed out") || text.contains("reason=timeout");
+    let ended = text.contains("ompaction failed") || text.contains("timed out during compaction");
+    let diagnosed = line.tag == "compaction-diag"
+        && text.contains("outcome=failed")
+        && (by_limit || text.contains("reason=summary_failed") || text.contains("reason=provider_error"));
+    (ended || diagnosed).then_some(by_limit)
 }
 
 /// An error about a session that reached the log by itself, or behind its class.
@@ -73,13 +96,16 @@ fn announce(line: &Line<'_>) -> Undelivered {
 /// Any other line that says that a message, or a job, failed.
 pub(super) fn any(line: &Line<'_>) -> Option<Event> {
     let text = line.text;
-    let quiet = matches!(line.record.level, Level::Trace | Level::Debug | Level::Info);
-    if quiet || !says_failure(text) || is_harmless(text) || is_of_a_tool(line.tag) {
+    if is_quiet(line) || !says_failure(text) || is_harmless(text) || is_of_a_tool(line.tag) {
         return None;
     }
     let head = text.split(['\n', ':']).next().unwrap_or(text).to_ascii_lowercase();
     let what = if is_of_a_message(&head) { Loss::Message } else { return None };
     Some(Event::Undelivered(Box::new(lost(line, what))))
+}
+
+fn is_quiet(line: &Line<'_>) -> bool {
+    matches!(line.record.level, Level::Trace | Level::Debug | Level::Info)
 }
 
 /// What can be read off any such line.
@@ -212,7 +238,11 @@ fn is_of_a_message(head: &str) -> bool {
 }
 
 fn is_of_a_job(line: &Line<'_>) -> bool {
-    line.text.starts_with("cron: ") || line.text.starts_with("Error: cron: ") || line.tag == "cron"
+    // The third stands in the list of jobs too: `"lastError": "Error: cron: job execution timed out"`.
+    line.text.starts_with("cron: ")
+        || line.text.starts_with("Error: cron: ")
+        || line.text.contains("cron: job execution timed out")
+        || line.tag == "cron"
 }
 
 /// A tool that fails is the agent's business, and a request to the gateway is answered with its error.

@@ -49,14 +49,26 @@ pub(super) fn read(line: &Line<'_>) -> Option<Event> {
     Some(Event::RunResumed { session_key: key.trim_end().to_owned() })
 }
 
+/// Errors that are written, or pasted, without a class in front.
+const BARE: &[&str] = &[
+    "session file lock",
+    "timeout acquiring session store lock",
+    "Gateway is draining",
+    "OAuth token refresh failed",
+    "All models failed (",
+    "No active WhatsApp Web listener",
+];
+
 /// A line that is nothing but an error: `FailoverError: session file locked ...`, `Error: SQLITE_BUSY: ...`.
 pub(super) fn bare_error(line: &Line<'_>) -> Option<Event> {
     let text = line.text.strip_prefix("Uncaught ").unwrap_or(line.text);
+    // What people leave of a lane's error when they shorten it.
+    let shortened = text.starts_with("lane task error");
+    if shortened || BARE.iter().any(|beginning| text.starts_with(beginning)) {
+        return cause::known(text).map(|cause| Event::Failed { cause });
+    }
     let (class, _) = text.split_once(':')?;
-    let named = class.ends_with("Error") && !class.contains(' ');
-    let bare =
-        text.starts_with("session file lock") || text.starts_with("timeout acquiring session store lock");
-    if named || bare {
+    if class.ends_with("Error") && !class.contains(' ') {
         return cause::known(text).map(|cause| Event::Failed { cause });
     }
     // Handlers of all sorts put their own words in front; a lock text is unmistakable anywhere but in what a part of

@@ -239,6 +239,9 @@ fn log_loss(line: &Line<'_>) -> Option<Event> {
 }
 
 fn sqlite(line: &Line<'_>) -> Option<Event> {
+    if line.after("SQLite transaction lock wait failed").is_some() {
+        return Some(Event::Failed { cause: Cause::DatabaseBusy });
+    }
     let rest = line.after("slow SQLite ")?;
     let what = if rest.starts_with("transaction hold") {
         SlowSqlite::TransactionHold

@@ -152,6 +152,9 @@ fn registry(rest: &str) -> Option<Event> {
     if rest.starts_with("cleared: ") {
         return Some(Event::RunCleared { session_id: session_id()?, total_active: total_active()? });
     }
+    if rest.starts_with("active check: ") && fields::boolean(rest, "active=") == Some(true) {
+        return Some(Event::RunActive { session_id: session_id()? });
+    }
     if rest.starts_with("clear skipped: ") {
         return Some(Event::RunClearSkipped {
             session_id: session_id()?,

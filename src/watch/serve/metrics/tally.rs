@@ -51,7 +51,7 @@ fn cause_word(cause: &Cause) -> &'static str {
         Cause::Takeover { .. } | Cause::SessionChanged => "takeover",
         Cause::LaneTaskTimeout { .. } => "lane-timeout",
         Cause::ModelIdle { .. } | Cause::ModelTimeout => "model-timeout",
-        Cause::Model(_) => "model-error",
+        Cause::Model(_) | Cause::NoText => "model-error",
         Cause::GatewayTimeout { .. } => "gateway-timeout",
         Cause::LaneCleared | Cause::Draining => "draining",
         Cause::DatabaseBusy | Cause::DatabaseDamaged | Cause::WalMismatch | Cause::DiskFull => "database",
@@ -60,6 +60,8 @@ fn cause_word(cause: &Cause) -> &'static str {
         | Cause::StateOwned
         | Cause::Aborted
         | Cause::MemoryLocked
+        | Cause::Compaction { .. }
+        | Cause::ChannelDown
         | Cause::Other { .. } => "other",
     }
 }
