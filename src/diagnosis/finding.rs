@@ -173,6 +173,7 @@ pub(super) fn sort(findings: &mut [Finding]) {
     findings.sort_by(|a, b| {
         let order = (b.severity, rank(a)).cmp(&(a.severity, rank(b)));
         order
+            .then(b.certainty.cmp(&a.certainty))
             .then(b.count.cmp(&a.count))
             .then(b.last_seen.cmp(&a.last_seen))
             .then_with(|| a.session_key.cmp(&b.session_key))

@@ -82,10 +82,17 @@ fn silent(who: &str, gateway: &GatewayFact, now: DateTime<Utc>) -> Option<Findin
     }
     let finding = finding.saw("connected to its port, asked for /readyz, and nothing came within 2 s, twice");
     if starved {
-        return Some(finding.command(
-            "ps -eo pid,pcpu,etime,args --sort=-pcpu | head",
-            "names what takes the processor: end it, or let it finish; a restart would wait for the processor too",
-        ));
+        return Some(
+            finding
+                .command(
+                    "ps -eo pid,pcpu,etime,args --sort=-pcpu | head",
+                    "names what takes the processor: end it, or let it finish; a restart would wait for the processor too",
+                )
+                .command(
+                    "openclaw gateway restart",
+                    "if the gateway itself takes most of it: a plugin, a big session",
+                ),
+        );
     }
     Some(
         finding
