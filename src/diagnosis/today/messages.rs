@@ -293,6 +293,9 @@ fn failing_chat(
         );
     }
     finding.session_key = Some(key);
+    if job {
+        return Some(finding.hint("Run the job again by hand once its cause is gone."));
+    }
     let then = if finding.actions.is_empty() { "Send" } else { "Then send" };
     Some(finding.hint(format!("{then} the failed messages again: OpenClaw does not.")))
 }
