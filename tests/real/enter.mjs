@@ -20,5 +20,7 @@ spec.mounts.push({ destination: home, type: "bind", source: home, options: ["rbi
 spec.linux.namespaces = spec.linux.namespaces
   .filter(({ type }) => type !== "network")
   .map((each) => (each.type === "pid" && pid !== "own" ? { ...each, path: `/proc/${pid}/ns/pid` } : each));
+// By its name alone two runs would share one, and `runc delete` in one of them kill what is in it.
+spec.linux.cgroupsPath = `/${path.basename(home)}-${name}`;
 fs.writeFileSync(path.join(bundle, "config.json"), JSON.stringify(spec));
 process.exit(spawnSync("runc", runc("run", "--bundle", bundle, name), { stdio: "inherit" }).status ?? 1);
