@@ -87,7 +87,7 @@ async function loop(key, column, results) {
       gateway.running = false;
       await gateway.kill();
       const died = Date.now();
-      const gone = until(() => isTombstone(dead) || inode(dead) !== ino, 120_000, 10).then((yes) => yes && Date.now() - died);
+      const gone = until(() => isTombstone(dead) || inode(dead) !== ino, 600_000, 10).then((yes) => yes && Date.now() - died);
       await sleep(1000);
       await gateway.start();
       gateway.running = true;
