@@ -1,13 +1,15 @@
 #!/usr/bin/env node
-// untouched.mjs KEY… [--seconds 300] [--cores 0.15] [--where host,shared,apart] [--control]
+// untouched.mjs KEY… [--seconds 300] [--cores 0.15] [--where host,shared+apart] [--control]
 //
 // A real gateway (install.mjs) at work, a message every 1 to 2.5 s to one of four sessions, whole or held to a part of a
 // core; beside it `scan` in a loop and two daemons that reclaim, one at its defaults, one at the smallest settle that is
 // accepted. Nothing here is anybody's to free: no scan may call a lock leaked or stale, and no lock may be swapped. In the
 // end, once the gateway has come to rest, a lock that it left behind has to be freed all the same.
-// --where: lockdoctor runs on the host, in the gateway's PID namespace, or in one of its own. --control: without it.
+// --where: lockdoctor runs on the host, in the gateway's PID namespace, or in one of its own; with + between them in
+// several at once beside one gateway. --control: without it.
 // Needs root.
 import fs from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { spawn } from "node:child_process";
@@ -90,6 +92,7 @@ function hold(gateway, cores) {
 }
 
 async function run(key, where) {
+  const places = where.split("+");
   const ward = await new Ward(key, "nothing", { agents: AGENTS, container: where !== "host" }).open();
   const { gateway } = ward;
   const beside = new Beside();
@@ -97,17 +100,14 @@ async function run(key, where) {
   try {
     for (const agent of AGENTS) await until(async () => (await ward.deliver(agent, `warm-${agent}`)).delivered, 300_000, 1000);
     if (values.cores) group = hold(gateway, Number(values.cores));
-    const prefix = WHERE[where](gateway);
     const state = ["--state-dir", gateway.state];
     let over = false;
-    let scans;
-    if (!values.control) {
+    const scans = {};
+    for (const place of values.control ? [] : places) {
+      const tool = ["nice", "-n", "5", ...WHERE[place](gateway), lockdoctor()];
       const out = fs.openSync(path.join(ward.home, "beside.log"), "a");
-      for (const settle of [[], ["--settle", "1s"]]) {
-        beside.start(["nice", "-n", "5", ...prefix, lockdoctor(), "watch", "--reclaim", ...settle, ...state], out);
-      }
-      const tool = ["nice", "-n", "5", ...prefix, lockdoctor()];
-      scans = scanning({ start: (command) => beside.start([...command, ...state], "pipe") }, tool, () => over);
+      for (const settle of [[], ["--settle", "0s"]]) beside.start([...tool, "watch", "--reclaim", ...settle, ...state], out);
+      scans[place] = scanning({ start: (command) => beside.start([...command, ...state], "pipe") }, tool, () => over);
     }
     const replies = [];
     const end = Date.now() + Number(values.seconds) * 1000;
@@ -126,7 +126,8 @@ async function run(key, where) {
     if (group) fs.writeFileSync(path.join(group, "cpu.cfs_quota_us"), "-1");
     const all = await Promise.all(replies);
     over = true;
-    const scanned = await scans;
+    const scanned = {};
+    for (const [place, looks] of Object.entries(scans)) scanned[place] = await looks;
     const ms = all.filter((reply) => reply.delivered).map((reply) => reply.ms).sort((a, b) => a - b);
     const journal = path.join(gateway.state, "lockdoctor", "journal.jsonl");
     const acts = () => (fs.existsSync(journal) ? fs.readFileSync(journal, "utf8").trim().split("\n").map(JSON.parse) : []);
@@ -134,10 +135,11 @@ async function run(key, where) {
     const result = {
       key, where, cores: values.cores ?? "all", control: Boolean(values.control), sent: all.length, runs: ward.model.seen.size - AGENTS.length, answered: ms.length,
       median_ms: ms[Math.floor(ms.length / 2)], most_ms: ms.at(-1), error: all.find((reply) => !reply.delivered)?.error?.slice(0, 120), acts: swaps, scanned,
+      load: os.loadavg()[1].toFixed(1),
     };
-    if (!values.control && where !== "apart") result.leaked_freed_after_s = await leaked(ward, where);
+    if (!values.control && where !== "apart") result.leaked_freed_after_s = await leaked(ward);
     console.log(JSON.stringify(result));
-    if (swaps || scanned?.free) console.log(`NOT UNTOUCHED: see ${ward.home}: ${JSON.stringify(acts().slice(0, 4))}`);
+    if (swaps || Object.values(scanned).some(({ free }) => free)) console.log(`NOT UNTOUCHED: see ${ward.home}: ${JSON.stringify(acts().slice(0, 4))}`);
   } finally {
     beside.stop();
     await ward.close();
@@ -152,14 +154,16 @@ async function run(key, where) {
   }
 }
 
+/** The number of a process in its own PID namespace: a launcher may be pid 1 there. */
+const own = (pid) => Number(/^NSpid:.*?(\d+)$/m.exec(fs.readFileSync(`/proc/${pid}/status`, "utf8"))[1]);
+
 /** The gateway, at rest, has left one behind: the seconds until it is freed. */
-async function leaked({ gateway }, where) {
+async function leaked({ gateway }) {
   await until(() => gateway.locks().length === 0, 60_000);
   const sessions = gateway.sessions("a3");
   const transcript = fs.readdirSync(sessions).find((file) => /^[0-9a-f-]{36}\.jsonl$/.test(file));
   const file = path.join(sessions, `${transcript}.lock`);
-  const pid = where === "host" ? gateway.pid : 1;
-  const body = { pid, createdAt: new Date().toISOString(), maxHoldMs: 1_020_000, starttime: startTicks(gateway.pid) };
+  const body = { pid: own(gateway.pid), createdAt: new Date().toISOString(), maxHoldMs: 1_020_000, starttime: startTicks(gateway.pid) };
   plant(file, `${JSON.stringify(body, null, 2)}\n`, 0);
   const planted = Date.now();
   return (await until(() => isTombstone(file), 60_000, 20)) ? (Date.now() - planted) / 1000 : "never";
