@@ -161,8 +161,6 @@ fn model_fault(text: &str) -> Option<ModelFault> {
             &["ontext length", "context_length", "ontext overflow", "rompt is too long"],
             ModelFault::ContextFull,
         ),
-        // With the reason, where there is one: that is told instead.
-        (&["all in cooldown or unavailable)", "(all in cooldown)"], ModelFault::Cooldown),
         (&["402", "billing", "nsufficient", "redit balance", "uota"], ModelFault::Billing),
         (
             &[
@@ -191,6 +189,8 @@ fn model_fault(text: &str) -> Option<ModelFault> {
             ],
             ModelFault::SignIn,
         ),
+        // Last: where the reason of it stands too, that is told.
+        (&["all in cooldown or unavailable)", "(all in cooldown)"], ModelFault::Cooldown),
     ];
     let named = is_known.iter().find(|(words, _)| says(words)).map(|(_, fault)| *fault);
     let is_an_error = says(&["FailoverError", "All models failed"]);
