@@ -51,24 +51,24 @@ impl Named {
         Self { seen_at: Some(seen_at), ..self }
     }
 
-    /// The lock was there before `process`, by a clock that nobody sets.
-    fn is_older_than(&self, process: &Process) -> bool {
-        let ticks = rustix::param::clock_ticks_per_second();
-        self.seen_at.is_some_and(|seen| Duration::from_millis(process.start_ticks * 1000 / ticks) > seen)
+    /// The lock was there before who started at that tick, by a clock that nobody sets.
+    fn was_seen_before(&self, start_ticks: u64) -> bool {
+        self.seen_at.is_some_and(|seen| since_boot(start_ticks) > seen)
+    }
+
+    /// It has the number of the `other`, which was there before it started: the other has ended.
+    pub fn has_come_after(&self, other: &Self) -> bool {
+        let Some(ticks) = self.start_ticks else { return false };
+        let started = self.booted_at + chrono::TimeDelta::milliseconds(since_boot(ticks).as_millis() as i64);
+        let by_clock = || other.created_at.is_some_and(|made| started > made + START_SLACK);
+        self.pid == other.pid
+            && other.start_ticks != Some(ticks)
+            && (other.was_seen_before(ticks) || by_clock())
     }
 }
 
-impl Named {
-    /// It has the number of the `other`, which was there before it started: the other has ended.
-    pub fn has_come_after(&self, other: &Self) -> bool {
-        let ticks = rustix::param::clock_ticks_per_second();
-        let started = self
-            .start_ticks
-            .map(|start| self.booted_at + chrono::TimeDelta::milliseconds((start * 1000 / ticks) as i64));
-        self.pid == other.pid
-            && self.start_ticks != other.start_ticks
-            && started.zip(other.created_at).is_some_and(|(started, made)| started > made + START_SLACK)
-    }
+fn since_boot(start_ticks: u64) -> Duration {
+    Duration::from_millis(start_ticks * 1000 / rustix::param::clock_ticks_per_second())
 }
 
 /// What this process can see of the kernel's PID namespaces.
@@ -156,7 +156,7 @@ impl Namespaces {
     /// Whether `process`, which carries the number, may be the one that is named.
     fn may_be(&self, process: &Process, named: Named) -> bool {
         match (named.start_ticks, named.created_at) {
-            _ if named.is_older_than(process) => false,
+            _ if named.was_seen_before(process.start_ticks) => false,
             (Some(ticks), _) if self.shares_our_clock(process.pid) => ticks == process.start_ticks,
             (None, Some(created_at)) => {
                 process.started_at(named.booted_at) <= created_at + START_SLACK
@@ -245,5 +245,26 @@ mod tests {
         assert!(
             !namespaces.may_be(&process, lock.seen_at(started.saturating_sub(Duration::from_millis(500))))
         );
+    }
+
+    /// A container comes up again within the seconds that clocks may differ by; the daemon beside it has seen the lock.
+    #[test]
+    fn the_next_gateway_of_a_container_started_after_the_lock_was_seen() {
+        let booted_at = DateTime::UNIX_EPOCH;
+        let ticks = rustix::param::clock_ticks_per_second();
+        let gateway =
+            Named { pid: 1, start_ticks: Some(100 * ticks), created_at: None, booted_at, seen_at: None };
+        let created_at = Some(booted_at + chrono::TimeDelta::seconds(98));
+        let lock = Named { pid: 1, start_ticks: None, created_at, booted_at, seen_at: None };
+        assert!(!gateway.has_come_after(&lock), "by the clock they may be the same");
+        assert!(gateway.has_come_after(&lock.seen_at(Duration::from_secs(98))));
+        assert!(
+            !gateway.has_come_after(&lock.seen_at(Duration::from_secs(101))),
+            "it may have made it since"
+        );
+        let own = Named { start_ticks: gateway.start_ticks, ..lock };
+        assert!(!gateway.has_come_after(&own.seen_at(Duration::from_secs(98))), "its own");
+        let other = Named { pid: 7, ..lock };
+        assert!(!gateway.has_come_after(&other.seen_at(Duration::from_secs(98))));
     }
 }

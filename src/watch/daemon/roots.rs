@@ -7,13 +7,14 @@ use rustix::io::Errno;
 use tracing::{debug, info, warn};
 
 use super::Daemon;
-use crate::evidence::Owner;
+use crate::evidence::{Owner, Release};
 use crate::reclaim::store::{Patience, STORE};
 use crate::reclaim::{homes, recover};
 use crate::survey::{Problem, StandingRoot};
 use crate::watch::directories::Listing;
 use crate::watch::directories::root::Trigger;
-use crate::watch::ids::RootId;
+use crate::watch::ids::{LockId, RootId};
+use crate::watch::locks::known::KnownLock;
 use crate::watch::mandate::Mandate;
 use crate::watch::options::{Run, What};
 use crate::watch::wakeups::Due;
@@ -172,16 +173,39 @@ impl Daemon {
         root.asking_for_gateway.done(self.view.now.boot);
         let Some(standing) = root.standing.as_mut() else { return };
         let state = |standing: &StandingRoot| standing.install().map(|install| install.gateway.state);
-        let before = state(standing);
+        let number = |standing: &StandingRoot| {
+            let number = standing.install()?.gateway.number?;
+            Some((number.pid, number.start_ticks))
+        };
+        let before = (state(standing), number(standing));
         standing.look_for_gateway(&mut self.view);
         if let (Some(now), path) = (state(standing), &standing.path)
-            && before != Some(now)
+            && before.0 != Some(now)
         {
             info!(path = %path.display(), gateway = now.as_str(), "the gateway");
+        }
+        if number(standing).is_some_and(|now| before.1 != Some(now)) {
+            self.look_at_unseen(id);
         }
         self.watch_gateway(id);
         self.databases_changed(id);
         self.plan_diagnosis();
         self.log_names_changed();
+    }
+
+    /// The next life of a gateway shows that the owner of a lock is gone which could not be looked at.
+    fn look_at_unseen(&mut self, root: RootId) {
+        let unseen = |lock: &KnownLock| {
+            lock.look().is_some_and(|look| {
+                RootId::of(look) == root
+                    && matches!(look.evidence.release, Release::Unseen | Release::NotLookedAt)
+                    && look.judgement.suspected.is_some()
+            })
+        };
+        let locks = self.locks.table.iter();
+        let theirs: Vec<LockId> = locks.filter(|(_, lock)| unseen(lock)).map(|(id, _)| id).collect();
+        for id in theirs {
+            self.wakeups.deadlines.set_by(Due::Look(id), self.view.now.boot);
+        }
     }
 }
