@@ -74,7 +74,7 @@ fn assert_frugal(what: &str, env: &TestEnv, baseline: &BTreeMap<String, usize>, 
     // What does not grow with the locks: the session store, the output, one wait for all second looks.
     // And, once, whether one of the OpenClaw processes of this machine holds what these are copies of.
     let processes = text.matches("/environ\"").count();
-    let allowed = 8 * LOCKS + for_owners + 40 + A_PROCESS * processes;
+    let allowed = 8 * LOCKS + for_owners + 24 + A_PROCESS * processes;
     eprintln!("{what}: {:.2} calls a lock, {spent} in all for {LOCKS} locks", spent as f64 / LOCKS as f64);
     assert!(spent <= allowed, "{what}: {spent} > {allowed}\n{calls:#?}\nwithout locks {baseline:#?}");
     let touched: Vec<&str> = text.lines().filter(|line| line.contains(".jsonl\"")).collect();
