@@ -18,6 +18,7 @@ mod lanes;
 mod lives;
 mod model;
 mod names;
+mod program;
 mod refusal;
 mod release;
 mod rules;
@@ -98,16 +99,20 @@ impl Model {
 
     /// The findings alone.
     pub fn findings(&self, facts: &Facts, now: DateTime<Utc>, redactor: Redactor) -> Vec<Finding> {
-        let mut findings = self.counters.judge(&self.view(facts, now));
+        let view = self.view(facts, now);
+        let mut findings = self.counters.judge(&view);
         today::join(&mut findings, today::all(facts, now));
         finding::sort(&mut findings);
+        program::spell(&mut findings, &view);
         show(&mut findings, facts, redactor);
         findings
     }
 
     /// What is said of the locks of the facts and of nothing else.
     pub fn findings_of_locks(&self, facts: &Facts, now: DateTime<Utc>, redactor: Redactor) -> Vec<Finding> {
-        let mut findings = self.counters.judge_locks(&self.view(facts, now));
+        let view = self.view(facts, now);
+        let mut findings = self.counters.judge_locks(&view);
+        program::spell(&mut findings, &view);
         show(&mut findings, facts, redactor);
         findings
     }

@@ -144,8 +144,8 @@ impl Refusal {
         )
     }
 
-    /// What to do, the cure first. `program`: as this OpenClaw is called.
-    pub(super) fn remedies(self, program: &str) -> Vec<Remedy> {
+    /// What to do, the cure first.
+    pub(super) fn remedies(self) -> Vec<Remedy> {
         let mut remedies = match self {
             Self::Owned => vec![hint(
                 "Look for a living `openclaw doctor`, `update` or second gateway (`ps aux | grep openclaw`) and let it end. \
@@ -154,23 +154,20 @@ impl Refusal {
             Self::Port(port) => {
                 let filter = port.map_or_else(String::new, |port| format!(" 'sport = :{port}'"));
                 vec![command(
-                    format!("ss -ltnp{filter}"),
+                    &format!("ss -ltnp{filter}"),
                     "names the program: end it, or set another `gateway.port`",
                 )]
             }
             Self::Configuration => vec![
-                command(format!("{program} config validate"), "names what is wrong"),
-                command(
-                    format!("{program} doctor --fix"),
-                    "repairs what it knows, or puts the last valid one back",
-                ),
+                command("openclaw config validate", "names what is wrong"),
+                command("openclaw doctor --fix", "repairs what it knows, or puts the last valid one back"),
             ],
             Self::NotConfigured => vec![command(
-                format!("{program} setup"),
+                "openclaw setup",
                 "writes a configuration; if there was one, OPENCLAW_CONFIG_PATH or OPENCLAW_STATE_DIR names another place",
             )],
             Self::NotLocal => vec![command(
-                format!("{program} config set gateway.mode local"),
+                "openclaw config set gateway.mode local",
                 "if this machine runs the gateway; a configuration that has lost more than that is restored from its .bak",
             )],
             Self::Option(_) => vec![hint(
@@ -181,19 +178,19 @@ impl Refusal {
                 "Set `gateway.auth.password`, or OPENCLAW_GATEWAY_PASSWORD where it runs; or `gateway.auth.mode` to token.",
             )],
             Self::NoAuthentication => vec![command(
-                format!("{program} doctor --generate-gateway-token"),
+                "openclaw doctor --generate-gateway-token",
                 "sets a token, with which clients then log in; or set OPENCLAW_GATEWAY_TOKEN where it runs, or \
                  `gateway.bind` to loopback",
             )],
             Self::Newer => vec![hint(
                 "Update OpenClaw to the version that wrote them, or restore the backup that was made before the update.",
             )],
-            Self::Migration => vec![command(format!("{program} doctor --fix"), "migrates them")],
+            Self::Migration => vec![command("openclaw doctor --fix", "migrates them")],
             Self::Maintenance => {
-                vec![command("lockdoctor scan".to_owned(), "names who is at it, and until when it counts")]
+                vec![command("lockdoctor scan", "names who is at it, and until when it counts")]
             }
             Self::TooSlow => Vec::new(),
-            Self::DiskFull => vec![command("df -h".to_owned(), "shows which disk is full: make room first")],
+            Self::DiskFull => vec![command("df -h", "shows which disk is full: make room first")],
             Self::FileLimit => vec![hint(
                 "Raise the limit where the gateway is started: `LimitNOFILE=` in its unit, `ulimits:` in compose, \
                  `ulimit -n 65536` in the shell.",
@@ -203,14 +200,11 @@ impl Refusal {
                  look at its owner, its mount and its free space.",
             )],
             Self::Runtime => {
-                vec![command("node --version".to_owned(), "OpenClaw names in its refusal which it needs")]
+                vec![command("node --version", "OpenClaw names in its refusal which it needs")]
             }
             Self::Unknown => vec![
-                command(
-                    format!("{program} gateway status --deep"),
-                    "says what OpenClaw knows of it; only reads",
-                ),
-                command(format!("{program} doctor"), "checks the install"),
+                command("openclaw gateway status --deep", "says what OpenClaw knows of it; only reads"),
+                command("openclaw doctor", "checks the install"),
             ],
         };
         let again = if self.is_final() {
@@ -218,13 +212,13 @@ impl Refusal {
         } else {
             "starts it again"
         };
-        remedies.push(command(format!("{program} gateway start"), again));
+        remedies.push(command("openclaw gateway start", again));
         remedies
     }
 }
 
-fn command(command: String, effect: &str) -> Remedy {
-    Remedy { text: command.clone(), command: Some(command), effect: Some(effect.to_owned()) }
+fn command(command: &str, effect: &str) -> Remedy {
+    Remedy { text: command.to_owned(), command: Some(command.to_owned()), effect: Some(effect.to_owned()) }
 }
 
 fn hint(text: &str) -> Remedy {
@@ -302,11 +296,11 @@ mod tests {
     #[test]
     fn every_refusal_ends_with_a_start_and_an_unknown_one_asks_openclaw_first() {
         for refusal in [Refusal::Owned, Refusal::Port(None), Refusal::TooSlow, Refusal::Unknown] {
-            let remedies = refusal.remedies("openclaw");
+            let remedies = refusal.remedies();
             let last = remedies.last().and_then(|remedy| remedy.command.as_deref());
             assert_eq!(last, Some("openclaw gateway start"), "{refusal:?}");
         }
-        let first = Refusal::Unknown.remedies("openclaw").swap_remove(0);
+        let first = Refusal::Unknown.remedies().swap_remove(0);
         assert_eq!(first.command.as_deref(), Some("openclaw gateway status --deep"));
     }
 }

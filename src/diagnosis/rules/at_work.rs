@@ -48,7 +48,7 @@ pub(super) fn judge(view: &View<'_>, is_told: impl Fn(&Chat) -> bool) -> Vec<Fin
                 ),
             )
             .helps(Some(false))
-            .act(remedy::restart(view)),
+            .act(remedy::restart()),
             None => Finding::new(
                 Code::SlowModelCall,
                 Effect::Slow,

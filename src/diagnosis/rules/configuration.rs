@@ -48,7 +48,7 @@ pub(super) fn judge(view: &View<'_>, ignored: &Ignored) -> Option<Finding> {
     let text = "The last change of the configuration is not valid: the gateway has ignored it and goes on with what it \
                 read before, and its next start is refused.";
     let finding = Finding::new(Code::ConfigInvalid, Effect::Threatens, text).backed_by(&ignored.lines);
-    Some(mend(view.program()).into_iter().fold(finding.helps(Some(false)), Finding::act))
+    Some(mend().into_iter().fold(finding.helps(Some(false)), Finding::act))
 }
 
 #[cfg(test)]

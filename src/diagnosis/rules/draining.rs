@@ -4,7 +4,7 @@ use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
 use super::super::story::{Incidents, dated};
 use super::remedy;
-use super::view::{View, clock, count};
+use super::view::{clock, count};
 use crate::gatewaylog::{Cause, Event};
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -55,7 +55,7 @@ fn is_of_a_message(event: &Event) -> bool {
     event.is_outcome() || matches!(event, Event::Undelivered(_) | Event::Failed { .. })
 }
 
-pub(super) fn judge(view: &View<'_>, refusals: &Refusals) -> Option<Finding> {
+pub(super) fn judge(refusals: &Refusals) -> Option<Finding> {
     let last = refusals.last?;
     let n = refusals.incidents.count;
     let over = refusals.opened.is_some_and(|up| up > last);
@@ -77,13 +77,13 @@ pub(super) fn judge(view: &View<'_>, refusals: &Refusals) -> Option<Finding> {
         Finding::new(Code::MessageFailed, effect, text).backed_by(&refusals.lines).helps(Some(false));
     finding.certainty = Certainty::Proven;
     (finding.count, finding.messages_failed) = (n, n);
-    let finding = if over { finding } else { finding.act(remedy::restart(view)) };
+    let finding = if over { finding } else { finding.act(remedy::restart()) };
     Some(finding.act(remedy::send_again()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{counted, judged};
+    use super::super::tests::counted;
     use super::*;
     use crate::verdict::severity::Severity;
 
@@ -91,7 +91,7 @@ mod tests {
 
     fn severity(lines: &[(&str, &str)]) -> Severity {
         let refusals = counted(lines, Refusals::push);
-        judged(|view| judge(view, &refusals)).unwrap().severity
+        judge(&refusals).unwrap().severity
     }
 
     #[test]

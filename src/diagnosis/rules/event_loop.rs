@@ -195,7 +195,7 @@ pub(super) fn judge(view: &View<'_>, trouble: &LoopTrouble, beside: Consequences
     } else {
         "Look for what is big or slow: session store, transcripts, plugins; memory that swaps; a slow or full disk."
     };
-    Some(finding.act(remedy::say(look)).act(remedy::restart(view)))
+    Some(finding.act(remedy::say(look)).act(remedy::restart()))
 }
 
 /// Stores and transcripts that cost the loop a noticeable time whenever they are read or written whole.

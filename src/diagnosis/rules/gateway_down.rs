@@ -60,7 +60,7 @@ pub(super) fn judge(view: &View<'_>, traffic: &Traffic) -> Option<Finding> {
     let crashed = traffic.crashed.filter(|at| last.is_none_or(|life| life.start <= *at));
     let ended = crashed.is_some() && view.facts.gateways.is_empty();
     if !view.gateway_is_down() && !ended {
-        return came_back(view, traffic);
+        return came_back(traffic);
     }
     let since = |life: &Life| life.end.filter(|_| life.ended == End::Stopped);
     let planned = last.and_then(since).filter(|_| crashed.is_none());
@@ -116,7 +116,7 @@ pub(super) fn judge(view: &View<'_>, traffic: &Traffic) -> Option<Finding> {
     if finding.evidence.is_empty() {
         finding.evidence.push(super::super::evidence::Line::seen("no process of the gateway was found"));
     }
-    Some(finding.act(remedy::start(view)).act(remedy::gateway_status(view)))
+    Some(finding.act(remedy::start()).act(remedy::gateway_status()))
 }
 
 impl Traffic {
@@ -134,7 +134,7 @@ impl Traffic {
 }
 
 /// It ended on errors and was started again each time.
-fn came_back(view: &View<'_>, traffic: &Traffic) -> Option<Finding> {
+fn came_back(traffic: &Traffic) -> Option<Finding> {
     let n = traffic.crash.count();
     if n == 0 {
         return None;
@@ -148,7 +148,7 @@ fn came_back(view: &View<'_>, traffic: &Traffic) -> Option<Finding> {
     let mut finding =
         Finding::new(Code::GatewayDown, effect, text).backed_by(&traffic.crash).helps(Some(false));
     finding.certainty = Certainty::Proven;
-    Some(finding.act(remedy::gateway_status(view)).act(remedy::say(
+    Some(finding.act(remedy::gateway_status()).act(remedy::say(
         "If it goes on: the restart counter of the service, and an upgrade; the error is OpenClaw's own.",
     )))
 }

@@ -160,7 +160,7 @@ fn scheduled(
     Some(
         finding
             .act(remedy::say("Run the job again by hand once its cause is gone."))
-            .act(remedy::gateway_status(view)),
+            .act(remedy::gateway_status()),
     )
 }
 

@@ -89,6 +89,6 @@ fn stuck(view: &View<'_>, lease: &LeaseFact, refused: &Evidence) -> Finding {
         return lease.advice.iter().fold(finding, |finding, said| finding.act(remedy_of(said)));
     }
     finding
-        .act(remedy::start(view))
+        .act(remedy::start())
         .act(remedy::say("The start settles it; nothing is to be removed, and lockdoctor never writes to OpenClaw's databases."))
 }

@@ -232,7 +232,7 @@ fn advised(view: &View<'_>, finding: Finding, reading: &Reading, over: bool) -> 
     let finding = match reading {
         Reading::Dead => finding.act(remedy::reclaim()),
         Reading::FormerLife | Reading::OwnOrphan | Reading::Refused | Reading::LeftBehind(_) => {
-            finding.act(remedy::look()).act(remedy::restart(view))
+            finding.act(remedy::look()).act(remedy::restart())
         }
         Reading::OwnNumber => finding.act(remedy::look()).act(remedy::say("Let one process use a chat.")),
         Reading::Busy | Reading::Unknown => finding.act(remedy::look()),

@@ -71,9 +71,9 @@ fn judged(view: &View<'_>, case: &Case<'_>, refused: bool) -> Option<Finding> {
         Verdict::Stale | Verdict::Leaked if lock.kind == LockKind::Other => of_another_part(lock),
         Verdict::Stale => stale(view, case),
         Verdict::Leaked => leaked(view, case),
-        Verdict::Overdue => overdue(view, case),
+        Verdict::Overdue => overdue(case),
         Verdict::Held => held(view, case)?,
-        Verdict::StuckGuard => stuck_guard(view, case),
+        Verdict::StuckGuard => stuck_guard(case),
         _ => return None,
     };
     Some(finding.about_lock(lock).with_lock_evidence(view, case))
@@ -107,10 +107,9 @@ fn stale(view: &View<'_>, case: &Case<'_>) -> Finding {
     // 4.24 to 7.35 find interrupted runs through the dead locks they meet at start.
     let resumes = view.at_least(4, 24) != Some(false) && lock.kind == LockKind::Session;
     let finding = if view.gateway_is_down() && resumes {
-        finding.act(remedy::say(format!(
-            "Start the gateway first (`{} gateway start`): from 2026.4.24 on it resumes the interrupted run by this lock.",
-            view.program()
-        )))
+        finding.act(remedy::say(
+            "Start the gateway first (`openclaw gateway start`): from 2026.4.24 on it resumes the interrupted run by this lock.",
+        ))
     } else {
         finding
     };
@@ -139,10 +138,9 @@ fn leaked(view: &View<'_>, case: &Case<'_>) -> Finding {
     let finding = Finding::new(Code::LeakedLock, effect(case), text).helps(Some(true));
     let finding = finding.act(remedy::reclaim());
     let finding = if failed > 0 { finding.act(remedy::send_again()) } else { finding };
-    finding.act(remedy::say(format!(
-        "If it comes back after each timed-out run: upgrade; until then `{} gateway restart` clears it too.",
-        view.program()
-    )))
+    finding.act(remedy::say(
+        "If it comes back after each timed-out run: upgrade; until then `openclaw gateway restart` clears it too.",
+    ))
 }
 
 fn precedes_the_gateway(view: &View<'_>, lock: &LockFact) -> bool {
@@ -151,10 +149,10 @@ fn precedes_the_gateway(view: &View<'_>, lock: &LockFact) -> bool {
 }
 
 /// Past its limit, still open: a run that does not end.
-fn overdue(view: &View<'_>, case: &Case<'_>) -> Finding {
+fn overdue(case: &Case<'_>) -> Finding {
     let lock = case.lock;
     if lock.reasons.iter().any(|reason| reason == "run-timed-out") || case.timed_out.is_some() {
-        return stuck_run(view, case);
+        return stuck_run(case);
     }
     let age = lock
         .age_ms
@@ -167,17 +165,17 @@ fn overdue(view: &View<'_>, case: &Case<'_>) -> Finding {
     Finding::new(Code::OverdueLock, effect(case), text)
         .helps(Some(false))
         .act(remedy::explain_lock())
-        .act(remedy::restart(view))
+        .act(remedy::restart())
 }
 
-fn stuck_run(view: &View<'_>, case: &Case<'_>) -> Finding {
+fn stuck_run(case: &Case<'_>) -> Finding {
     let ended = timed_out(case).unwrap_or_else(|| "The run ended at its time limit".to_owned());
     let text = format!(
         "{ended}, but it did not stop: its owner{} lives and still has the lock open, so the chat waits for it.",
         owner(case.lock)
     );
     let effect = if case.failed() > 0 { Effect::RunCannotEnd } else { Effect::WaitsPastLimit };
-    Finding::new(Code::StuckRun, effect, text).helps(Some(false)).act(remedy::restart(view)).act(Remedy {
+    Finding::new(Code::StuckRun, effect, text).helps(Some(false)).act(remedy::restart()).act(Remedy {
         command: Some("lockdoctor reclaim --abandoned --yes".to_owned()),
         text: "Last resort, when a restart is impossible: lockdoctor reclaim --abandoned --yes".to_owned(),
         effect: Some("If the run wakes up after all, two writers corrupt the chat history.".to_owned()),
@@ -188,7 +186,7 @@ fn stuck_run(view: &View<'_>, case: &Case<'_>) -> Finding {
 fn held(view: &View<'_>, case: &Case<'_>) -> Option<Finding> {
     let lock = case.lock;
     if settled(view, case) {
-        return Some(stuck_run(view, case));
+        return Some(stuck_run(case));
     }
     let failures = case.failures?;
     let since =
@@ -213,11 +211,11 @@ fn held(view: &View<'_>, case: &Case<'_>) -> Option<Finding> {
     })
 }
 
-fn stuck_guard(view: &View<'_>, case: &Case<'_>) -> Finding {
+fn stuck_guard(case: &Case<'_>) -> Finding {
     let text = "A left-over `.reclaim` guard blocks everyone who wants this lock; whoever made it died in the middle of a clean-up.";
     Finding::new(Code::StuckGuard, effect(case), text)
         .helps(Some(false))
-        .act(remedy::restart(view))
+        .act(remedy::restart())
         .act(remedy::explain_lock())
 }
 
@@ -244,7 +242,7 @@ fn gateway_lock(view: &View<'_>, case: &Case<'_>, refused: bool) -> Option<Findi
         _ => return None,
     };
     let finding = Finding::new(Code::GatewayLock, effect, text).about_lock(lock).helps(Some(false));
-    Some(finding.act(remedy::gateway_status(view)).with_lock_evidence(view, case))
+    Some(finding.act(remedy::gateway_status()).with_lock_evidence(view, case))
 }
 
 /// 8.1 and later keep sessions in SQLite.

@@ -143,7 +143,7 @@ pub(super) fn judge(view: &View<'_>, chat: &Chat, lost: &Losses, limits: &Limits
     // A turn may go on from the conversation as it was.
     let is_certain = !matches!(top, Why::Other | Why::Compaction { .. });
     finding.certainty = if is_certain { Certainty::Likely } else { Certainty::Possible };
-    Some(advised(view, finding, top, lost))
+    Some(advised(finding, top, lost))
 }
 
 /// Claims and conflicts are in memory or in the database; of an unknown failure nobody can say.
@@ -174,13 +174,13 @@ fn of(lost: &Losses) -> String {
     lost.channel.as_deref().map_or_else(String::new, |channel| format!(" of {}", foreign(channel)))
 }
 
-fn advised(view: &View<'_>, finding: Finding, top: Why, lost: &Losses) -> Finding {
+fn advised(finding: Finding, top: Why, lost: &Losses) -> Finding {
     let again = if lost.retried > 0 && lost.given_up == 0 {
         remedy::say("If it does not get through by itself, send it again after the restart.")
     } else {
         remedy::send_again()
     };
-    top.advise(view, finding).act(again)
+    top.advise(finding).act(again)
 }
 
 /// The reason in the line's own words; redacted with the rest of the finding.

@@ -161,8 +161,8 @@ impl Counters {
         ));
         findings.extend(watchdog::judge(view, &self.watchdog));
         findings.extend(model_side::judge(&self.model_side));
-        findings.extend(nameless::judge(view, &self.nameless));
-        findings.extend(shared_lanes::judge(view, &self.shared_lanes, &self.rpc));
+        findings.extend(nameless::judge(&self.nameless));
+        findings.extend(shared_lanes::judge(&self.shared_lanes, &self.rpc));
         findings.extend(open_lanes::judge(view, &self.open_lanes));
         findings.extend(rpc::judge(view, &self.rpc, &self.event_loop));
         findings.extend(jobs::judge(view, &self.jobs, &self.shared_lanes, recovered));
@@ -172,7 +172,7 @@ impl Counters {
         findings.extend(configuration::judge(view, &self.configuration));
         findings.extend(gateway_down::judge(view, &self.gateway_down));
         findings.extend(restarts::judge(view));
-        findings.extend(draining::judge(view, &self.draining));
+        findings.extend(draining::judge(&self.draining));
         findings.extend(polling::judge(view, &self.polling, &self.event_loop));
         findings.extend(database::judge(&self.database, &self.event_loop));
         findings.extend(leases::judge(view, &self.memory_waits, &self.starts));

@@ -5,7 +5,7 @@ use super::super::chat::Chat;
 use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
 use super::remedy;
-use super::view::{View, count};
+use super::view::count;
 use super::why::Why;
 use crate::gatewaylog::{Cause, Event};
 use crate::verdict::severity::Effect;
@@ -90,7 +90,7 @@ fn is_success(event: &Event) -> bool {
     }
 }
 
-pub(super) fn judge(view: &View<'_>, nameless: &Nameless) -> Option<Finding> {
+pub(super) fn judge(nameless: &Nameless) -> Option<Finding> {
     let failures = nameless.failures.len() as u64;
     let mut reasons: BTreeMap<Why, u64> = BTreeMap::new();
     for failure in &nameless.failures {
@@ -104,12 +104,12 @@ pub(super) fn judge(view: &View<'_>, nameless: &Nameless) -> Option<Finding> {
         .helps(why.is_beyond_locks().then_some(false));
     (finding.count, finding.messages_failed) = (failures, failures);
     finding.certainty = if why == Why::Other { Certainty::Possible } else { Certainty::Likely };
-    Some(why.advise(view, finding).act(remedy::send_again()))
+    Some(why.advise(finding).act(remedy::send_again()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{counted, judged};
+    use super::super::tests::counted;
     use super::*;
 
     const SHARED: &str = "[diagnostic] lane task error: lane=main durationMs=65602 error=\"FailoverError: API rate limit reached. Please try again later.\"";
@@ -118,7 +118,7 @@ mod tests {
 
     fn told(lines: &[(&str, &str)]) -> Option<Finding> {
         let nameless = counted(lines, |nameless: &mut Nameless, logged| nameless.push(logged, None));
-        judged(|view| judge(view, &nameless))
+        judge(&nameless)
     }
 
     #[test]

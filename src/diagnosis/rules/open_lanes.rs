@@ -115,7 +115,7 @@ pub(super) fn of_chat(view: &View<'_>, chat: &Chat, lanes: &OpenLanes) -> Option
     let mut finding = Finding::new(Code::LaneStuck, stands.effect(), text).backed_by(&lane.lines);
     finding.messages_waiting = lane.queued;
     finding.count = 1;
-    Some(finding.helps(view.no_lock_helps(chat)).act(remedy::stop()).act(remedy::restart(view)))
+    Some(finding.helps(view.no_lock_helps(chat)).act(remedy::stop()).act(remedy::restart()))
 }
 
 /// Lanes that chats and jobs share.
@@ -136,7 +136,7 @@ pub(super) fn judge(view: &View<'_>, lanes: &OpenLanes) -> Vec<Finding> {
         if runs > 0 {
             finding.explanation.push_str(&format!(" {} that began then {} not ended either.", count(runs, "run"), if runs == 1 { "has" } else { "have" }));
         }
-        Some(finding.helps(Some(false)).act(remedy::restart(view)))
+        Some(finding.helps(Some(false)).act(remedy::restart()))
     });
     judged.collect()
 }

@@ -69,7 +69,7 @@ pub(super) fn judge(view: &View<'_>, polling: &Polling, event_loop: &LoopTrouble
         }
         let quiet = view.last.zip(dated(last)).is_some_and(|(end, last)| end - last > APART * 2);
         if stalls.conflicts > 0 {
-            return Some(conflict(view, name, stalls, quiet));
+            return Some(conflict(name, stalls, quiet));
         }
         let text = format!(
             "The polling of {} stalled {} on end and was started afresh each time{}",
@@ -79,7 +79,7 @@ pub(super) fn judge(view: &View<'_>, polling: &Polling, event_loop: &LoopTrouble
         );
         let effect = if quiet { Effect::HealsItself } else { Effect::WaitsPastLimit };
         let finding = Finding::new(Code::IngressStalled, effect, text).backed_by(&stalls.lines).helps(Some(false));
-        Some(finding.act(remedy::restart(view)).act(remedy::say(
+        Some(finding.act(remedy::restart()).act(remedy::say(
             "Look at the network or proxy to the channel, and whether a second gateway polls the same account.",
         )))
     });
@@ -88,7 +88,7 @@ pub(super) fn judge(view: &View<'_>, polling: &Polling, event_loop: &LoopTrouble
 
 /// Telegram gives the messages of a bot to one program only. After a restart it may take a moment to see that the old
 /// one is gone.
-fn conflict(view: &View<'_>, name: &str, stalls: &Stalls, quiet: bool) -> Finding {
+fn conflict(name: &str, stalls: &Stalls, quiet: bool) -> Finding {
     let goes_on = stalls.conflicts >= MANY && !quiet;
     let text = format!(
         "{} refused the polling {}, as another program fetches the messages of the same account{}",
@@ -104,7 +104,7 @@ fn conflict(view: &View<'_>, name: &str, stalls: &Stalls, quiet: bool) -> Findin
     let finding =
         Finding::new(Code::IngressStalled, effect, text).backed_by(&stalls.lines).helps(Some(false));
     finding
-        .act(remedy::gateway_status(view))
+        .act(remedy::gateway_status())
         .act(remedy::say(
             "If it goes on: look for a second gateway, another host or a script with the same token.",
         ))

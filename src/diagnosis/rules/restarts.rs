@@ -31,7 +31,7 @@ pub(super) fn judge(view: &View<'_>) -> Option<Finding> {
     );
     let finding = Finding::new(Code::GatewayDown, Effect::WaitsPastLimit, text).helps(Some(false));
     let finding = finding.seen(short.last().map(|life| life.start), Some(last), short.len() as u64);
-    Some(finding.act(remedy::gateway_status(view)).act(remedy::say(
+    Some(finding.act(remedy::gateway_status()).act(remedy::say(
         "Look for two services of one gateway, for a program that changes its configuration, and for a health check that gives up too soon.",
     )))
 }

@@ -137,5 +137,5 @@ pub(super) fn judge(view: &View<'_>, requests: &Requests, event_loop: &LoopTroub
     } else {
         finding.act(remedy::say("Up to 2026.2.3 a request of the cron tool waits for the job that runs: upgrade, if this is such a release."))
     };
-    Some(finding.act(remedy::gateway_status(view)))
+    Some(finding.act(remedy::gateway_status()))
 }

@@ -225,7 +225,7 @@ pub(super) fn judge(
             "The run ended at its time limit of {limit}{when}, the model stream went on after the abort, and nothing since shows the run leaving: what it holds, it keeps."
         );
         let finding = Finding::new(Code::StuckRun, Effect::RunCannotEnd, text).backed_by(&limits.lines);
-        return Some(finding.helps(view.no_lock_helps(chat)).act(remedy::restart(view)).act(remedy::look()));
+        return Some(finding.helps(view.no_lock_helps(chat)).act(remedy::restart()).act(remedy::look()));
     }
     if let Some(active) = limits.still_active(chat) {
         let text = format!(
@@ -234,7 +234,7 @@ pub(super) fn judge(
             clock(active)
         );
         let finding = Finding::new(Code::StuckRun, Effect::RunCannotEnd, text).backed_by(&limits.lines);
-        return Some(finding.helps(view.no_lock_helps(chat)).act(remedy::restart(view)).act(remedy::look()));
+        return Some(finding.helps(view.no_lock_helps(chat)).act(remedy::restart()).act(remedy::look()));
     }
     let n = limits.hits.len() as u64;
     let compacted = limits.compacting.is_some_and(|at| (at - last.at).abs() <= SETTLE);
@@ -268,7 +268,7 @@ pub(super) fn judge(
             "Look at the model provider's latency and at what the run was doing; then send the message again.",
         ))
     };
-    let finding = if returned { finding } else { finding.act(remedy::restart(view)) };
+    let finding = if returned { finding } else { finding.act(remedy::restart()) };
     Some(if last.timeout_ms > 3_600_000 {
         finding.act(remedy::say(
             "The limit is very long: set `agents.defaults.timeoutSeconds` to what a run may really take.",
@@ -290,7 +290,7 @@ fn budget(view: &View<'_>, chat: &Chat, lines: &Evidence) -> Option<Finding> {
             .act(remedy::say(
                 "Look at what the task waited for, a slow model or tool; then send the message again.",
             ))
-            .act(remedy::restart(view))
+            .act(remedy::restart())
     })
 }
 

@@ -5,7 +5,7 @@ use super::super::finding::{Certainty, Code, Finding};
 use super::super::trouble::{ByName, Times, entry};
 use super::remedy;
 use super::rpc::{LongTask, Requests};
-use super::view::{View, count, lasting};
+use super::view::{count, lasting};
 use crate::gatewaylog::Event;
 use crate::verdict::severity::Effect;
 use chrono::TimeDelta;
@@ -64,7 +64,7 @@ impl SharedLanes {
     }
 }
 
-pub(super) fn judge(view: &View<'_>, lanes: &SharedLanes, requests: &Requests) -> Vec<Finding> {
+pub(super) fn judge(lanes: &SharedLanes, requests: &Requests) -> Vec<Finding> {
     let waits = lanes.waits.iter().map(|(lane, waits)| waited(lane, waits, requests));
     let jams = lanes.jammed.iter().map(|(lane, jam)| {
         let text = format!(
@@ -77,7 +77,7 @@ pub(super) fn judge(view: &View<'_>, lanes: &SharedLanes, requests: &Requests) -
         finding.certainty = Certainty::Proven;
         finding.lane = Some(lane.clone());
         finding.messages_waiting = jam.queue;
-        finding.act(remedy::restart(view))
+        finding.act(remedy::restart())
     });
     waits.chain(jams).collect()
 }
@@ -105,14 +105,14 @@ fn waited(lane: &str, waits: &Waits, requests: &Requests) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{counted, judged};
+    use super::super::tests::counted;
     use super::*;
 
     #[test]
     fn who_waits_behind_a_wait_past_every_limit_is_told() {
         let waiting = |line: &str| {
             let lanes = counted(&[("10:00:00", line)], SharedLanes::push);
-            let told = judged(|view| judge(view, &lanes, &Requests::default()));
+            let told = judge(&lanes, &Requests::default());
             told.iter().map(|finding| finding.messages_waiting).collect::<Vec<_>>()
         };
         assert_eq!(waiting("[diagnostic] lane wait exceeded: lane=main waitedMs=700000 queueAhead=2"), [2]);

@@ -93,7 +93,7 @@ pub(super) fn judge(view: &View<'_>, starts: &Starts) -> Vec<Finding> {
     let later = starts.last.is_some_and(|last| today::started_after(view.facts, last, view.now));
     let over = running || later || starts.up.is_some() && starts.up >= starts.last;
     [
-        second(view, starts, over),
+        second(starts, over),
         migrations(view, starts, over),
         owner_lease(view, starts, over),
         failed(view, starts, over),
@@ -111,7 +111,7 @@ fn effect(over: bool) -> Effect {
 const OVER: &str = " A gateway has started since: it is over.";
 const TWO_SERVICES: &str = "Two services for one gateway? `systemctl --user list-units '*gateway*'`";
 
-fn second(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
+fn second(starts: &Starts, over: bool) -> Option<Finding> {
     let lines = &starts.second;
     if lines.count() == 0 {
         return None;
@@ -123,7 +123,7 @@ fn second(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
     let text = format!("A gateway refused to start {}: {who}.", times(lines.count()));
     let effect = if over { Effect::Untidy } else { Effect::Threatens };
     let finding = Finding::new(Code::GatewayLock, effect, text).backed_by(lines).helps(Some(false));
-    Some(finding.act(remedy::gateway_status(view)).act(remedy::say(TWO_SERVICES)))
+    Some(finding.act(remedy::gateway_status()).act(remedy::say(TWO_SERVICES)))
 }
 
 fn migrations(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
@@ -145,7 +145,7 @@ fn migrations(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
     } else {
         finding.act(remedy::say("Wait until the other process has finished, or its lease has expired."))
     };
-    Some(finding.act(remedy::doctor(view)).act(remedy::start(view)))
+    Some(finding.act(remedy::doctor()).act(remedy::start()))
 }
 
 /// openclaw#155644. Told by the lease itself while it is there.
@@ -168,8 +168,7 @@ fn owner_lease(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> 
         times(lines.count())
     );
     let finding = Finding::new(Code::LeaseStuck, effect(over), text).backed_by(lines).helps(Some(false));
-    let finding =
-        if expired && !over { finding.act(remedy::start(view)) } else { finding.act(remedy::look()) };
+    let finding = if expired && !over { finding.act(remedy::start()) } else { finding.act(remedy::look()) };
     Some(finding.act(remedy::say(
         "If it comes back after each re-creation of a container: give it a fixed host name (docker run --hostname, compose hostname:).",
     )))
@@ -178,7 +177,7 @@ fn owner_lease(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> 
 fn failed(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
     let (lines, reason) = starts.failed();
     if lines.count() == 0 {
-        return given_up(view, starts, over);
+        return given_up(starts, over);
     }
     let refusal = starts.refusal.unwrap_or(Refusal::Unknown);
     if refusal == Refusal::Owned
@@ -204,7 +203,7 @@ fn failed(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
     if over {
         return Some(finding);
     }
-    let mut remedies = refusal.remedies(view.program());
+    let mut remedies = refusal.remedies();
     if let_go {
         remedies.remove(0);
     }
@@ -232,7 +231,7 @@ fn beside_the_first(lines: &Evidence) -> Finding {
 }
 
 /// systemd does not start it any more, and the log has no reason.
-fn given_up(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
+fn given_up(starts: &Starts, over: bool) -> Option<Finding> {
     let lines = &starts.gave_up;
     if lines.count() == 0 || over {
         return None;
@@ -244,7 +243,7 @@ fn given_up(view: &View<'_>, starts: &Starts, over: bool) -> Option<Finding> {
     };
     let text = format!("systemd has given up starting the gateway: {why}. No message is answered.");
     let finding = Finding::new(Code::StartRefused, effect(over), text).backed_by(lines).helps(Some(false));
-    let finding = Refusal::Unknown.remedies(view.program()).into_iter().take(2).fold(finding, Finding::act);
+    let finding = Refusal::Unknown.remedies().into_iter().take(2).fold(finding, Finding::act);
     Some(finding.act(reset(starts)))
 }
 

@@ -113,10 +113,9 @@ fn of_store(view: &View<'_>, path: &str, store: &Store, event_loop: &LoopTrouble
     let finding = if helps.is_none() { finding.act(remedy::look()) } else { finding };
     let finding = finding.act(remedy::send_again());
     let finding = if big.is_some() {
-        finding.act(remedy::say(format!(
-            "Shrink the store: `{} sessions cleanup`, fewer sessions kept (`session.maintenance`).",
-            view.program()
-        )))
+        finding.act(remedy::say(
+            "Shrink the store: `openclaw sessions cleanup`, fewer sessions kept (`session.maintenance`).",
+        ))
     } else {
         finding.act(remedy::say("Look at the size of sessions.json: each update reads and writes all of it."))
     };

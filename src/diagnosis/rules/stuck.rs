@@ -410,7 +410,7 @@ fn advised(view: &View<'_>, finding: Finding, work: &Work<'_>, effect: Effect, h
         return finding.act(remedy::say("Leave it, unless it comes back with a growing age."));
     }
     if helpless {
-        let finding = finding.act(remedy::restart(view)).act(remedy::say("Or send `/reset` in the chat."));
+        let finding = finding.act(remedy::restart()).act(remedy::say("Or send `/reset` in the chat."));
         return if view.at_least(7, 1) == Some(true) {
             finding
         } else {
@@ -427,11 +427,10 @@ fn advised(view: &View<'_>, finding: Finding, work: &Work<'_>, effect: Effect, h
                 "Look at what the tool waits for: a command that asks its own gateway waits for itself.",
             ))
             .act(remedy::stop())
-            .act(remedy::restart(view)),
-        Work::Ended(_) | Work::Run | Work::None => finding.act(remedy::stop()).act(remedy::restart(view)),
-        Work::Unsaid => finding.act(remedy::say(format!(
-            "If messages to it hang: `/stop` in the chat, or restart the gateway (`{} gateway restart`).",
-            view.program()
-        ))),
+            .act(remedy::restart()),
+        Work::Ended(_) | Work::Run | Work::None => finding.act(remedy::stop()).act(remedy::restart()),
+        Work::Unsaid => finding.act(remedy::say(
+            "If messages to it hang: `/stop` in the chat, or restart the gateway (`openclaw gateway restart`).",
+        )),
     }
 }

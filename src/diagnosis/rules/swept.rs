@@ -92,5 +92,5 @@ fn not_released(view: &View<'_>, swept: &Swept, failed: bool) -> Option<Finding>
     let finding = Finding::new(Code::LeakedLock, Effect::NextMessageFails, text)
         .backed_by(&swept.release_failed)
         .helps(helps);
-    Some(finding.act(remedy::look()).act(remedy::restart(view)))
+    Some(finding.act(remedy::look()).act(remedy::restart()))
 }

@@ -70,13 +70,8 @@ impl View<'_> {
         (self.facts.scanned && known).then_some(false)
     }
 
-    /// `openclaw` or, for the first releases, `clawdbot`.
-    pub(super) fn program(&self) -> &'static str {
-        if self.at_least(1, 29) == Some(false) { "clawdbot" } else { "openclaw" }
-    }
-
     /// Whether the log is of `2026.MONTH.PATCH` or later.
-    pub(super) fn at_least(&self, month: u16, patch: u16) -> Option<bool> {
+    pub(in super::super) fn at_least(&self, month: u16, patch: u16) -> Option<bool> {
         let named = self.facts.version.as_deref().and_then(|version| {
             let mut parts = version.strip_prefix("2026.")?.split(['.', '-', '+']).map(str::parse::<u16>);
             Some((parts.next()?.ok()?, parts.next()?.ok()?))

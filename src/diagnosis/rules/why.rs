@@ -3,7 +3,6 @@
 
 use super::super::finding::Finding;
 use super::remedy;
-use super::view::View;
 use crate::gatewaylog::{Cause, Event, Loss, ModelFault};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,15 +116,15 @@ impl Why {
     }
 
     /// What ends it.
-    pub(super) fn advise(self, view: &View<'_>, finding: Finding) -> Finding {
+    pub(super) fn advise(self, finding: Finding) -> Finding {
         let say = |finding: Finding, text: &str| finding.act(remedy::say(text));
         match self {
             Self::SessionConflict => say(
-                finding.act(remedy::restart(view)),
+                finding.act(remedy::restart()),
                 "Upgrade beyond 2026.6.11: a session that was marked as running before a restart conflicts with itself there.",
             ),
             Self::TurnClaimed => say(
-                finding.act(remedy::restart(view)),
+                finding.act(remedy::restart()),
                 "There is no lock file in this: the claim is in the gateway's memory and its database.",
             ),
             Self::DiskFull => say(finding, "Make room on the disk of the state directory."),
@@ -137,11 +136,11 @@ impl Why {
                 "Look at what the turn did before you ask again: its tools may have run. If one model does it often, choose another.",
             ),
             Self::ChannelDown => finding
-                .act(remedy::reads(view, "channels status --probe", "says which channels are connected"))
+                .act(remedy::typed("openclaw channels status --probe", "says which channels are connected"))
                 .act(remedy::say("Look at the network or proxy of the host; a channel that stays away: restart the gateway.")),
-            Self::Model(fault) => of_model(fault, view, finding),
+            Self::Model(fault) => of_model(fault, finding),
             Self::SessionChanged | Self::NotPickedUp | Self::GatewayTimeout | Self::Other => {
-                finding.act(remedy::restart(view))
+                finding.act(remedy::restart())
             }
         }
     }
@@ -160,17 +159,20 @@ pub(super) fn of_compaction(by_limit: bool, finding: Finding) -> Finding {
     ))
 }
 
-fn of_model(fault: ModelFault, view: &View<'_>, finding: Finding) -> Finding {
+fn of_model(fault: ModelFault, finding: Finding) -> Finding {
     const FALLBACK: &str = "A fallback model of another provider answers meanwhile.";
-    let reads = |what: &str, effect: &str| remedy::reads(view, what, effect);
+    use remedy::typed;
     let (command, text) = match fault {
         ModelFault::SignIn => {
-            (Some(reads("models status", "names the login that has run out; log in again")), "")
+            (Some(typed("openclaw models status", "names the login that has run out; log in again")), "")
         }
-        ModelFault::Cooldown => (Some(reads("models status", "says which logins rest, and until when")), ""),
-        ModelFault::UnknownModel => {
-            (Some(reads("models list", "names the models that there are; correct the configuration")), "")
+        ModelFault::Cooldown => {
+            (Some(typed("openclaw models status", "says which logins rest, and until when")), "")
         }
+        ModelFault::UnknownModel => (
+            Some(typed("openclaw models list", "names the models that there are; correct the configuration")),
+            "",
+        ),
         ModelFault::Billing => (None, "Add credit at the provider, or choose another model."),
         ModelFault::RateLimit => (None, "Wait a while before the next message."),
         ModelFault::ContextFull => (None, "Send `/compact` in the chat, or `/new` to begin afresh."),

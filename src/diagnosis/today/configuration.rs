@@ -12,12 +12,12 @@ pub(super) fn judge(gateway: &GatewayFact, now: DateTime<Utc>) -> Option<Finding
     let mut finding = if keeps_out(gateway) {
         let text = format!("No gateway can start: {broken}.");
         let finding = Finding::new(Code::ConfigInvalid, Effect::NobodyIsAnswered, text);
-        Refusal::Configuration.remedies("openclaw").into_iter().fold(finding, Finding::act)
+        Refusal::Configuration.remedies().into_iter().fold(finding, Finding::act)
     } else if gateway.state == GatewayState::Running {
         let text =
             format!("{broken}: the gateway goes on with what it read before, and its next start is refused.");
         let finding = Finding::new(Code::ConfigInvalid, Effect::Threatens, text);
-        mend("openclaw").into_iter().fold(finding, Finding::act)
+        mend().into_iter().fold(finding, Finding::act)
     } else {
         return None;
     };
@@ -36,8 +36,8 @@ pub(super) fn keeps_out(gateway: &GatewayFact) -> bool {
 }
 
 /// Without a start: a gateway runs.
-pub(in super::super) fn mend(program: &str) -> Vec<Remedy> {
-    let mut remedies = Refusal::Configuration.remedies(program);
+pub(in super::super) fn mend() -> Vec<Remedy> {
+    let mut remedies = Refusal::Configuration.remedies();
     remedies.pop();
     remedies
 }

@@ -145,7 +145,7 @@ fn refused(boots: &[Boot], last: &Boot, ended: &Ended, now: DateTime<Utc>) -> Fi
         Some(reason) => finding.saw(format!("startup_failed: {}", foreign(reason))),
         None => finding,
     };
-    refusal.remedies("openclaw").into_iter().fold(finding, Finding::act)
+    refusal.remedies().into_iter().fold(finding, Finding::act)
 }
 
 /// Nothing keeps it out, and still it is not there.
