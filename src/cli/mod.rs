@@ -9,6 +9,7 @@ pub mod diagnose;
 pub mod doctor;
 pub mod error;
 pub mod explain;
+pub mod lease_actor;
 pub mod logs;
 pub mod man;
 pub mod outcome;
@@ -82,6 +83,9 @@ pub enum Command {
     /// One process of the demo.
     #[command(hide = true)]
     DemoActor(demo::ActorArgs),
+    /// One act on one row: what `reclaim --leases` starts.
+    #[command(hide = true)]
+    LeaseActor,
 }
 
 /// What was typed, carried out: parses, runs, and says what went wrong.
@@ -124,6 +128,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Man(args) => man::run(args, &Cli::command()),
         Command::Demo(args) => demo::run(&cli.common, args),
         Command::DemoActor(args) => demo::play(args),
+        Command::LeaseActor => lease_actor::run(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `lockdoctor reclaim`: the plan, and with `--yes` the act.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -16,9 +16,11 @@ use crate::examination::{Examination, LogModel, logs, mark_timed_out_runs, read_
 use crate::exit::Exit;
 use crate::gatewaylog::{Source, SourceSummary};
 use crate::reclaim::breaker::Breaker;
+use crate::reclaim::leases::run::{self as lease_run, LeaseAttempt};
 use crate::reclaim::policy::{self, Permission, Policy};
 use crate::reclaim::run::{Attempt, AttemptResult, Run, Step};
 use crate::report::reclaimed::{self, Page};
+use crate::report::reclaimed_lease;
 use crate::settings::bounds::duration;
 use crate::survey::{ProblemSeverity, Scope, Survey, SurveyedLock, first_look};
 use crate::verdict::severity::Severity;
@@ -30,7 +32,8 @@ Examples:
   lockdoctor reclaim                         what would be freed
   lockdoctor reclaim --yes                   free it
   lockdoctor reclaim --yes --quiet           for cron and timers: a line only if there is something to say
-  lockdoctor reclaim --yes --id 3f2a91c0     exactly the lock that was looked at";
+  lockdoctor reclaim --yes --id 3f2a91c0     exactly the lock that was looked at
+  lockdoctor reclaim --leases --yes          also the lease of a dead gateway that keeps the next one out";
 
 /// Free locks whose owner is gone or has let go. Without --yes, only show the plan.
 ///
@@ -50,6 +53,12 @@ pub struct ReclaimArgs {
     pub id: Option<String>,
     #[command(flatten)]
     pub policy: PolicyArgs,
+    /// Also remove the lease of a dead gateway that keeps every other one out (2026.9.5 and 2026.9.6).
+    ///
+    /// A row of OpenClaw's database is deleted, under proofs that no gateway holds it or can start meanwhile. It is kept
+    /// in quarantine. What is only an old lease is never removed.
+    #[arg(long, env = "LOCKDOCTOR_LEASES")]
+    pub leases: bool,
     /// Free at most this many locks in this run.
     #[arg(long, value_name = "N", env = "LOCKDOCTOR_MAX")]
     pub max: Option<usize>,
@@ -132,6 +141,12 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
     });
     waiting.hide();
     unsaid?;
+    let leases = if args.leases {
+        let is_of_others = |path: &Path| scope.of_others.iter().any(|(other, _)| other == path);
+        lease_run::carry_out(&mut run.survey, step, |path| !is_of_others(path))
+    } else {
+        Vec::new()
+    };
     // A timer's mail is read for what was missed.
     if args.quiet {
         run.survey.problems.retain(|problem| problem.severity == ProblemSeverity::Incomplete);
@@ -140,11 +155,12 @@ pub fn run(common: &Common, args: &ReclaimArgs) -> anyhow::Result<Exit> {
     let left = consult::locks(&mut run.survey, Logs::IfTheyDecide, common.redaction(), &as_typed);
     outcome::say_unjudged(common, &left.answer)?;
     let open = still_open(&left);
-    print(common, args, &run, Page { open: open.as_deref(), ..page })?;
+    print(common, args, (&run, &leases), Page { open: open.as_deref(), ..page })?;
     if let Some(id) = args.id.as_deref().filter(|_| run.attempts.is_empty()) {
         writeln!(output::stderr(), "lockdoctor: {}", reclaimed::not_found(&run, id, &as_typed))?;
     }
-    Ok(exit(&run, args, open.is_some(), left.answer.is_blind()))
+    let is_open = open.is_some() || leases.iter().any(LeaseAttempt::needs_attention);
+    Ok(exit(&run, args, is_open, left.answer.is_blind()))
 }
 
 /// Where no install was named: whose installs are acted on, and whose are only shown.
@@ -227,21 +243,39 @@ fn print_risk(run: &Run) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print(common: &Common, args: &ReclaimArgs, run: &Run, page: Page<'_>) -> anyhow::Result<()> {
+fn print(
+    common: &Common,
+    args: &ReclaimArgs,
+    (run, leases): (&Run, &[LeaseAttempt]),
+    page: Page<'_>,
+) -> anyhow::Result<()> {
     let redaction = common.redaction();
     match common.format() {
-        Format::Json => output::print_json(&reclaimed::document(run, redaction))?,
+        Format::Json => output::print_json(&reclaimed::document(run, leases, redaction))?,
         Format::Ndjson => output::print_ndjson(reclaimed::locks(run, redaction))?,
-        Format::Plain => write!(output::columns(), "{}", reclaimed::plain(run))?,
+        Format::Plain => {
+            write!(output::columns(), "{}{}", reclaimed::plain(run), reclaimed_lease::plain(leases))?;
+        }
         Format::Table if args.id.is_some() && run.attempts.is_empty() => {}
-        Format::Table if args.quiet => write!(output::stdout(), "{}", reclaimed::in_short(run, page))?,
+        Format::Table if args.quiet => {
+            write!(
+                output::stdout(),
+                "{}{}",
+                reclaimed_lease::in_short(leases),
+                reclaimed::in_short(run, page)
+            )?;
+        }
         Format::Table => {
             print_risk(run)?;
             let mut out = output::stdout();
             if !args.yes {
                 write!(out, "{}", reclaimed::attempts(run, &run.attempts, page))?;
             }
-            write!(out, "{}", reclaimed::in_the_end(run, page))?;
+            write!(out, "{}", reclaimed_lease::text(leases, page.width))?;
+            write!(out, "{}", reclaimed_lease::conclusion(leases, page.scope, page.width))?;
+            if leases.is_empty() || !run.attempts.is_empty() || page.open.is_some() {
+                write!(out, "{}", reclaimed::in_the_end(run, page))?;
+            }
         }
     }
     Ok(())
@@ -256,7 +290,8 @@ fn options_as_typed(args: &ReclaimArgs) -> String {
     });
     let keep_leaked = if args.policy.keep_leaked { " --keep-leaked" } else { "" };
     let abandoned = if args.policy.abandoned { " --abandoned" } else { "" };
-    format!("{id}{max}{settle}{keep_leaked}{abandoned}")
+    let leases = if args.leases { " --leases" } else { "" };
+    format!("{id}{max}{settle}{keep_leaked}{abandoned}{leases}")
 }
 
 /// What the locks that are left do to people, in a line; `None` if they affect nobody.

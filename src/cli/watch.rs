@@ -11,6 +11,7 @@ use super::reclaim::PolicyArgs;
 use super::{CliError, Common};
 use crate::door;
 use crate::exit::Exit;
+use crate::reclaim::policy::Permission;
 use crate::settings::bounds::duration;
 use crate::watch::live::{Commands, Live};
 use crate::watch::log::{self, LogFormat, LogLevel, Recent};
@@ -43,6 +44,10 @@ pub struct WatchArgs {
     /// Free locks that are proven to have no owner, as `reclaim --yes` does.
     #[arg(long)]
     pub reclaim: bool,
+    /// Remove the lease of a dead gateway that keeps the next one out, as `reclaim --leases --yes` does. Not with
+    /// --once.
+    #[arg(long)]
+    pub reclaim_leases: bool,
     #[command(flatten)]
     pub policy: PolicyArgs,
     /// Serve a status page, /status.json, /metrics, /healthz and /readyz here: `127.0.0.1:9418`, `[::1]:9418`,
@@ -207,6 +212,7 @@ pub fn options(common: &Common, args: &WatchArgs) -> anyhow::Result<Options> {
         what,
         scope: common.scope_as_typed(&args.paths),
         mandate,
+        leases: Permission::granted_if(args.reclaim_leases),
         safety_scan: args.safety_scan,
         poll: args.poll_interval,
         run: if args.once { Run::Once } else { Run::UntilStopped },

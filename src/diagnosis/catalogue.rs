@@ -68,7 +68,7 @@ pub const TABLE: &[About] = &[
         means: "A lease in the databases of 2026.6 and later keeps others out although its owner is gone, or migrations refuse the start, or the memory search waits for its lock in vain.",
         rests_on: "the rows, read-only, and their owners' processes; refusals in the log.",
         severity: "`critical` where no gateway can start, else `warning`; `info` once one runs.",
-        helps: NO, remedy: "what the finding says: wait until it expires, start under the old host name, `openclaw doctor --fix`. lockdoctor never writes to OpenClaw's databases." },
+        helps: NO, remedy: "what the finding says: wait until it expires, start under the old host name, `openclaw doctor --fix`, or for a dead gateway's lease `lockdoctor reclaim --leases --yes`." },
     About { code: Code::EventLoopBlocked, group: Group::Gateway,
         means: "The gateway's one thread stood still: nobody was served, and timers, answers and lock polls were late.",
         rests_on: "liveness warnings (99th percentile, not one spike), timers and watchdogs that came late, the process's CPU time, its port; SQLite transactions on the main thread as the cause.",

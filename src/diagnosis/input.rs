@@ -170,6 +170,8 @@ pub struct LeaseFact {
     pub evidence: Vec<String>,
     /// What to do, where the era's own knowledge goes beyond a restart.
     pub advice: Vec<String>,
+    /// As far as can be seen, `reclaim --leases` would remove it.
+    pub removable: bool,
 }
 
 /// Whom a lease holds up.

@@ -72,7 +72,7 @@ pub(super) fn gateway(around: &mut Surroundings) -> Vec<Finding> {
     around.installs().map(|(_, install)| gateway_of(&install.gateway)).collect()
 }
 
-/// From 2026.9.2 on a gateway believes that another one lives for as long as its lease names another host.
+/// From 2026.9.5 on a gateway believes that another one lives for as long as its lease names another host.
 pub(super) fn hostname(around: &mut Surroundings) -> Vec<Finding> {
     let running = around.installs().filter(|(_, install)| install.gateway.state == GatewayState::Running);
     let hosts = running.filter_map(|(_, install)| {

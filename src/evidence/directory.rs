@@ -124,7 +124,7 @@ impl Directory {
     }
 
     /// Where the kernel says that it lies.
-    pub(super) fn real_path(&self) -> Option<PathBuf> {
+    pub fn real_path(&self) -> Option<PathBuf> {
         std::fs::read_link(format!("/proc/self/fd/{}", self.fd.as_raw_fd())).ok()
     }
 

@@ -177,6 +177,7 @@ pub fn leases<'a, 's>(
         },
         evidence: [lease.path.clone()].into_iter().chain(lease.explanation.because.iter().cloned()).collect(),
         advice: lease.explanation.advice.clone(),
+        removable: lease.is_removable(),
         ..LeaseFact::default()
     });
     let orphaned = running.filter(|session| down(session.root)).map(|session| LeaseFact {

@@ -474,7 +474,7 @@ pub enum Event {
         reason: String,
     },
     StartupRefused,
-    /// From 2026.9.2: the lease of an earlier gateway has not expired.
+    /// From 2026.9.5: the lease of an earlier gateway has not expired.
     OwnerLeaseRefused,
     Liveness(Box<Liveness>),
     /// The watchdog's own 30 s timer came late: proof of a blocked loop (8.1 and later).

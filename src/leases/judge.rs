@@ -128,7 +128,7 @@ impl Reason {
     }
 }
 
-/// lockdoctor never writes to OpenClaw's databases: there is nothing beyond a report.
+/// A lease is never acted upon for its verdict alone: `leases::gone` has what else must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]

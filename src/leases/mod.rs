@@ -8,6 +8,7 @@ pub mod boots;
 pub mod cells;
 pub mod era;
 pub mod explain;
+pub mod gone;
 pub mod holders;
 pub mod judge;
 pub mod owner;

@@ -6,7 +6,7 @@ use std::fmt;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaseScope {
-    /// One gateway a state directory (from 2026.9.2).
+    /// One gateway a state directory (from 2026.9.5).
     GatewayOwner,
     /// Schema and state migrations at gateway start (from 2026.6).
     StartupMigrations,

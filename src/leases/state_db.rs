@@ -27,6 +27,8 @@ pub struct StateDb {
     pub sizes: Sizes,
     pub migration: Migration,
     pub leases: Section<Lease>,
+    /// What the file's schema says of their table, white space set aside.
+    pub lease_table: Vec<String>,
     pub agent_database_leases: Section<AgentDatabaseLease>,
     pub memory_locks: Section<MemoryLock>,
     pub boots: Section<Boot>,
@@ -119,11 +121,17 @@ fn look(snapshot: &mut Snapshot) -> Result<StateDb> {
         sizes: snapshot.sizes(),
         migration: migration(snapshot, &schema)?,
         leases: section(leases(snapshot, &schema))?,
+        lease_table: schema.texts("state_leases").into_iter().map(on_one_line).collect(),
         agent_database_leases: section(agent_database_leases(snapshot, &schema))?,
         memory_locks: section(memory_locks(snapshot, &schema))?,
         boots: section(boots::read(snapshot, &schema))?,
         queues: queues::read(snapshot, &schema)?,
     })
+}
+
+/// A text with single spaces.
+pub(crate) fn on_one_line(sql: &str) -> String {
+    sql.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn leases(snapshot: &mut Snapshot, schema: &Schema) -> Result<Option<Vec<Lease>>> {

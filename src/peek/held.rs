@@ -25,6 +25,8 @@ pub const WAL_CHECKPOINT: Range = Range { start: 121, length: 1 };
 pub const WAL_READERS: Range = Range { start: 123, length: 5 };
 /// The dead man's switch: shared for as long as a process has the database open.
 pub const WAL_OPEN: Range = Range { start: 128, length: 1 };
+/// All of these.
+pub const WAL_WHOLE: Range = Range { start: 120, length: 9 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
@@ -64,6 +66,29 @@ pub fn wal_state(directory: &Path, relative: &Path) -> Option<WalState> {
     let mut header = [0; wal_index::LENGTH];
     file.read_up_to(&mut header, 0).ok()?;
     WalState::parse(&header)
+}
+
+/// A file that stays open while it is asked about. Closing any descriptor of a file ends every lock of this process
+/// on it (fcntl(2)): a process that holds one keeps this open until after its own.
+#[derive(Debug)]
+pub struct Watched(File);
+
+impl Watched {
+    /// `None` where there is no such file, or it cannot be opened.
+    pub fn open(directory: &Path, relative: &Path) -> Option<Self> {
+        open(directory, relative).ok()?.map(Self)
+    }
+
+    /// Who else holds something in `range`: the kernel leaves out what this process holds itself.
+    pub fn others(&self, range: Range) -> Option<Vec<Hold>> {
+        holds(&self.0, range).ok()
+    }
+
+    /// Its first bytes.
+    pub fn start<const N: usize>(&self) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        (self.0.read_up_to(&mut bytes, 0).ok()? == N).then_some(bytes)
+    }
 }
 
 fn open(directory: &Path, relative: &Path) -> Result<Option<File>> {

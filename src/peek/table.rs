@@ -18,6 +18,8 @@ pub(crate) struct Schema {
     tables: HashMap<String, (u32, String)>,
     /// By table; without a text, SQLite made it for a key of the table.
     indexes: HashMap<String, Vec<(u32, Option<String>)>>,
+    /// By table: what is neither.
+    others: HashMap<String, Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -37,7 +39,7 @@ struct Index {
 
 impl Schema {
     pub(crate) fn read(snapshot: &mut Snapshot) -> Result<Self> {
-        let mut schema = Self { tables: HashMap::new(), indexes: HashMap::new() };
+        let mut schema = Self { tables: HashMap::new(), indexes: HashMap::new(), others: HashMap::new() };
         btree::rows(snapshot, 1, |snapshot, record| {
             let record = record.complete(snapshot)?;
             snapshot.keep(record.len())?;
@@ -61,6 +63,7 @@ impl Schema {
                     schema.tables.insert(name, (root, sql));
                 }
                 ("index", sql) => schema.indexes.entry(table).or_default().push((root, sql)),
+                (_, Some(sql)) => schema.others.entry(table).or_default().push(sql),
                 _ => {}
             }
             Ok(())
@@ -70,6 +73,16 @@ impl Schema {
 
     pub(crate) fn has(&self, name: &str) -> bool {
         self.tables.contains_key(name)
+    }
+
+    /// All that the file says of a table, its indexes and its triggers: their texts, sorted.
+    pub(crate) fn texts(&self, name: &str) -> Vec<&str> {
+        let table = self.tables.get(name).map(|(_, sql)| sql.as_str());
+        let indexes = self.indexes.get(name).into_iter().flatten().filter_map(|(_, sql)| sql.as_deref());
+        let others = self.others.get(name).into_iter().flatten().map(String::as_str);
+        let mut texts: Vec<&str> = table.into_iter().chain(indexes).chain(others).collect();
+        texts.sort_unstable();
+        texts
     }
 
     /// `Ok(None)` when there is no such table.

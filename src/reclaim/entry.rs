@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::lockfile::FileFacts;
+use crate::leases::gone::Row;
 use crate::verdict::{Reason, Rule, Verdict};
 
 /// What one line records.
@@ -105,6 +106,9 @@ pub struct Entry {
     pub inode: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Of an act on a database: the row as it stood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<Row>,
 }
 
 /// Who wrote the line.
@@ -127,6 +131,6 @@ impl Entry {
             uid: rustix::process::getuid().as_raw(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        Self { at, id: id.to_owned(), event, by, subject, dev: 0, inode: 0, detail: None }
+        Self { at, id: id.to_owned(), event, by, subject, dev: 0, inode: 0, detail: None, row: None }
     }
 }

@@ -11,6 +11,7 @@ pub mod entry;
 mod failure;
 pub mod homes;
 pub mod journal;
+pub mod leases;
 mod past;
 pub mod policy;
 pub mod quarantine;
@@ -217,7 +218,7 @@ impl Act {
         let subject = &self.case.subject;
         let tripped = |tripped| Failure::Breaker { tripped, home: home.path.to_string_lossy().into_owned() };
         self.breaker.check(|| turn.freed(), subject, self.case.owner_since, now).map_err(tripped)?;
-        let id = turn.new_id(now, self.lock.facts());
+        let id = turn.new_id(now, self.lock.facts().ino);
         turn.write(&Entry::new(now, &id, Event::Intent, subject, self.lock.facts())).map_err(in_store)?;
         let result = self.replace(&turn, &id, now, leases);
         let (event, answer) = match result {

@@ -9,6 +9,8 @@ use rustix::fs::AtFlags;
 use serde::Serialize;
 
 use super::entry::{Entry, Event, Subject};
+use super::leases::child::have_done;
+use super::leases::{Answer, Order, What};
 use super::past::Memory;
 use super::recovery::{is_plain_name, place_of};
 use super::store::{Patience, Store, StoreError, time_in};
@@ -37,6 +39,8 @@ pub enum RestoreError {
     Taken(String),
     #[error("the directory of {0} cannot be opened any more")]
     NoPlace(String),
+    #[error("{0}")]
+    Row(String),
     #[error(transparent)]
     Failed(#[from] Failure),
 }
@@ -72,6 +76,9 @@ pub fn restore(
     now: DateTime<Utc>,
 ) -> Result<Subject, RestoreError> {
     trust::check(home).map_err(Failure::from)?;
+    if is_row(home, id) {
+        return restore_row(home, id);
+    }
     let _acting = acting_as_owner_of(home)?;
     let in_store = |error| Failure::of_store(error, home);
     let system = |error| Failure::of("putting the lock back", error, home);
@@ -102,6 +109,21 @@ pub fn restore(
     let detail = answer.as_ref().err().map(ToString::to_string);
     turn.write_end(Entry { at: Utc::now(), event, detail, ..begin });
     answer
+}
+
+fn is_row(home: &Rc<Directory>, id: &str) -> bool {
+    let store = Store::look(home).ok().flatten();
+    store.is_some_and(|store| last_entry(&store, id).is_some_and(|entry| entry.row.is_some()))
+}
+
+/// A row goes back through SQLite, in a process of its own.
+fn restore_row(home: &Directory, id: &str) -> Result<Subject, RestoreError> {
+    let what = What::PutBack { quarantine_id: id.to_owned() };
+    let order = Order { state_dir: home.path.clone(), id: (home.dev, home.ino), waits: true, what };
+    match have_done(&order) {
+        Answer::PutBack { subject } => Ok(*subject),
+        answer => Err(RestoreError::Row(answer.why().unwrap_or("it is another row now").to_owned())),
+    }
 }
 
 /// Drops what has been in the quarantine for longer than `age`; returns the ids.

@@ -12,6 +12,7 @@ use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
 use super::entry::{Entry, Event, Word};
+use super::leases::kept;
 use super::store::Store;
 use super::store_error::StoreError;
 use super::swap::{Places, SwapOutcome, put_back_late, undo_restore};
@@ -33,6 +34,7 @@ pub(super) fn recover(store: &mut Store, leases: &mut Leases) -> Result<(), Stor
         let mut end = Entry::about(Utc::now(), &begun.id, event, begun.subject.clone());
         (end.dev, end.inode) = (begun.dev, begun.inode);
         end.detail = Some(format!("lockdoctor (pid {}) ended in the middle of it", begun.by.pid));
+        end.row.clone_from(&begun.row);
         store.write(&end)?;
     }
     Ok(())
@@ -44,6 +46,9 @@ fn ending(store: &Store, begun: &Entry, leases: &mut Leases) -> Option<Event> {
     // The journal is a file like any other: a name from it must not lead elsewhere.
     if !is_plain_name(id) {
         return Some(Event::Failed);
+    }
+    if let Some(row) = &begun.row {
+        return kept::ending(&store.home, &store.quarantine, begun, row);
     }
     let (directory, name) = match place_of(store, begun) {
         Ok(place) => place,

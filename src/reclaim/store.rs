@@ -24,7 +24,6 @@ pub use super::store_error::StoreError;
 use super::{recovery, tombstone};
 use crate::evidence::directory::Directory;
 use crate::evidence::lease::Leases;
-use crate::evidence::lockfile::FileFacts;
 
 /// The directory's name in a state directory, or in a sessions directory that lies elsewhere.
 pub const STORE: &str = "lockdoctor";
@@ -202,8 +201,8 @@ impl Store {
     }
 
     /// A name that sorts by time and tells files apart.
-    pub(super) fn new_id(&self, now: DateTime<Utc>, facts: &FileFacts) -> String {
-        let base = format!("{}-{:x}", now.format(STAMP), facts.ino);
+    pub(super) fn new_id(&self, now: DateTime<Utc>, inode: u64) -> String {
+        let base = format!("{}-{:x}", now.format(STAMP), inode);
         let unfinished = |id: &str| self.journal.unfinished().any(|entry| entry.id == id);
         let lies_there =
             |id: &str| rustix::fs::statat(&self.quarantine, id, AtFlags::SYMLINK_NOFOLLOW).is_ok();

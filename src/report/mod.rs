@@ -11,6 +11,7 @@ pub mod lock_words;
 pub mod page;
 pub mod plain;
 pub mod reclaimed;
+pub mod reclaimed_lease;
 pub mod status;
 pub mod style;
 pub mod table;

@@ -11,11 +11,13 @@ use unicode_width::UnicodeWidthStr;
 use super::blocks::{PROSE, alone, beside, prose};
 use super::json::{Lock, lock};
 use super::lock_words::{self, why};
+use super::reclaimed_lease::{self, ReclaimedLease};
 use super::style::{BOLD, DIM};
 use super::table::style;
 use crate::answer::Name;
 use crate::examination::facts::effect;
 use crate::reclaim::Outcome;
+use crate::reclaim::leases::run::LeaseAttempt;
 use crate::reclaim::run::{Attempt, AttemptResult, Run};
 use crate::redact::Redactor;
 use crate::verdict::severity::Severity;
@@ -34,6 +36,8 @@ pub struct Document {
     #[cfg_attr(test, schemars(with = "chrono::DateTime<chrono::Utc>"))]
     generated_at: String,
     locks: Vec<ReclaimedLock>,
+    /// With --leases: the rows of dead gateways that keep every other one out.
+    leases: Vec<ReclaimedLease>,
     summary: Map<String, Value>,
 }
 
@@ -48,13 +52,14 @@ pub struct ReclaimedLock {
     error: Option<String>,
 }
 
-pub fn document(run: &Run, redaction: Redactor) -> Document {
+pub fn document(run: &Run, leases: &[LeaseAttempt], redaction: Redactor) -> Document {
     let mut summary = Map::from_iter([("total".to_owned(), json!(run.attempts.len()))]);
     summary.extend(RESULTS.map(|result| (result.to_owned(), json!(run.count(result)))));
     Document {
         schema: RECLAIM_SCHEMA,
         generated_at: rfc3339(run.survey.now.wall),
         locks: locks(run, redaction).collect(),
+        leases: reclaimed_lease::leases(leases),
         summary,
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 
 use super::holders::{self, Readers};
+use super::removal::{self, CoordinatorIs};
 use super::{Problem, ProblemSeverity, Survey, SurveyedLock};
 use crate::evidence::StartTicks;
 use crate::evidence::pid_domain::{Named, PidDomain};
@@ -14,9 +15,10 @@ use crate::evidence::{Owner, Writer};
 use crate::install::Install;
 use crate::leases::Section;
 use crate::leases::explain::{Explanation, explain};
+use crate::leases::gone::{self, Refusal};
 use crate::leases::holders::{HolderProcess, Log};
 use crate::leases::judge::{Claim, ClaimKind, judge};
-use crate::leases::state_db;
+use crate::leases::state_db::{self, StateDb};
 use crate::leases::{self, agent_db};
 use crate::leases::{
     Action, LeaseOwner, LeaseScope, LeaseVerdict, OwnerFacts, PidState, Sessions, StartTime, Tri, Workings,
@@ -42,11 +44,29 @@ pub struct SurveyedLease {
     pub verdict: LeaseVerdict,
     pub explanation: Explanation,
     pub kind: ClaimKind,
+    /// Of a gateway's row that is in the way: what tells it from the next, and what keeps `reclaim --leases` from
+    /// removing it, as far as can be seen.
+    pub removal: Option<Removal>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Removal {
+    pub row: gone::Named,
+    pub refusal: Option<Refusal>,
 }
 
 impl SurveyedLease {
+    /// Whether `reclaim --leases` would remove it, as far as can be seen.
+    pub fn is_removable(&self) -> bool {
+        self.removal.as_ref().is_some_and(|removal| removal.refusal.is_none())
+    }
+
     pub fn needs_attention(&self) -> bool {
         self.verdict.action == Action::Report
+    }
+
+    fn is_gateways(&self) -> bool {
+        self.kind == ClaimKind::Lease(LeaseScope::GatewayOwner)
     }
 
     pub fn keeps_gateways_out(&self) -> bool {
@@ -171,6 +191,9 @@ fn judge_all(
         let lease = judged(root, &state.path, &row, agent, &claim, install, gateway_lock, others, view);
         found.leases.push(lease);
     }
+    for lease in found.leases.iter_mut().filter(|lease| lease.is_gateways() && lease.needs_attention()) {
+        lease.removal = removal_of(install, &state, view);
+    }
     let queues = &state.queues;
     let unknown = [
         unknown(&state.leases),
@@ -199,6 +222,12 @@ fn judge_all(
         found.workings = Some(Workings { boots, queues: state.queues, holders, logs, host });
     }
     found
+}
+
+fn removal_of(install: &Install, state: &StateDb, view: &mut SystemView) -> Option<Removal> {
+    let facts = removal::look(install, state, CoordinatorIs::Asked, view);
+    let row = facts.row.clone()?;
+    Some(Removal { row, refusal: gone::refusal(&facts) })
 }
 
 /// Whether any process but a working gateway has the database open. A gateway renews its own leases, so a lease that is
@@ -304,6 +333,7 @@ fn judged(
         explanation: explain(claim, &verdict, &facts, view.now.wall),
         verdict,
         kind: claim.kind.clone(),
+        removal: None,
     }
 }
 

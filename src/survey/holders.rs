@@ -29,6 +29,14 @@ pub fn look(install: &Install, view: &SystemView) -> Vec<Holder> {
         let file = PathBuf::from(format!("tmp/openclaw-{uid}/{STATE_LOCK}.sqlite"));
         add(&mut holders, Thing::GatewayLock, state, &file, view);
     }
+    holders.extend(of_starts(install, view));
+    holders
+}
+
+/// The coordinators outside the state directory. A process that starts, runs or changes the install holds one of them.
+pub fn of_starts(install: &Install, view: &SystemView) -> Vec<Holder> {
+    let mut holders = Vec::new();
+    let state = &install.root.path;
     let state = std::fs::canonicalize(state).unwrap_or_else(|_| state.clone());
     coordinators(&mut holders, Path::new("/tmp"), &state, install, view);
     // A container has a /tmp of its own, and another name for the directory.

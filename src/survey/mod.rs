@@ -6,6 +6,7 @@ mod found;
 pub mod gather;
 pub mod holders;
 mod listing;
+pub mod removal;
 pub mod scope;
 pub mod standing;
 pub mod walk;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::mandate::Mandate;
 use super::notify::command::CommandLine;
 use super::notify::restart::RestartPolicy;
+use crate::reclaim::policy::Permission;
 use crate::redact::Redactor;
 
 /// How the daemon runs. A reload replaces it as a whole.
@@ -15,6 +16,8 @@ pub struct Options {
     /// What was typed to select it, ready to stand behind another command.
     pub scope: String,
     pub mandate: Mandate,
+    /// Whether the lease of a dead gateway that keeps the next one out may be removed.
+    pub leases: Permission,
     pub safety_scan: Duration,
     /// How often directories are listed that inotify cannot see.
     pub poll: Duration,

@@ -11,6 +11,7 @@ mod crash;
 mod crash_faults;
 mod real_scan;
 mod real_waiter;
+mod torture_lease;
 mod torture_native;
 mod torture_real;
 mod torture_release;

@@ -223,6 +223,13 @@ fn unsafe_code_lives_in_one_file() {
     assert_eq!(sys.matches("unsafe {").count(), sys.matches("// SAFETY:").count());
 }
 
+/// Reading opens no connection; one act has SQLite to itself.
+#[test]
+fn sqlite_is_used_in_one_file() {
+    let found = offences(&["rusqlite"], &[("src/reclaim/leases/row.rs", "the row of a dead gateway")]);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
 #[test]
 fn clocks_are_read_where_it_is_said() {
     let words = ["Utc::now", "Local::now", "SystemTime::now", "Instant::now", "clock_gettime"];

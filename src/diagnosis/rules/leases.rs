@@ -86,9 +86,8 @@ fn stuck(view: &View<'_>, lease: &LeaseFact, refused: &Evidence) -> Finding {
         finding.count = refused.count().max(1);
     }
     if !lease.advice.is_empty() {
-        return lease.advice.iter().fold(finding, |finding, said| finding.act(remedy_of(said)));
+        let finding = lease.advice.iter().fold(finding, |finding, said| finding.act(remedy_of(said)));
+        return if lease.removable { finding.act(remedy::reclaim_lease()) } else { finding };
     }
-    finding
-        .act(remedy::start())
-        .act(remedy::say("The start settles it; nothing is to be removed, and lockdoctor never writes to OpenClaw's databases."))
+    finding.act(remedy::start()).act(remedy::say("The start settles it; nothing is to be removed."))
 }

@@ -20,6 +20,13 @@ pub(super) fn reclaim() -> Remedy {
     )
 }
 
+pub(super) fn reclaim_lease() -> Remedy {
+    typed(
+        "lockdoctor reclaim --leases --yes",
+        "Removes the lease of the dead gateway if every proof is there, and keeps a copy; then a start succeeds.",
+    )
+}
+
 pub(super) fn restart() -> Remedy {
     typed(
         "openclaw gateway restart",

@@ -70,6 +70,7 @@ impl Daemon {
         if let Some(at) = self.sources.databases.keep(root, found, took, Now::read()) {
             self.wakeups.deadlines.set_by(Due::Databases(root), at);
         }
+        self.consider_orphan(root);
         self.plan_diagnosis();
     }
 }

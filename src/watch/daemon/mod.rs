@@ -3,6 +3,7 @@
 mod arrivals;
 mod databases;
 mod diagnosing;
+mod leases;
 mod logs;
 mod observing;
 mod reclaimers;
@@ -200,7 +201,10 @@ impl Daemon {
             }
             Source::Process(pid) => self.process_ended(pid),
             Source::Child(id) => {
-                self.notify.command_ended(id, self.view.now.boot, &mut self.wakeups);
+                let answer = self.notify.command_ended(id, self.view.now.boot, &mut self.wakeups);
+                if let Some((root, said)) = answer {
+                    self.orphan_answered(root, &said);
+                }
             }
             Source::Listener => self.serving.accept(self.view.now.boot, &mut self.wakeups),
             Source::Connection(id) => self.serve(id),

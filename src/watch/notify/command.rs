@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::{Seek, Write};
+use std::fs::File;
+use std::io::{Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -16,6 +17,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use super::delivery::{Channel, Delivery, Sent};
 use crate::clock::Now;
 use crate::watch::findings::Key;
+use crate::watch::ids::RootId;
 use crate::watch::wakeups::poller::{Interest, Poller, Source};
 
 /// A command as it was configured.
@@ -98,15 +100,19 @@ fn split(text: &str) -> Result<Vec<String>, CommandLineError> {
 pub(crate) enum Job {
     Finding(Key),
     Restart,
+    /// This program itself, with a row to remove.
+    Lease(RootId),
 }
 
 impl Job {
-    pub(crate) fn delivery(&self, result: Sent) -> Delivery {
+    pub(crate) fn delivery(&self, result: Sent) -> Option<Delivery> {
         let channel = match self {
             Self::Finding(_) => Channel::Command,
             Self::Restart => Channel::Restart,
+            // It notifies no channel.
+            Self::Lease(_) => return None,
         };
-        Delivery { channel, result }
+        Some(Delivery { channel, result })
     }
 }
 
@@ -115,6 +121,7 @@ impl fmt::Display for Job {
         match self {
             Self::Finding((code, _)) => out.write_str(code.as_str()),
             Self::Restart => out.write_str("restart-gateway"),
+            Self::Lease(_) => out.write_str("reclaim-leases"),
         }
     }
 }
@@ -124,6 +131,8 @@ pub(crate) struct Ended {
     pub(crate) job: Job,
     pub(crate) result: Sent,
     pub(crate) took: Duration,
+    /// What it wrote, where that is listened to.
+    pub(crate) said: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -132,6 +141,7 @@ struct Running {
     // Closing it ends the wait too.
     _pidfd: OwnedFd,
     job: Job,
+    answer: Option<File>,
     started: Duration,
     until: Duration,
     timed_out: bool,
@@ -166,16 +176,24 @@ impl Children {
         poller: &Poller,
     ) -> std::io::Result<()> {
         // A file in memory and not a pipe: writing it never waits for the reader.
-        let mut stdin = std::fs::File::from(memfd_create("lockdoctor-event", MemfdFlags::CLOEXEC)?);
+        let mut stdin = File::from(memfd_create("lockdoctor-event", MemfdFlags::CLOEXEC)?);
         stdin.write_all(input)?;
         stdin.rewind()?;
+        let answer = match &job {
+            Job::Lease(_) => Some(File::from(memfd_create("lockdoctor-answer", MemfdFlags::CLOEXEC)?)),
+            _ => None,
+        };
+        let stdout = match &answer {
+            Some(file) => Stdio::from(file.try_clone()?),
+            None => Stdio::null(),
+        };
         let mut child = command
             .command()
             // What is ours alone: the address of the web hook may hold a token.
             .env_remove("LOCKDOCTOR_WEBHOOK")
             .env_remove("LOCKDOCTOR_PING")
             .stdin(stdin)
-            .stdout(Stdio::null())
+            .stdout(stdout)
             // A group of its own, so that the time limit reaches what it starts.
             .process_group(0)
             .spawn()?;
@@ -192,7 +210,8 @@ impl Children {
             }
         };
         let started = Now::read().boot;
-        self.running.insert(id, Running { child, _pidfd: pidfd, job, started, until, timed_out: false });
+        self.running
+            .insert(id, Running { child, _pidfd: pidfd, job, answer, started, until, timed_out: false });
         Ok(())
     }
 
@@ -204,7 +223,13 @@ impl Children {
             Ok(status) if status.success() => Sent::Ok,
             _ => Sent::Failed,
         };
-        Some(Ended { job: running.job, result, took: Now::read().boot.saturating_sub(running.started) })
+        let mut said = Vec::new();
+        if let Some(mut answer) = running.answer {
+            // What cannot be read is no answer.
+            let _ = answer.rewind().and_then(|()| answer.read_to_end(&mut said));
+        }
+        let took = Now::read().boot.saturating_sub(running.started);
+        Some(Ended { job: running.job, result, took, said })
     }
 
     /// Ends commands that have run too long, with all that they started.

@@ -15,9 +15,11 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::findings::{Act, Finding, Key};
+use super::ids::RootId;
 use super::options::Telling;
 use super::wakeups::{Due, Wakeups};
 use crate::clock::Now;
+use crate::reclaim::leases::child;
 use crate::verdict::severity::Severity;
 use command::{Children, CommandLine, Ended, Job};
 use delivery::{Channel, Deliveries, Delivery, Sent};
@@ -172,7 +174,7 @@ impl Notify {
             let until = now + self.options.time_limit;
             if let Err(error) = self.children.start(job.clone(), &command, &body, until, &wakeups.poller) {
                 warn!(command = %command, %error, "the command could not be started");
-                self.deliveries.count(job.delivery(Sent::Failed));
+                self.count(&job, Sent::Failed);
             }
         }
         if let Some(at) = self.children.next_limit() {
@@ -181,16 +183,56 @@ impl Notify {
     }
 
     /// A command has ended, or was ended; the next in line starts.
-    pub(crate) fn command_ended(&mut self, id: u32, now: Duration, wakeups: &mut Wakeups) {
-        if let Some(Ended { job, result, took }) = self.children.ended(id) {
-            if result == Sent::Ok {
+    /// Returns what a job for a lease has said.
+    pub(crate) fn command_ended(
+        &mut self,
+        id: u32,
+        now: Duration,
+        wakeups: &mut Wakeups,
+    ) -> Option<(RootId, Vec<u8>)> {
+        let mut answer = None;
+        if let Some(Ended { job, result, took, said }) = self.children.ended(id) {
+            if let Job::Lease(root) = job {
+                answer = Some((root, said));
+            } else if result == Sent::Ok {
                 info!(job = %job, took_ms = took.as_millis() as u64, "command ended");
             } else {
                 warn!(job = %job, result = result.as_str(), "command failed");
             }
-            self.deliveries.count(job.delivery(result));
+            self.count(&job, result);
         }
         self.start_waiting(now, wakeups);
+        answer
+    }
+
+    fn count(&self, job: &Job, result: Sent) {
+        if let Some(delivery) = job.delivery(result) {
+            self.deliveries.count(delivery);
+        }
+    }
+
+    pub(crate) fn has_lease_job(&self, root: RootId) -> bool {
+        self.children.is_running(&Job::Lease(root))
+    }
+
+    /// Starts this program again, with a row to remove. It does not queue: it is short, and a gateway may start at any
+    /// moment.
+    pub(crate) fn start_lease_job(
+        &mut self,
+        root: RootId,
+        order: &[u8],
+        now: Duration,
+        wakeups: &mut Wakeups,
+    ) {
+        let command = CommandLine::Words([child::PROGRAM, child::COMMAND].map(str::to_owned).to_vec());
+        let until = now + self.options.time_limit;
+        let started = self.children.start(Job::Lease(root), &command, order, until, &wakeups.poller);
+        if let Err(error) = started {
+            warn!(%error, "a process of our own could not be started");
+        }
+        if let Some(at) = self.children.next_limit() {
+            wakeups.deadlines.set(Due::CommandLimit, at);
+        }
     }
 
     /// Ends commands that have run too long.

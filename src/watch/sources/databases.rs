@@ -32,17 +32,39 @@ pub(crate) struct Databases {
 struct Known {
     found: Leases,
     looking: Pace,
+    /// Why a lease was not removed, as it was said last.
+    stays: Option<String>,
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Self { found: Leases::default(), looking: Pace::new(PAUSE, BETWEEN_LOOKS) }
+        Self { found: Leases::default(), looking: Pace::new(PAUSE, BETWEEN_LOOKS), stays: None }
     }
 }
 
 impl Databases {
     pub(crate) fn leases(&self) -> impl Iterator<Item = &SurveyedLease> {
         self.known.values().flat_map(|known| &known.found.leases)
+    }
+
+    /// The lease of a dead gateway that keeps the next one out.
+    pub(crate) fn orphan(&self, root: RootId) -> Option<&SurveyedLease> {
+        self.known.get(&root)?.found.leases.iter().find(|lease| lease.removal.is_some())
+    }
+
+    /// It was removed: until the next look, nothing is said of it.
+    pub(crate) fn take_orphan(&mut self, root: RootId) -> Option<SurveyedLease> {
+        let known = self.known.get_mut(&root)?;
+        known.stays = None;
+        known.found.leases.extract_if(.., |lease| lease.removal.is_some()).next()
+    }
+
+    /// Whether `why` a lease stays was not what was said last.
+    pub(crate) fn is_news(&mut self, root: RootId, why: &str) -> bool {
+        let known = self.known.entry(root).or_default();
+        let is_news = known.stays.as_deref() != Some(why);
+        known.stays = Some(why.to_owned());
+        is_news
     }
 
     pub(crate) fn running(&self) -> impl Iterator<Item = &RunningSession> {

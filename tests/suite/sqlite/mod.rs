@@ -6,6 +6,7 @@ mod busy;
 mod commands;
 mod driver;
 mod gateway;
+mod lease_act;
 mod readers;
 mod refused;
 mod today;

@@ -1,0 +1,249 @@
+//! Gathers what must be known before the lease of a dead gateway may be removed (`leases::gone`). Takes no lock.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use rustix::fs::{AtFlags, FileType};
+
+use super::holders;
+use crate::evidence::directory::Directory;
+use crate::evidence::filesystem::FsClass;
+use crate::evidence::lease::SelfTest;
+use crate::evidence::lockfile::{Look, PinnedLock};
+use crate::evidence::process::{Owner, look_up};
+use crate::evidence::view::SystemView;
+use crate::evidence::{Content, Writer};
+use crate::install::Install;
+use crate::install::gateway::{STATE_LOCK, openclaw_processes};
+use crate::leases::gone::{Coordinator, Facts, Kernel, LockFile, Named};
+use crate::leases::state_db::{self, StateDb};
+use crate::leases::{Lease, LeaseScope, Tri};
+use crate::peek::held::{self, Watched};
+
+/// In WAL mode both version numbers, the last bytes of this much of a database, are 2.
+const HEADER: usize = 20;
+
+/// Who has the coordinator of `gateway.state.lock`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CoordinatorIs {
+    /// This process: its file must not be opened, as closing it again would end the hold (fcntl(2)).
+    Ours,
+    /// To be asked of the kernel.
+    Asked,
+}
+
+/// The directories that matter, each reached without following a link.
+#[derive(Debug)]
+pub struct Places {
+    pub state: Rc<Directory>,
+    /// `tmp/openclaw-UID`.
+    pub locks: Rc<Directory>,
+}
+
+impl Places {
+    pub fn open(root: &Directory) -> Option<Self> {
+        let state = root.open_beneath(Path::new("state")).ok()?;
+        let locks = root.open_beneath(&locks_of(root.uid)).ok()?;
+        Some(Self { state: Rc::new(state), locks: Rc::new(locks) })
+    }
+}
+
+fn locks_of(uid: u32) -> PathBuf {
+    PathBuf::from(format!("tmp/openclaw-{uid}"))
+}
+
+/// The name of the coordinator, beside the lock.
+pub fn coordinator_name() -> String {
+    format!("{STATE_LOCK}.sqlite")
+}
+
+/// All that is known of the gateway's row in `database`, which was read a moment ago.
+pub fn look(
+    install: &Install,
+    database: &StateDb,
+    coordinator: CoordinatorIs,
+    view: &mut SystemView,
+) -> Facts {
+    let root = &install.root;
+    let row = database.leases.rows().iter().find(|lease| is_the_row(lease));
+    let places = Places::open(root);
+    let (lock_file, writer) = lock_file(places.as_ref(), view);
+    let header = Watched::open(&root.path, &database_file()).and_then(|file| file.start());
+    let header: [u8; HEADER] = header.unwrap_or_default();
+    Facts {
+        kernel: kernel(root, places.as_ref(), view),
+        of_one_user: places.as_ref().is_none_or(|places| are_of_one_user(root, places)),
+        version: database.migration.app_version.clone(),
+        table: database.lease_table.clone(),
+        in_wal_mode: header.ends_with(&[2, 2]),
+        row: row.map(named),
+        coordinator: match coordinator {
+            CoordinatorIs::Ours => Coordinator::Ours,
+            CoordinatorIs::Asked => asked(root),
+        },
+        lock_file,
+        writer,
+        database_open: database_open(&root.path),
+        processes: others(install, view),
+        held: holders::of_starts(install, view).into_iter().map(|holder| holder.thing).collect(),
+        owner_runs: row.and_then(owner_that_runs),
+    }
+}
+
+fn is_the_row(lease: &Lease) -> bool {
+    lease.scope == LeaseScope::GatewayOwner && lease.key == crate::leases::gone::KEY
+}
+
+/// What tells this row from the next.
+pub fn named(lease: &Lease) -> Named {
+    Named { owner: lease.owner.raw.clone(), heartbeat_at: lease.heartbeat_at.map(|at| at.timestamp_millis()) }
+}
+
+pub fn database_file() -> PathBuf {
+    Path::new("state").join(state_db::NAME)
+}
+
+fn kernel(root: &Directory, places: Option<&Places>, view: &mut SystemView) -> Kernel {
+    let below = places.map(|places| [&*places.state, &*places.locks]);
+    let directories: Vec<&Directory> = [root].into_iter().chain(below.into_iter().flatten()).collect();
+    if directories.iter().any(|each| matches!(each.filesystem, FsClass::Network | FsClass::Fuse)) {
+        return Kernel::Several;
+    }
+    if directories.iter().any(|each| each.filesystem == FsClass::Overlay || is_a_layer(each, view)) {
+        return Kernel::Layered;
+    }
+    let shown = directories
+        .iter()
+        .all(|each| each.filesystem.has_one_kernel() && view.leases.self_test(each) == SelfTest::Passed);
+    if shown { Kernel::Ours } else { Kernel::NotShown }
+}
+
+/// Whether an overlay shows the directory to a process as another file system: what is held there is not held here.
+fn is_a_layer(directory: &Directory, view: &SystemView) -> bool {
+    let Some(path) = directory.real_path() else { return true };
+    let processes = openclaw_processes(view.census()).into_iter().map(|each| each.process.pid.to_string());
+    let tables = ["self".to_owned()].into_iter().chain(processes);
+    let mut mounts = tables.filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok());
+    mounts.any(|mounts| mounts.lines().any(|mount| shows_layer(mount, &path)))
+}
+
+/// `… - overlay overlay rw,lowerdir=/a:/b,upperdir=/c,workdir=/d`
+fn shows_layer(mount: &str, path: &Path) -> bool {
+    let Some((_, of_filesystem)) = mount.split_once(" - overlay ") else { return false };
+    let layers = of_filesystem
+        .split([',', ' '])
+        .filter_map(|option| option.strip_prefix("upperdir=").or_else(|| option.strip_prefix("lowerdir=")));
+    layers.flat_map(|layers| layers.split(':')).any(|layer| layer.len() > 1 && path.starts_with(layer))
+}
+
+fn are_of_one_user(root: &Directory, places: &Places) -> bool {
+    let uid = root.uid;
+    let is_ours = |directory: &Directory, name: &str| {
+        match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => {
+                stat.st_uid == uid
+                    && stat.st_nlink == 1
+                    && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+            }
+            // Its reader reports a missing file.
+            Err(error) => error == rustix::io::Errno::NOENT,
+        }
+    };
+    let database = ["", "-wal", "-shm"].map(|suffix| format!("{}{suffix}", state_db::NAME));
+    places.state.uid == uid
+        && places.locks.uid == uid
+        && database.iter().all(|name| is_ours(&places.state, name))
+        && [STATE_LOCK, &coordinator_name()].iter().all(|name| is_ours(&places.locks, name))
+        && !others_have_locks(root)
+}
+
+/// Another user's gateway has locks of its own in the same state directory.
+fn others_have_locks(root: &Directory) -> bool {
+    let Ok(tmp) = root.open_beneath(Path::new("tmp")) else { return true };
+    let ours = format!("openclaw-{}", root.uid).into_bytes();
+    let mut others = false;
+    let listed = tmp.for_each_entry(|name, _| {
+        let number = name.strip_prefix(b"openclaw-").unwrap_or_default();
+        others |= !number.is_empty() && number.iter().all(u8::is_ascii_digit) && name != ours;
+    });
+    listed.is_err() || others
+}
+
+fn lock_file(places: Option<&Places>, view: &mut SystemView) -> (LockFile, Tri) {
+    let Some(places) = places else { return (LockFile::Missing, Tri::Unknown) };
+    match PinnedLock::look(&places.locks, STATE_LOCK.as_ref()) {
+        Ok(Look::Pinned(lock)) => (owner_in(&lock), tri(lock.probe_writer(&mut view.leases))),
+        Ok(Look::Vanished) => (LockFile::Missing, Tri::No),
+        _ => (LockFile::Unreadable, Tri::Unknown),
+    }
+}
+
+/// Who the lock names.
+pub fn owner_in(lock: &PinnedLock) -> LockFile {
+    let Content::Parsed(payload) = lock.content() else { return LockFile::Unreadable };
+    match payload.gateway {
+        Some(of) if of.role.as_deref().is_some_and(|role| role != "gateway") => LockFile::OfAnother,
+        Some(of) => of.owner_id.map_or(LockFile::Unreadable, LockFile::OfGateway),
+        None => LockFile::Unreadable,
+    }
+}
+
+pub fn tri(writer: Writer) -> Tri {
+    match writer {
+        Writer::Open => Tri::Yes,
+        Writer::NoneOpen => Tri::No,
+        Writer::Unknown(_) => Tri::Unknown,
+    }
+}
+
+fn asked(root: &Directory) -> Coordinator {
+    let file = locks_of(root.uid).join(coordinator_name());
+    match held::below(&root.path, &file, [held::DATABASE]) {
+        None => Coordinator::Missing,
+        Some([holds]) if holds.is_empty() => Coordinator::Free,
+        Some(_) => Coordinator::Held,
+    }
+}
+
+/// A connection has a lock on the database itself, and in WAL mode one on the `-shm`.
+fn database_open(root: &Path) -> Tri {
+    let database = database_file();
+    let mut shm = database.clone().into_os_string();
+    shm.push("-shm");
+    let Some([of_database]) = held::below(root, &database, [held::DATABASE]) else { return Tri::Unknown };
+    let of_shm = held::below(root, Path::new(&shm), [held::WAL_WHOLE]);
+    let open = !of_database.is_empty() || of_shm.is_some_and(|[holds]| !holds.is_empty());
+    if open { Tri::Yes } else { Tri::No }
+}
+
+/// Those whose directory cannot be read may use this one.
+fn others(install: &Install, view: &SystemView) -> Vec<u32> {
+    let processes = openclaw_processes(view.census()).into_iter();
+    let may_use = processes.filter(|each| each.environment.is_none() || each.uses(&install.root));
+    may_use.map(|each| each.process.pid).collect()
+}
+
+/// The pid and the start tick agree: it is that process, whatever namespace it counts in.
+fn owner_that_runs(lease: &Lease) -> Option<u32> {
+    let pid = lease.owner.pid?;
+    match look_up(pid) {
+        Owner::Alive(process) if Some(process.start_ticks) == lease.owner.started_at => Some(pid),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_of_an_overlay_is_told_by_the_table_of_mounts() {
+        let mount = "36 35 0:50 / /var/lib/docker/overlay2/x/merged rw - overlay overlay \
+                     rw,lowerdir=/var/l/A:/var/l/B,upperdir=/var/lib/docker/overlay2/x/diff,workdir=/w";
+        for layer in ["/var/lib/docker/overlay2/x/diff/root/.openclaw", "/var/l/B/root"] {
+            assert!(shows_layer(mount, Path::new(layer)), "{layer}");
+        }
+        assert!(!shows_layer(mount, Path::new("/home/node/.openclaw")));
+        assert!(!shows_layer("36 35 8:1 / / rw - ext4 /dev/sda rw", Path::new("/var/l/B/root")));
+    }
+}
