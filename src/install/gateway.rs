@@ -1,7 +1,7 @@
 //! Is the gateway of a state directory running? Answered from its own lock with the lease probe first, then
 //! from `/proc`. Process titles overwrite the command line, so names are matched, not arguments.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -226,9 +226,17 @@ fn is_gateway_command(cmdline: &str) -> bool {
 
 /// Looks for the gateway of the state directory `root`, whose configuration is at `config_path`.
 pub fn detect(root: &Directory, config_path: &Path, view: &mut SystemView) -> Gateway {
-    let (mut lock_left_behind, mut cannot_ask) = (false, false);
-    for (directory, name) in gateway_locks(root) {
-        let Ok(Look::Pinned(lock)) = PinnedLock::look(&directory, &name) else { continue };
+    let locks = gateway_locks(root);
+    let (mut lock_left_behind, mut cannot_ask) = (false, !locks.unseen.is_empty());
+    for (directory, name) in locks.found {
+        let lock = match PinnedLock::look(&directory, &name) {
+            Ok(Look::Pinned(lock)) => lock,
+            Ok(_) => continue,
+            Err(_) => {
+                cannot_ask = true;
+                continue;
+            }
+        };
         let Content::Parsed(payload) = lock.content() else { continue };
         if !names_install(&payload, &directory, root, config_path) {
             continue;
@@ -317,33 +325,48 @@ fn same_directory(path: &Path, root: &Directory) -> bool {
     rustix::fs::stat(path).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == (root.dev, root.ino))
 }
 
+/// The gateway locks that may belong to an install.
+#[derive(Debug, Default)]
+pub struct GatewayLocks {
+    pub found: Vec<(Rc<Directory>, OsString)>,
+    /// Directories that are there and could not be looked at.
+    pub unseen: Vec<(PathBuf, Errno)>,
+}
+
 /// The gateway locks that may belong to `root`: in the temporary directories up to 2026.7.35, below the
 /// state directory from 2026.8.1.
-pub fn gateway_locks(root: &Directory) -> Vec<(Rc<Directory>, std::ffi::OsString)> {
-    let mut found = Vec::new();
-    let mut collect = |directory: Directory| {
-        let directory = Rc::new(directory);
-        let mut names = Vec::new();
-        let listed = directory.for_each_entry(|name, _| {
-            if recognise(Place::GatewayTmp, name) == Some(LockKind::Gateway) {
-                names.push(OsStr::from_bytes(name).to_owned());
-            }
-        });
-        if listed.is_ok() {
-            found.extend(names.into_iter().map(|name| (Rc::clone(&directory), name)));
-        }
-    };
+pub fn gateway_locks(root: &Directory) -> GatewayLocks {
+    let mut locks = GatewayLocks::default();
     for uid in uids(root) {
-        if let Ok(directory) = root.open_beneath(Path::new(&format!("tmp/openclaw-{uid}"))) {
-            collect(directory);
-        }
+        let relative = format!("tmp/openclaw-{uid}");
+        let opened = root.open_beneath(Path::new(&relative));
+        locks.collect(opened, || root.path.join(relative));
     }
     for (path, uid) in shared_lock_directories(root) {
-        if let Ok(directory) = open_shared(&path, uid) {
-            collect(directory);
+        locks.collect(open_shared(&path, uid), || path.clone());
+    }
+    locks
+}
+
+impl GatewayLocks {
+    fn collect(&mut self, opened: Result<Directory, Errno>, path: impl FnOnce() -> PathBuf) {
+        let listed = opened.and_then(|directory| {
+            let mut names = Vec::new();
+            directory.for_each_entry(|name, _| {
+                if recognise(Place::GatewayTmp, name) == Some(LockKind::Gateway) {
+                    names.push(OsStr::from_bytes(name).to_owned());
+                }
+            })?;
+            Ok((Rc::new(directory), names))
+        });
+        match listed {
+            Ok((directory, names)) => {
+                self.found.extend(names.into_iter().map(|name| (Rc::clone(&directory), name)));
+            }
+            Err(Errno::NOENT | Errno::NOTDIR) => {}
+            Err(error) => self.unseen.push((path(), error)),
         }
     }
-    found
 }
 
 /// Where gateways up to 2026.7.35 keep their locks, and the user who must own the directory: all installs of

@@ -291,7 +291,12 @@ impl<'a> Walker<'a> {
     }
 
     fn gateway_locks(&mut self, root: &Rc<Directory>) {
-        for (directory, name) in gateway_locks(root) {
+        let locks = gateway_locks(root);
+        // Those below the state directory are told with the coordinators.
+        let unseen = locks.unseen.iter().filter(|(path, _)| !path.starts_with(&root.path));
+        let unseen = unseen.map(|(path, error)| Problem::incomplete(path, *error));
+        self.survey.problems.extend(unseen);
+        for (directory, name) in locks.found {
             if self.survey.lists(&directory, &name) {
                 continue;
             }

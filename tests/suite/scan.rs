@@ -1,14 +1,14 @@
 //! `scan` on real processes and real files: each verdict as it comes about.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::support::{
-    Owner, Run, Running, TestEnv, dead_pid, eventually, hold, own_pid, payload, payload_made, set_age,
-    start_ticks,
+    Owner, Run, Running, TestEnv, dead_pid, eventually, hold, is_root, own_pid, payload, payload_made,
+    set_age, skipped, start_ticks,
 };
 use serde_json::Value;
 
@@ -312,4 +312,21 @@ fn locks_of_the_file_era_are_fossils_in_the_sqlite_era() {
     assert_eq!(scan.json()["roots"][0]["era"], "sqlite");
     scan.says(&lock, &stale("dead-pid"));
     assert_eq!(scan.lock(&lock)["action"], "none");
+}
+
+#[test]
+fn where_gateway_locks_cannot_be_seen_it_is_said() {
+    if skipped(is_root(), "needs root for another user") {
+        return;
+    }
+    let env = TestEnv::new("2026.5.22");
+    let locks = env.tmp().join("openclaw-65534");
+    fs::create_dir(&locks).expect("made");
+    for path in [env.state(), locks.clone()] {
+        std::os::unix::fs::chown(&path, Some(65_534), Some(65_534)).expect("chown");
+    }
+    let is_said = || env.scan_as_nobody().json()["problems"].to_string().contains("openclaw-65534");
+    assert!(!is_said());
+    fs::set_permissions(&locks, fs::Permissions::from_mode(0o0)).expect("chmod");
+    assert!(is_said());
 }
