@@ -92,11 +92,20 @@ pub struct GatewayFact {
     /// What its port said of itself.
     pub readiness: Option<Readiness>,
     pub suspended: Option<Suspended>,
-    /// Bytes that can still be written where its databases are, if they are few.
-    pub room: Option<u64>,
+    pub disk: Disk,
     pub config: ConfigFact,
     /// What is beside it, from 2026.8 on.
     pub workings: Option<Workings>,
+}
+
+/// Whether its databases can be written where they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Disk {
+    #[default]
+    Fine,
+    /// So few bytes are left.
+    Little(u64),
+    ReadOnly,
 }
 
 /// The configuration that its next start reads.

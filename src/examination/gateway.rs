@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::facts::Sample;
-use crate::diagnosis::input::{ConfigFact, GatewayFact, GatewayState, LoadSample, Readiness, Suspended};
+use crate::diagnosis::input::{
+    ConfigFact, Disk, GatewayFact, GatewayState, LoadSample, Readiness, Suspended,
+};
 use crate::evidence::Owner;
 use crate::evidence::directory::Directory;
 use crate::evidence::process::{look_up, read_proc};
@@ -51,7 +53,7 @@ pub fn fact(
             }),
             changed_at: config.changed_at,
         },
-        room: root.free().filter(|bytes| workings.is_some() && *bytes < LITTLE),
+        disk: if workings.is_some() { disk(root) } else { Disk::Fine },
         workings: workings.cloned(),
         ..GatewayFact::default()
     };
@@ -65,6 +67,13 @@ pub fn fact(
         }
     }
     fact
+}
+
+fn disk(root: &Directory) -> Disk {
+    if root.is_on_read_only_filesystem() {
+        return Disk::ReadOnly;
+    }
+    root.free().filter(|bytes| *bytes < LITTLE).map_or(Disk::Fine, Disk::Little)
 }
 
 /// What came of asking a gateway's port.

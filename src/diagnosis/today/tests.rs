@@ -3,7 +3,7 @@
 use super::super::Model;
 use super::super::finding::{Code, Finding};
 use super::super::input::{
-    ConfigFact, Era, Facts, GatewayFact, GatewayState, LoadSample, Readiness, Suspended,
+    ConfigFact, Disk, Era, Facts, GatewayFact, GatewayState, LoadSample, Readiness, Suspended,
 };
 use super::{all, join};
 use crate::leases::boots::{Boot, Ended, Outcome};
@@ -158,13 +158,22 @@ fn a_configuration_that_is_no_json5_keeps_every_start_out() {
 #[test]
 fn on_a_full_disk_room_comes_before_a_start() {
     let died = starts(vec![boot(600, None)]);
-    let down = GatewayFact { room: Some(4_000_000), ..gateway(GatewayState::Down, died.clone()) };
+    let down = GatewayFact { disk: Disk::Little(4_000_000), ..gateway(GatewayState::Down, died.clone()) };
     let down = only(down);
     assert_eq!((told(&down), typed(&down)), (("gateway-down", Severity::Critical), "df -h"));
     assert_eq!(down.actions[1].command.as_deref(), Some("openclaw gateway start"));
-    let runs = GatewayFact { room: Some(0), ..gateway(GatewayState::Running, died) };
+    let runs = GatewayFact { disk: Disk::Little(0), ..gateway(GatewayState::Running, died) };
     let runs = only(runs);
     assert_eq!((told(&runs), typed(&runs)), (("database-busy", Severity::Critical), "df -h"));
+    let down =
+        GatewayFact { disk: Disk::ReadOnly, ..gateway(GatewayState::Down, starts(vec![boot(600, None)])) };
+    let down = only(down);
+    assert_eq!(told(&down), ("gateway-down", Severity::Critical));
+    assert!(
+        typed(&down).starts_with("dmesg") && down.explanation.contains("read-only"),
+        "{}",
+        down.explanation
+    );
 }
 
 #[test]
