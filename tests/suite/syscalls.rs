@@ -66,15 +66,18 @@ const A_PROCESS: usize = 24;
 /// And what has it open, what do its threads do? Asked only of one whose locks look leaked, once.
 const AN_OWNER_LOOKED_AT: usize = 80;
 
+/// What does not grow with the locks: the session store, the output, one wait for all second looks, and processes of
+/// other tests that come and go meanwhile. A single call more for each lock is five times as much.
+const A_MACHINE: usize = 40;
+
 /// At most eight calls for a lock and so many for its owners, over the same tree without locks; no transcript is
 /// opened or looked at.
 fn assert_frugal(what: &str, env: &TestEnv, baseline: &BTreeMap<String, usize>, for_owners: usize) {
     let (calls, text) = trace(env);
     let spent = total(&calls) - total(baseline);
-    // What does not grow with the locks: the session store, the output, one wait for all second looks.
     // And, once, whether one of the OpenClaw processes of this machine holds what these are copies of.
     let processes = text.matches("/environ\"").count();
-    let allowed = 8 * LOCKS + for_owners + 24 + A_PROCESS * processes;
+    let allowed = 8 * LOCKS + for_owners + A_MACHINE + A_PROCESS * processes;
     eprintln!("{what}: {:.2} calls a lock, {spent} in all for {LOCKS} locks", spent as f64 / LOCKS as f64);
     assert!(spent <= allowed, "{what}: {spent} > {allowed}\n{calls:#?}\nwithout locks {baseline:#?}");
     let touched: Vec<&str> = text.lines().filter(|line| line.contains(".jsonl\"")).collect();
