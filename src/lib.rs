@@ -1,7 +1,7 @@
 //! lockdoctor: lock hygiene and diagnostics for OpenClaw.
 //!
-//! Dependencies point one way: `cli` → `report`, `survey` → `openclaw`, `evidence` → `sys`. [`verdict`] is
-//! pure: it knows no clock, no file and no process.
+//! Dependencies point one way, from `cli` down to `sys`; `tests/tidy/layers.rs` has the order. [`verdict`], [`history`],
+//! [`diagnosis`] and [`answer`] are pure: they know no clock, no file and no process.
 
 #![warn(unreachable_pub)]
 
@@ -10,12 +10,18 @@ pub mod cli;
 pub mod clock;
 pub mod demo;
 pub mod diagnosis;
+#[cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, reason = "nobody is there to restart a daemon or an act")
+)]
+pub mod directories;
 pub mod doctor;
 pub mod door;
 pub mod evidence;
 pub mod examination;
 pub mod exit;
 pub mod gatewaylog;
+pub mod history;
 pub mod install;
 pub mod leases;
 pub mod openclaw;
@@ -32,6 +38,11 @@ pub mod setup;
 pub mod survey;
 pub mod sys;
 pub mod verdict;
+#[cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, reason = "nobody is there to restart a daemon or an act")
+)]
+mod wakeups;
 #[cfg_attr(
     not(test),
     deny(clippy::indexing_slicing, reason = "nobody is there to restart a daemon or an act")

@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::reclaim::PolicyArgs;
 use super::{CliError, Common};
+use crate::directories::root::What;
 use crate::door;
 use crate::exit::Exit;
 use crate::reclaim::policy::Permission;
@@ -18,7 +19,7 @@ use crate::watch::log::{self, LogFormat, LogLevel, Recent};
 use crate::watch::mandate::Mandate;
 use crate::watch::notify::command::CommandLine;
 use crate::watch::notify::restart::RestartPolicy;
-use crate::watch::options::{Listen, LogSources, Logs, Options, Ready, Run, Telling, What};
+use crate::watch::options::{Listen, LogSources, Logs, Options, Ready, Run, Telling};
 use crate::watch::{Daemon, Ended, Reread};
 
 const EXAMPLES: &str = "\

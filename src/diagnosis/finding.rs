@@ -1,9 +1,10 @@
 //! A finding: one named cause with its evidence and what to do about it.
 
-use super::evidence::Line;
+use crate::history::evidence::Line;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::history::story::Step;
 use crate::verdict::severity::{Effect, Severity};
 
 /// The codes of the contract, in the order in which equally severe findings are shown: nearer to the cause first.
@@ -66,15 +67,6 @@ pub enum Certainty {
     Likely,
     /// By the kernel, or by an unambiguous line of OpenClaw's own.
     Proven,
-}
-
-/// One dated step of what happened, made of recognised fields only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Step {
-    #[serde(serialize_with = "crate::words::rfc3339_or_null")]
-    pub at: Option<DateTime<Utc>>,
-    pub text: String,
 }
 
 /// One thing to do about a finding.
@@ -162,7 +154,7 @@ impl Finding {
         self
     }
 
-    pub(super) fn backed_by(mut self, evidence: &super::evidence::Evidence) -> Self {
+    pub(super) fn backed_by(mut self, evidence: &crate::history::evidence::Evidence) -> Self {
         self.evidence = evidence.lines();
         self.seen(evidence.first(), evidence.last(), evidence.count())
     }

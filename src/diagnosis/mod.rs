@@ -9,33 +9,25 @@
 //! ```
 
 pub mod catalogue;
-mod chat;
-mod chats;
-mod evidence;
 mod finding;
 pub mod input;
-mod lanes;
-mod lives;
 mod model;
-mod names;
 mod program;
 mod refusal;
-mod release;
 mod rules;
-mod story;
-mod timeline;
 mod today;
-mod trouble;
 
 pub use crate::verdict::severity::Severity;
-pub use evidence::Line;
-pub use finding::{Certainty, Code, Finding, Remedy, Step};
-pub use lanes::{LaneHour, LaneReport, Spread};
-pub use lives::{End, Life};
+pub use finding::{Certainty, Code, Finding, Remedy};
 pub use model::Model;
 pub use rules::TimedOut;
-pub use timeline::{Mark, MarkKind, Span, SpanKind, Timeline};
 
+use crate::history::chat::Chat;
+use crate::history::evidence;
+use crate::history::lanes::LaneReport;
+use crate::history::lives::Life;
+use crate::history::story::dated;
+use crate::history::timeline::Timeline;
 use crate::redact::Redactor;
 use crate::words::shell_word;
 use std::collections::HashSet;
@@ -145,14 +137,14 @@ impl Model {
     }
 
     fn session_reports(&self, redactor: Redactor) -> Vec<SessionReport> {
-        let report = |chat: &chat::Chat| {
+        let report = |chat: &Chat| {
             let tally = self.counters.tally(chat.id);
             SessionReport {
                 session_key: chat.key.as_deref().map(|key| redactor.key(key).into_owned()),
                 session_id: chat.session_id.as_deref().map(|id| redactor.session(id).into_owned()),
                 agent: chat.agent().map(|agent| redactor.agent(agent).into_owned()),
                 runs: chat.runs,
-                running_since: chat.open.as_ref().and_then(|open| story::dated(open.since)),
+                running_since: chat.open.as_ref().and_then(|open| dated(open.since)),
                 timeouts: tally.timeouts,
                 waits: tally.waits,
                 longest_wait_ms: tally.longest_wait_ms,

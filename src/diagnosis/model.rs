@@ -1,15 +1,15 @@
 //! One model of what happened, built as the log goes by in memory that does not grow with it.
 
-use super::chats::Chats;
-use super::evidence::Logged;
 use super::input::{Facts, LockFact};
-use super::lanes::Lanes;
-use super::lives::Lives;
-use super::names::id_of_lock;
-use super::release::Releases;
 use super::rules::{Counters, TimedOut, View};
-use super::timeline::Recorder;
 use crate::gatewaylog::{Entry, Event};
+use crate::history::chats::Chats;
+use crate::history::evidence::Logged;
+use crate::history::lanes::Lanes;
+use crate::history::lives::Lives;
+use crate::history::names::id_of_lock;
+use crate::history::release::Releases;
+use crate::history::timeline::Recorder;
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// What the log tells, ready to be judged together with the facts.

@@ -12,8 +12,9 @@ use super::blocks::{Grouping, INDENT, PROSE, View, labelled, notes, prose, remed
 use super::status::text;
 use super::style::DIM;
 use crate::answer::BlindSpot;
-use crate::diagnosis::{Certainty, Finding, LaneReport, SessionReport, Spread};
+use crate::diagnosis::{Certainty, Finding, SessionReport};
 use crate::examination::Examination;
+use crate::history::lanes::{LaneReport, Spread};
 use crate::redact::Redactor;
 use crate::survey::SurveyedRoot;
 use crate::words::{ago, clock, count, duration, printable, rfc3339, wrapped};

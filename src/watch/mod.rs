@@ -4,14 +4,13 @@
 //! holder, the end of an owner (pidfd), the next deadline (a timer on the boot clock), signals, and readers of
 //! the status page. Nothing is polled where the kernel can tell.
 //!
-//! Its rooms, from the ground up: [`wakeups`] (what wakes the loop), [`directories`] (events in, changes of locks
-//! out), [`locks`] (what each known lock is going through), [`sources`] (logs and databases), [`findings`] (what
-//! people have to know), [`notify`] and [`serve`] (how they learn of it), and [`daemon`], the loop that leads them.
+//! It stands on [`crate::wakeups`] (what wakes the loop) and [`crate::directories`] (events in, changes of locks out).
+//! Its rooms, from the ground up: [`locks`] (what each known lock is going through), [`sources`] (logs and databases),
+//! [`findings`] (what people have to know), [`notify`] and [`serve`] (how they learn of it), and [`daemon`], the loop
+//! that leads them.
 
 mod daemon;
-mod directories;
 mod findings;
-mod ids;
 pub mod live;
 mod locks;
 pub mod log;
@@ -20,7 +19,6 @@ pub mod notify;
 pub mod options;
 mod serve;
 mod sources;
-mod wakeups;
 
 pub use daemon::{Daemon, Ended, Reread};
 pub use options::Options;

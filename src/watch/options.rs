@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::mandate::Mandate;
 use super::notify::command::CommandLine;
 use super::notify::restart::RestartPolicy;
+use crate::directories::root::What;
 use crate::reclaim::policy::Permission;
 use crate::redact::Redactor;
 
@@ -26,17 +27,6 @@ pub struct Options {
     pub tell: Telling,
     pub logs: Logs,
     pub redaction: Redactor,
-}
-
-/// What is watched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
-    /// The installs that OpenClaw itself would find, as they come.
-    EveryInstall,
-    Named {
-        state_dirs: Vec<PathBuf>,
-        paths: Vec<PathBuf>,
-    },
 }
 
 /// For how long.

@@ -1,12 +1,12 @@
 //! Runs under way for long that no line of the log complains of. The store names them (5.x and later).
 
-use super::super::chat::Chat;
-use super::super::evidence::Line;
 use super::super::finding::{Code, Finding};
 use super::super::input::{SessionFact, Verdict};
-use super::super::names::agent_of_key;
 use super::remedy;
 use super::view::{View, clock, lasting};
+use crate::history::chat::Chat;
+use crate::history::evidence::Line;
+use crate::history::names::agent_of_key;
 use crate::verdict::severity::Effect;
 
 /// As long as OpenClaw's own watchdog of the first releases waits, and the cron job that deletes locks.

@@ -1,11 +1,11 @@
 //! A change of the configuration that a running gateway has ignored: its next start reads that file.
 
-use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Code, Finding};
 use super::super::input::{GatewayFact, GatewayState};
 use super::super::today::configuration::mend;
 use super::view::View;
 use crate::gatewaylog::Event;
+use crate::history::evidence::{Evidence, Logged};
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -54,9 +54,9 @@ pub(super) fn judge(view: &View<'_>, ignored: &Ignored) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::super::super::input::{ConfigFact, Facts};
-    use super::super::super::{chats::Chats, lives::Lives, release::Releases};
     use super::super::tests::counted;
     use super::*;
+    use crate::history::{chats::Chats, lives::Lives, release::Releases};
 
     #[test]
     fn an_ignored_change_is_told_until_the_file_is_another() {

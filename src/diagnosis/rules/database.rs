@@ -1,14 +1,14 @@
 //! The SQLite era: a database that was locked, or slow, and by whom.
 
-use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
-use super::super::lives::Lives;
-use super::super::names::session_of_lane;
-use super::super::story::Incidents;
 use super::event_loop::LoopTrouble;
 use super::remedy;
 use super::view::{count, lasting};
 use crate::gatewaylog::{Cause, Event, Loss, SlowSqlite};
+use crate::history::evidence::{Evidence, Logged};
+use crate::history::lives::Lives;
+use crate::history::names::session_of_lane;
+use crate::history::story::Incidents;
 use crate::verdict::severity::Effect;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

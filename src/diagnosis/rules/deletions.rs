@@ -1,11 +1,11 @@
 //! Locks that were deleted while their owners had them.
 
-use super::super::evidence::Line;
 use super::super::finding::{Certainty, Code, Finding};
 use super::super::input::DeletedLock;
-use super::super::names::id_of_lock;
 use super::remedy;
 use super::view::View;
+use crate::history::evidence::Line;
+use crate::history::names::id_of_lock;
 use crate::redact::local;
 use crate::verdict::severity::Effect;
 

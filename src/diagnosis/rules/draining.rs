@@ -1,11 +1,11 @@
 //! Messages that were refused because the gateway takes no new work: during a planned stop, or for ever after one.
 
-use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
-use super::super::story::{Incidents, dated};
 use super::remedy;
 use super::view::{clock, count};
 use crate::gatewaylog::{Cause, Event};
+use crate::history::evidence::{Evidence, Logged};
+use crate::history::story::{Incidents, dated};
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -1,14 +1,14 @@
 //! The gateway's one event loop: signs that it did not turn, and what that explains.
 
-use super::super::evidence::{Evidence, Line, Logged};
 use super::super::finding::{Certainty, Code, Finding};
 use super::super::input::{GatewayFact, GatewayState};
-use super::super::lives::Lives;
-use super::super::story::dated;
-use super::super::trouble::{NEAR, Times};
 use super::remedy;
 use super::view::{View, count, lasting};
 use crate::gatewaylog::{Entry, Event};
+use crate::history::evidence::{Evidence, Line, Logged};
+use crate::history::lives::Lives;
+use crate::history::story::dated;
+use crate::history::trouble::{NEAR, Times};
 use crate::redact::local;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};

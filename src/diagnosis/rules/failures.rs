@@ -1,8 +1,8 @@
 //! What failed on one lock: a chat's, or a session store's.
 
-use super::super::evidence::{Evidence, Logged};
-use super::super::story::Incidents;
 use super::event_loop::LoopTrouble;
+use crate::history::evidence::{Evidence, Logged};
+use crate::history::story::Incidents;
 use std::collections::BTreeSet;
 
 const OWNERS: usize = 16;

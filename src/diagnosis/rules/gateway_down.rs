@@ -1,13 +1,13 @@
 //! The gateway is down: by the last lines of the log, or because no process is there.
 
-use super::super::evidence::{Evidence, Logged, excerpt};
 use super::super::finding::{Certainty, Code, Finding};
 use super::super::input::{LockFact, LockKind};
-use super::super::lives::{End, Life};
-use super::super::story::dated;
 use super::remedy;
 use super::view::{View, clock, count, times};
 use crate::gatewaylog::Event;
+use crate::history::evidence::{Evidence, Logged, excerpt};
+use crate::history::lives::{End, Life};
+use crate::history::story::dated;
 use crate::redact::foreign;
 use crate::verdict::Verdict;
 use crate::verdict::severity::Effect;
@@ -114,7 +114,7 @@ pub(super) fn judge(view: &View<'_>, traffic: &Traffic) -> Option<Finding> {
     finding.count = 1;
     finding.first_seen = planned.or(crashed).or(finding.first_seen);
     if finding.evidence.is_empty() {
-        finding.evidence.push(super::super::evidence::Line::seen("no process of the gateway was found"));
+        finding.evidence.push(crate::history::evidence::Line::seen("no process of the gateway was found"));
     }
     Some(finding.act(remedy::start()).act(remedy::gateway_status()))
 }

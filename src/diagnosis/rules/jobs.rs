@@ -1,14 +1,14 @@
 //! Scheduled jobs, and results of sub-agents, that came to nothing.
 
-use super::super::chat::Chat;
-use super::super::evidence::{Evidence, Logged, excerpt};
 use super::super::finding::{Certainty, Code, Finding};
-use super::super::names::agent_of_key;
-use super::super::story::Incidents;
 use super::remedy;
 use super::shared_lanes::SharedLanes;
 use super::view::{View, count};
 use crate::gatewaylog::{Cause, Event, Loss, Undelivered};
+use crate::history::chat::Chat;
+use crate::history::evidence::{Evidence, Logged, excerpt};
+use crate::history::names::agent_of_key;
+use crate::history::story::Incidents;
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};

@@ -1,13 +1,13 @@
 //! Leases of the SQLite era, as the databases have them; and the one that only the log tells of, the memory search's.
 
-use super::super::evidence::{Evidence, Line, Logged};
 use super::super::finding::{Certainty, Code, Finding, Remedy};
 use super::super::input::{LeaseEffect, LeaseFact};
-use super::super::story::Incidents;
 use super::remedy;
 use super::starts::Starts;
 use super::view::{View, count};
 use crate::gatewaylog::Cause;
+use crate::history::evidence::{Evidence, Line, Logged};
+use crate::history::story::Incidents;
 use crate::verdict::severity::Effect;
 
 /// So many waits in vain are no busy moment.

@@ -1,11 +1,11 @@
 //! Discord's listener that took longer than 30 s.
 
-use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Code, Finding};
-use super::super::trouble::{ByName, entry};
 use super::remedy;
 use super::view::lasting;
 use crate::gatewaylog::Event;
+use crate::history::evidence::{Evidence, Logged};
+use crate::history::trouble::{ByName, entry};
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 

@@ -1,16 +1,16 @@
 //! Messages that failed on the lock of a chat, by the log alone: whose the lock was, whether it was the same one all
 //! the time, and what had happened before.
 
-use super::super::chat::Chat;
-use super::super::evidence::Logged;
 use super::super::finding::{Certainty, Code, Finding};
-use super::super::story::{Story, dated, delta};
 use super::event_loop::LoopTrouble;
 use super::failures::Failures;
 use super::remedy;
 use super::run_limit::{Hit, Limits};
 use super::view::{View, clock, count, lasting};
 use crate::gatewaylog::Cause;
+use crate::history::chat::Chat;
+use crate::history::evidence::Logged;
+use crate::history::story::{Story, dated, delta};
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;

@@ -1,12 +1,12 @@
 //! Locks that were looked at: what their verdicts mean for the chats behind them.
 
-use super::super::evidence::{Evidence, Line};
 use super::super::finding::{Certainty, Code, Finding, Remedy};
 use super::super::input::{LockFact, LockKind, Verdict};
 use super::failures::Failures;
 use super::remedy;
 use super::run_limit::{SETTLE, TimedOut};
 use super::view::{View, clock, count, lasting};
+use crate::history::evidence::{Evidence, Line};
 use crate::redact::local;
 use crate::verdict::severity::Effect;
 use crate::words::capitalised;

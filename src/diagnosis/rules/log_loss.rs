@@ -1,10 +1,10 @@
 //! Records that the log itself says are missing: what it does not show may still have happened.
 
-use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
 use super::remedy;
 use super::view::count;
 use crate::gatewaylog::{Event, LogLoss};
+use crate::history::evidence::{Evidence, Logged};
 use crate::verdict::severity::Effect;
 
 #[derive(Debug, Default)]

@@ -1,15 +1,15 @@
 //! Messages that failed, were dropped, or are tried again and again, whatever part of OpenClaw says so: the catch-all
 //! for what no other rule explains.
 
-use super::super::chat::Chat;
-use super::super::evidence::{Evidence, Logged, excerpt};
 use super::super::finding::{Certainty, Code, Finding};
-use super::super::story::{Incidents, Story, dated};
 use super::remedy;
 use super::run_limit::Limits;
 use super::view::{View, clock, count, lasting};
 use super::why::Why;
 use crate::gatewaylog::{Cause, Entry, Event, Fate, Loss};
+use crate::history::chat::Chat;
+use crate::history::evidence::{Evidence, Logged, excerpt};
+use crate::history::story::{Incidents, Story, dated};
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -104,7 +104,7 @@ pub(super) fn judge(view: &View<'_>, chat: &Chat, lost: &Losses, limits: &Limits
     let still = lost.incidents.since(answered);
     // Marked as failed after a wait in which an answer went out: most likely its own.
     let within = |answer: DateTime<Utc>| {
-        lost.after_ms.is_some_and(|ms| answer < last && last - answer <= super::super::story::delta(ms))
+        lost.after_ms.is_some_and(|ms| answer < last && last - answer <= crate::history::story::delta(ms))
     };
     let late = answered.filter(|answer| within(*answer));
     let top = lost.reasons.iter().max_by_key(|(_, n)| **n).map_or(Why::Other, |(why, _)| *why);

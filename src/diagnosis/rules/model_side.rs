@@ -1,12 +1,12 @@
 //! Time-outs of model calls that no run's time limit tells already.
 
-use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Code, Finding};
-use super::super::story::dated;
-use super::super::trouble::Times;
 use super::remedy;
 use super::view::count;
 use crate::gatewaylog::{Cause, Event};
+use crate::history::evidence::{Evidence, Logged};
+use crate::history::story::dated;
+use crate::history::trouble::Times;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -1,13 +1,13 @@
 //! Messages that failed in lines that name no chat: an error of the shared lane without the one of the chat's own lane
 //! that follows it in a whole log, and runs whose model gave them an error. Whatever names the chat tells it better.
 
-use super::super::chat::Chat;
-use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
 use super::remedy;
 use super::view::count;
 use super::why::Why;
 use crate::gatewaylog::{Cause, Event};
+use crate::history::chat::Chat;
+use crate::history::evidence::{Evidence, Logged};
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, VecDeque};

@@ -1,14 +1,14 @@
 //! Lanes that took a task and never came back, with others behind it. Only what ended is logged as such, so what began
 //! and did not end by the end of the log is judged here (the lines are DEBUG: in every file log up to 2.26).
 
-use super::super::chat::Chat;
-use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Code, Finding};
-use super::super::story::{dated, elapsed_ms};
-use super::super::trouble::{ByName, entry};
 use super::remedy;
 use super::view::{View, clock, count, lasting, waiting};
 use crate::gatewaylog::Event;
+use crate::history::chat::Chat;
+use crate::history::evidence::{Evidence, Logged};
+use crate::history::story::{dated, elapsed_ms};
+use crate::history::trouble::{ByName, entry};
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, Utc};

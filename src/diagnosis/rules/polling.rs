@@ -1,14 +1,14 @@
 //! Channels that fetch their messages, and whose fetching stalls again and again: nothing that is sent there is picked
 //! up meanwhile. One stall mends itself.
 
-use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Code, Finding};
-use super::super::story::dated;
-use super::super::trouble::{ByName, entry};
 use super::event_loop::LoopTrouble;
 use super::remedy;
 use super::view::{View, count, times};
 use crate::gatewaylog::Event;
+use crate::history::evidence::{Evidence, Logged};
+use crate::history::story::dated;
+use crate::history::trouble::{ByName, entry};
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};

@@ -1,9 +1,9 @@
 //! A gateway that something ends soon after each of its starts. Nobody is answered while it starts.
 
 use super::super::finding::{Code, Finding};
-use super::super::lives::{End, Life};
 use super::remedy;
 use super::view::View;
+use crate::history::lives::{End, Life};
 use crate::verdict::severity::Effect;
 use chrono::TimeDelta;
 

@@ -1,13 +1,13 @@
 //! Requests to the gateway that got no answer in time.
 
-use super::super::evidence::{Evidence, Line, Logged};
 use super::super::finding::{Code, Finding};
-use super::super::story::{Incidents, dated, delta};
-use super::super::trouble::Times;
 use super::event_loop::LoopTrouble;
 use super::remedy;
 use super::view::{View, count, lasting};
 use crate::gatewaylog::Event;
+use crate::history::evidence::{Evidence, Line, Logged};
+use crate::history::story::{Incidents, dated, delta};
+use crate::history::trouble::Times;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::VecDeque;

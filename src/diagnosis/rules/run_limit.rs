@@ -1,16 +1,16 @@
 //! Runs that ended at their time limit.
 
-use super::super::chat::Chat;
-use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Code, Finding};
 use super::super::input::Verdict;
-use super::super::story::{Story, dated};
 use super::event_loop::LoopTrouble;
 use super::model_side::ModelSide;
 use super::remedy;
 use super::view::{View, clock, count, lasting};
 use super::why;
 use crate::gatewaylog::{Cause, Event, TimeoutPhase};
+use crate::history::chat::Chat;
+use crate::history::evidence::{Evidence, Logged};
+use crate::history::story::{Story, dated};
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -1,12 +1,12 @@
 //! Messages that waited for the turn before them in the same chat: told when the wait is over.
 
-use super::super::chat::Chat;
-use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Code, Finding};
-use super::super::story::Story;
 use super::remedy;
 use super::view::{count, lasting};
 use crate::gatewaylog::Event;
+use crate::history::chat::Chat;
+use crate::history::evidence::{Evidence, Logged};
+use crate::history::story::Story;
 use crate::verdict::severity::Effect;
 use std::fmt::Write as _;
 

@@ -1,12 +1,12 @@
 //! Waits for a lane that chats share, and lanes whose pump is jammed.
 
-use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
-use super::super::trouble::{ByName, Times, entry};
 use super::remedy;
 use super::rpc::{LongTask, Requests};
 use super::view::{count, lasting};
 use crate::gatewaylog::Event;
+use crate::history::evidence::{Evidence, Logged};
+use crate::history::trouble::{ByName, Times, entry};
 use crate::verdict::severity::Effect;
 use chrono::TimeDelta;
 

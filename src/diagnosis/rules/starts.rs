@@ -1,6 +1,5 @@
 //! Starts that came to nothing: another process has the state, a lease of an earlier gateway, migrations, errors.
 
-use super::super::evidence::{Evidence, Logged, excerpt};
 use super::super::finding::{Certainty, Code, Finding, Remedy};
 use super::super::input::{GatewayState, LeaseEffect};
 use super::super::refusal::Refusal;
@@ -8,6 +7,7 @@ use super::super::today;
 use super::remedy;
 use super::view::{View, times};
 use crate::gatewaylog::Event;
+use crate::history::evidence::{Evidence, Logged, excerpt};
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};

@@ -1,13 +1,13 @@
 //! The lock of the session store (to 4.29): churn, a left-over, another process, or an event loop that stood still.
 
-use super::super::evidence::Logged;
 use super::super::finding::{Certainty, Code, Finding};
-use super::super::trouble::{ByName, entry};
 use super::event_loop::LoopTrouble;
 use super::failures::Failures;
 use super::remedy;
 use super::view::{View, count, lasting};
 use crate::gatewaylog::{Cause, Event};
+use crate::history::evidence::Logged;
+use crate::history::trouble::{ByName, entry};
 use crate::verdict::severity::Effect;
 
 #[derive(Debug, Default)]

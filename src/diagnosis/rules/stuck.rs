@@ -1,14 +1,14 @@
 //! Chats that OpenClaw's own watchdog complains of, and what its recovery did about them. What counts is progress, not
 //! age: what the last mark of it was, how old it is, who waits, and whether the chat went on since.
 
-use super::super::chat::Chat;
-use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Code, Finding};
 use super::super::input::Verdict;
-use super::super::story::{Incidents, Story, dated, delta, elapsed_ms};
 use super::event_loop::LoopTrouble;
 use super::remedy;
 use super::view::{View, clock, count, lasting, waiting};
+use crate::history::chat::Chat;
+use crate::history::evidence::{Evidence, Logged};
+use crate::history::story::{Incidents, Story, dated, delta, elapsed_ms};
 
 use crate::gatewaylog::{Attention, Event, Label, Recovery};
 use crate::redact::foreign;

@@ -1,10 +1,10 @@
 //! Locks of an earlier life that a start found and cleared, and releases that failed.
 
-use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
 use super::remedy;
 use super::view::{View, count};
 use crate::gatewaylog::{Event, Interruption};
+use crate::history::evidence::{Evidence, Logged};
 use crate::redact::foreign;
 use crate::verdict::severity::Effect;
 use std::collections::BTreeMap;

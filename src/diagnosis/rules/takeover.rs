@@ -1,12 +1,12 @@
 //! Somebody else wrote to a transcript while a run had let go of its lock (5.18 to 7.35).
 
-use super::super::chat::Chat;
-use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
-use super::super::story::{Incidents, Story};
 use super::remedy;
 use super::view::{View, count};
 use crate::gatewaylog::{Cause, Event};
+use crate::history::chat::Chat;
+use crate::history::evidence::{Evidence, Logged};
+use crate::history::story::{Incidents, Story};
 use crate::verdict::severity::Effect;
 
 /// Takeovers of one chat's transcript.

@@ -1,13 +1,13 @@
 //! One rule alone: the lines of a log in, what it makes of them out.
 
 use super::super::Model;
-use super::super::chats::Chats;
-use super::super::evidence::Logged;
 use super::super::input::Facts;
-use super::super::lives::Lives;
-use super::super::release::Releases;
 use super::View;
 use crate::gatewaylog::{Entry, Scanner};
+use crate::history::chats::Chats;
+use crate::history::evidence::Logged;
+use crate::history::lives::Lives;
+use crate::history::release::Releases;
 use crate::redact::Redactor;
 use chrono::{DateTime, Utc};
 

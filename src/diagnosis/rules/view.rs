@@ -1,12 +1,12 @@
 //! What a rule may look at, and what findings are put together with.
 
-use super::super::chat::Chat;
-use super::super::chats::Chats;
 use super::super::finding::Finding;
 use super::super::input::{Era, Facts, GatewayState, LockFact};
-use super::super::lives::Lives;
-use super::super::names::{agent_of_key, agent_of_path, id_of_lock};
-use super::super::release::Releases;
+use crate::history::chat::Chat;
+use crate::history::chats::Chats;
+use crate::history::lives::Lives;
+use crate::history::names::{agent_of_key, agent_of_path, id_of_lock};
+use crate::history::release::Releases;
 use crate::leases::queues::TaskStatus;
 use crate::verdict::Verdict;
 use crate::words;

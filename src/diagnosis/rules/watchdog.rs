@@ -1,11 +1,11 @@
 //! The owner's own watchdog let go of a lock (2.17 to 7.35).
 
-use super::super::evidence::{Evidence, Logged};
 use super::super::finding::{Certainty, Code, Finding};
-use super::super::trouble::{ByName, entry};
 use super::remedy;
 use super::view::{View, lasting};
 use crate::gatewaylog::Event;
+use crate::history::evidence::{Evidence, Logged};
+use crate::history::trouble::{ByName, entry};
 use crate::verdict::severity::Effect;
 
 /// It looks every 60 s; what is later than that is a timer that could not run.

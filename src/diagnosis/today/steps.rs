@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::super::evidence::Line;
-use super::super::finding::{Certainty, Finding, Remedy, Step};
+use super::super::finding::{Certainty, Finding, Remedy};
+use crate::history::evidence::Line;
+use crate::history::story::Step;
 use crate::words;
 
 /// `20:05:17`, with the date where it is another day's.

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::answer::{self, BlindSpot, ChatState};
 use crate::diagnosis::input::GatewayFact;
-use crate::diagnosis::{Code, Finding, LaneReport, Spread};
+use crate::diagnosis::{Code, Finding};
+use crate::history::lanes::{LaneReport, Spread};
 use crate::install::Install;
 use crate::install::gateway::GatewayState;
 use crate::leases::Workings;

@@ -7,17 +7,17 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use super::Daemon;
+use crate::directories::Change;
+use crate::directories::root::{Root, Trigger};
 use crate::openclaw::lock_kind::{LockKind, Management};
 use crate::survey::SurveyedLock;
-use crate::watch::directories::Change;
-use crate::watch::directories::root::{Root, Trigger};
+use crate::wakeups::Due;
+use crate::wakeups::ids::{DirectoryId, LockId, RootId};
+use crate::wakeups::inotify::Wd;
 use crate::watch::findings::of_locks::deleted_while_held;
-use crate::watch::ids::{DirectoryId, LockId, RootId};
 use crate::watch::locks::Removed;
 use crate::watch::locks::known::{Birth, KnownLock};
 use crate::watch::locks::release::Release;
-use crate::watch::wakeups::Due;
-use crate::watch::wakeups::inotify::Wd;
 
 /// At its creation a lock is empty 99 times of 100; the payload follows within 60 ms, the release of a short
 /// one too. Nothing is judged before.

@@ -6,11 +6,11 @@ use crate::clock::Now;
 use crate::evidence::Owner;
 use crate::openclaw::version::Era;
 use crate::survey::claims::{GatewayLock, look};
-use crate::watch::ids::RootId;
+use crate::wakeups::Due;
+use crate::wakeups::file_writes::Topic;
+use crate::wakeups::ids::RootId;
 use crate::watch::options::Run;
 use crate::watch::sources::databases::{Databases, directories, files, work_done};
-use crate::watch::wakeups::Due;
-use crate::watch::wakeups::file_writes::Topic;
 
 impl Daemon {
     /// Something may have changed in the databases of a root.

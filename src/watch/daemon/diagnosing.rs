@@ -17,12 +17,12 @@ use crate::install::gateway::GatewayState;
 use crate::survey::SurveyedLock;
 use crate::verdict::Verdict;
 use crate::verdict::severity::Effect;
+use crate::wakeups::Due;
+use crate::wakeups::ids::RootId;
 use crate::watch::findings::heard::{self, OF_LOCKS};
 use crate::watch::findings::{Code, Finding, Remedy, Severity};
-use crate::watch::ids::RootId;
 use crate::watch::notify::What;
 use crate::watch::sources::ports::{Door, EVERY};
-use crate::watch::wakeups::Due;
 
 /// Locks in trouble that the answer names one by one.
 const MOST_TOLD_OF: usize = 500;

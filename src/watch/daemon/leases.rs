@@ -11,9 +11,9 @@ use crate::reclaim::leases::Answer;
 use crate::reclaim::leases::child;
 use crate::reclaim::leases::run::order;
 use crate::reclaim::policy::Permission;
+use crate::wakeups::Due;
+use crate::wakeups::ids::RootId;
 use crate::watch::findings::Act;
-use crate::watch::ids::RootId;
-use crate::watch::wakeups::Due;
 
 /// The obstacle is mostly a gateway that starts, is refused and ends.
 const AGAIN: Duration = Duration::from_secs(2);

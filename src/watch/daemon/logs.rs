@@ -11,12 +11,12 @@ use super::Daemon;
 use crate::examination::{RUN_GRACE, logs::places};
 use crate::gatewaylog::{Event, Followed, Places};
 use crate::install::Install;
+use crate::wakeups::Due;
+use crate::wakeups::file_writes::{Hint, Topic};
+use crate::wakeups::ids::LockId;
 use crate::watch::findings::day::Happened;
-use crate::watch::ids::LockId;
 use crate::watch::options::{LogSources, Run};
 use crate::watch::sources::logs::{Logs, today};
-use crate::watch::wakeups::Due;
-use crate::watch::wakeups::file_writes::{Hint, Topic};
 
 /// When a lock shows that a gateway is at work, but no log was found so far.
 const BETWEEN_SEARCHES: Duration = Duration::from_secs(10);

@@ -9,6 +9,7 @@ use tracing::{debug, info, trace, warn};
 
 use super::Daemon;
 use super::reclaiming::Licence;
+use crate::directories::root::Trigger;
 use crate::evidence::lockfile::Presence;
 use crate::evidence::process::may_run_openclaw;
 use crate::evidence::view::SystemView;
@@ -21,15 +22,14 @@ use crate::reclaim::run::pin;
 use crate::survey::standing::Belonging;
 use crate::survey::{Guarded, Problem, SCAN_SETTLE, SurveyedLock};
 use crate::verdict::{Judgement, Reason, Rule, Sighting, Verdict, judge};
-use crate::watch::directories::root::Trigger;
+use crate::wakeups::Due;
+use crate::wakeups::ids::{LockId, RootId};
+use crate::wakeups::poller::Poller;
+use crate::wakeups::processes::{Processes, Watched};
 use crate::watch::findings::of_locks::shown_key;
-use crate::watch::ids::{LockId, RootId};
 use crate::watch::locks::known::{Aged, Birth, KnownLock};
 use crate::watch::locks::patience::{Suspicion, Weighed, weigh, weigh_abandoned};
 use crate::watch::locks::release::Release;
-use crate::watch::wakeups::Due;
-use crate::watch::wakeups::poller::Poller;
-use crate::watch::wakeups::processes::{Processes, Watched};
 use crate::words::millis;
 
 /// A lock that lives this long gets its session's name; for shorter ones the store is not read.

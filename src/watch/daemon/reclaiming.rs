@@ -6,19 +6,19 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::Daemon;
-use crate::diagnosis::Line;
+use crate::history::evidence::Line;
 use crate::reclaim::{Failure, Outcome};
 use crate::survey::SurveyedLock;
 use crate::verdict::{Reason, StaleProof, Verdict};
+use crate::wakeups::Due;
+use crate::wakeups::ids::{LockId, RootId};
 use crate::watch::findings::of_locks::{self, Context, shown_key};
 use crate::watch::findings::{Act, Code, Finding, Raised, Remedy, is_told};
-use crate::watch::ids::{LockId, RootId};
 use crate::watch::locks::known::{self, Birth};
 use crate::watch::locks::patience::Suspicion;
 use crate::watch::locks::release::Release;
 use crate::watch::mandate::Mandate;
 use crate::watch::notify::What;
-use crate::watch::wakeups::Due;
 use crate::words::millis;
 
 /// So many deaths within ten minutes.

@@ -3,9 +3,9 @@
 use tracing::{error, info};
 
 use super::Daemon;
-use crate::watch::directories::root;
+use crate::directories::root;
+use crate::wakeups::Due;
 use crate::watch::options::Options;
-use crate::watch::wakeups::Due;
 
 impl Daemon {
     pub(super) fn reload(&mut self) {

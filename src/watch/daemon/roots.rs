@@ -7,17 +7,18 @@ use rustix::io::Errno;
 use tracing::{debug, info, warn};
 
 use super::Daemon;
+use crate::directories::Listing;
+use crate::directories::root::Trigger;
+use crate::directories::root::What;
 use crate::evidence::{Owner, Release};
 use crate::reclaim::store::{Patience, STORE};
 use crate::reclaim::{homes, recover};
 use crate::survey::{Problem, StandingRoot};
-use crate::watch::directories::Listing;
-use crate::watch::directories::root::Trigger;
-use crate::watch::ids::{LockId, RootId};
+use crate::wakeups::Due;
+use crate::wakeups::ids::{LockId, RootId};
 use crate::watch::locks::known::KnownLock;
 use crate::watch::mandate::Mandate;
-use crate::watch::options::{Run, What};
-use crate::watch::wakeups::Due;
+use crate::watch::options::Run;
 
 /// When another lockdoctor is at work where something may have been left half done.
 const BUSY: Duration = Duration::from_secs(5);

@@ -1,9 +1,9 @@
 //! Clients of the listener, answered from what the daemon knows.
 
 use super::Daemon;
+use crate::wakeups::Due;
 use crate::watch::live;
 use crate::watch::serve::{Picture, TimeLimit};
-use crate::watch::wakeups::Due;
 
 /// What it knows now; `serving` stays free to be changed meanwhile.
 macro_rules! picture {

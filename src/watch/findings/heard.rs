@@ -7,7 +7,7 @@ use crate::diagnosis;
 use crate::install::Install;
 use crate::redact::Redactor;
 use crate::survey::SurveyedLock;
-use crate::watch::ids::RootId;
+use crate::wakeups::ids::RootId;
 use crate::words::rfc3339;
 
 /// The locks' own findings: here they are known sooner and better.

@@ -19,8 +19,8 @@ use crate::answer::Answer;
 use crate::diagnosis;
 pub(crate) use crate::diagnosis::{Code, Severity};
 use crate::verdict::Verdict;
-use crate::watch::ids::RootId;
-use crate::watch::wakeups::deadlines::Pace;
+use crate::wakeups::deadlines::Pace;
+use crate::wakeups::ids::RootId;
 use crate::words::rfc3339;
 use day::{Day, Happened};
 

@@ -13,7 +13,7 @@ use crate::redact::Redactor;
 use crate::survey::SurveyedLock;
 use crate::verdict::Action;
 use crate::verdict::severity::Effect;
-use crate::watch::ids::RootId;
+use crate::wakeups::ids::RootId;
 use crate::watch::mandate::Mandate;
 use crate::words::shell_word;
 
@@ -113,7 +113,7 @@ pub(crate) fn crash_loop(lock: &SurveyedLock, deaths: usize, context: &Context<'
     let found = diagnosis::Finding {
         first_seen: Some(context.now.wall),
         last_seen: Some(context.now.wall),
-        evidence: vec![diagnosis::Line::seen(seen)],
+        evidence: vec![crate::history::evidence::Line::seen(seen)],
         removing_lock_helps: Some(false),
         ..diagnosis::Finding::new(Code::GatewayDown, Effect::MessagesFailed, text)
     };

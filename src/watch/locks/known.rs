@@ -17,8 +17,8 @@ use crate::evidence::Writer;
 use crate::openclaw::lock_kind::LockKind;
 use crate::survey::SurveyedLock;
 use crate::verdict::Verdict;
-use crate::watch::ids::DirectoryId;
-use crate::watch::wakeups::inotify::Wd;
+use crate::wakeups::ids::DirectoryId;
+use crate::wakeups::inotify::Wd;
 
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 const LAST_RETRY: Duration = Duration::from_secs(5 * 60);

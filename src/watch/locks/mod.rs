@@ -13,8 +13,8 @@ mod tests;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::ids::RootId;
-use super::wakeups::inotify::Wd;
+use crate::wakeups::ids::RootId;
+use crate::wakeups::inotify::Wd;
 use hold_times::HoldTimes;
 use known::KnownLock;
 use pins::Pins;

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::watch::ids::{LockId, RootId};
+use crate::wakeups::ids::{LockId, RootId};
 
 /// More at once would help nobody: a lock is done with in seconds.
 const MOST: usize = 4096;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::known::{Birth, KnownLock};
 use crate::openclaw::lock_kind::LockKind;
-use crate::watch::ids::{DirectoryId, LockId, Numbering};
-use crate::watch::wakeups::inotify::Wd;
+use crate::wakeups::ids::{DirectoryId, LockId, Numbering};
+use crate::wakeups::inotify::Wd;
 
 #[derive(Debug, Default)]
 pub(crate) struct Table {

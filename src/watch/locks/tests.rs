@@ -21,7 +21,7 @@ use crate::openclaw::limits::Limit;
 use crate::openclaw::lock_kind::LockKind;
 use crate::survey::{Guarded, SCAN_SETTLE, SurveyedLock, TranscriptListed};
 use crate::verdict::{Settle, Sighting, Verdict, judge};
-use crate::watch::ids::DirectoryId;
+use crate::wakeups::ids::DirectoryId;
 
 const POLICY: Settle = Settle {
     dead: Duration::from_millis(500),

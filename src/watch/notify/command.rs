@@ -16,9 +16,9 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::delivery::{Channel, Delivery, Sent};
 use crate::clock::Now;
+use crate::wakeups::ids::RootId;
+use crate::wakeups::poller::{Interest, Poller, Source};
 use crate::watch::findings::Key;
-use crate::watch::ids::RootId;
-use crate::watch::wakeups::poller::{Interest, Poller, Source};
 
 /// A command as it was configured.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,12 +15,12 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::findings::{Act, Finding, Key};
-use super::ids::RootId;
 use super::options::Telling;
-use super::wakeups::{Due, Wakeups};
 use crate::clock::Now;
 use crate::reclaim::leases::child;
 use crate::verdict::severity::Severity;
+use crate::wakeups::ids::RootId;
+use crate::wakeups::{Due, Wakeups};
 use command::{Children, CommandLine, Ended, Job};
 use delivery::{Channel, Deliveries, Delivery, Sent};
 pub(crate) use event::What;

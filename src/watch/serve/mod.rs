@@ -16,10 +16,10 @@ use tracing::warn;
 
 use super::notify::delivery::Deliveries;
 use super::options::{Listen, Ready};
-use super::wakeups::poller::Poller;
-use super::wakeups::{Due, Wakeups};
 use crate::clock::Now;
 use crate::door::{Door, Form};
+use crate::wakeups::poller::Poller;
+use crate::wakeups::{Due, Wakeups};
 use http::{Request, Response, Server, Status, Turn};
 use metrics::Metrics;
 pub(crate) use picture::Picture;

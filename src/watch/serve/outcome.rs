@@ -8,7 +8,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde::Serialize;
 
 use crate::answer::{self, Answer};
-use crate::diagnosis::{Line, Remedy};
+use crate::diagnosis::Remedy;
+use crate::history::evidence::Line;
 use crate::redact::Redactor;
 use crate::verdict::severity::Severity;
 use crate::watch::findings::{Code, Finding};

@@ -3,8 +3,8 @@
 use super::outcome::{self, Outcome, Surroundings};
 use crate::answer::Answer;
 use crate::clock::Now;
+use crate::directories::Directories;
 use crate::verdict::Verdict;
-use crate::watch::directories::Directories;
 use crate::watch::findings::Board;
 use crate::watch::locks::Locks;
 use crate::watch::options::Options;

@@ -12,8 +12,8 @@ use tracing::{info, warn};
 use crate::clock::Now;
 use crate::leases::{Verdict, Workings};
 use crate::survey::claims::{Leases, RunningSession, SurveyedLease};
-use crate::watch::ids::RootId;
-use crate::watch::wakeups::deadlines::Pace;
+use crate::wakeups::deadlines::Pace;
+use crate::wakeups::ids::RootId;
 
 /// One transaction is several writes.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -8,9 +8,9 @@ use chrono::{DateTime, Local, SubsecRound, TimeDelta, Utc};
 
 use super::memory::Memory;
 use crate::clock::Now;
-use crate::diagnosis::LaneReport;
 use crate::gatewaylog::{Counters, Dating, Entry, Followed, Follower, Repeats, When};
-use crate::watch::wakeups::deadlines::Pace;
+use crate::history::lanes::LaneReport;
+use crate::wakeups::deadlines::Pace;
 
 /// Lines of one moment are read together, and a busy log wakes the daemon this seldom.
 const PAUSE: Duration = Duration::from_millis(250);

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use tracing::warn;
 
 use crate::examination::gateway::{Heard, listen};
-use crate::watch::ids::RootId;
+use crate::wakeups::ids::RootId;
 
 /// As often as a health check of a container does.
 pub(crate) const EVERY: Duration = Duration::from_secs(30);

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
+use crate::wakeups::poller::{Interest, Poller, Source};
 use crate::watch::options::Listen;
-use crate::watch::wakeups::poller::{Interest, Poller, Source};
 use connection::{Connection, Next};
 use hosts::Hosts;
 

@@ -17,12 +17,12 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::directories::root::Trigger;
 use crate::install::gateway::GatewayState;
 use crate::leases::{self, ClaimKind};
 use crate::openclaw::lock_kind::LockKind;
 use crate::reclaim::Outcome;
 use crate::verdict::{Reason, Verdict};
-use crate::watch::directories::root::Trigger;
 use crate::watch::findings::Code;
 use crate::watch::locks::release::Release;
 use crate::watch::notify::delivery::Deliveries;

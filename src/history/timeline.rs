@@ -63,7 +63,7 @@ pub enum MarkKind {
 }
 
 #[derive(Debug, Default, Clone)]
-pub(super) struct Recorder {
+pub(crate) struct Recorder {
     timeline: Timeline,
     index: HashMap<String, usize>,
     off: bool,
@@ -71,12 +71,12 @@ pub(super) struct Recorder {
 
 impl Recorder {
     /// Draws nothing.
-    pub(super) fn off() -> Self {
+    pub(crate) fn off() -> Self {
         Self { off: true, ..Self::default() }
     }
 
     /// `session` is the lane of the session that the entry is about, where it is known.
-    pub(super) fn push(&mut self, entry: &Entry, session: Option<&str>) {
+    pub(crate) fn push(&mut self, entry: &Entry, session: Option<&str>) {
         let Some(at) = entry.when.time().filter(|_| !self.off) else { return };
         let lane = entry.event.lane().or(session);
         match &entry.event {
@@ -103,7 +103,7 @@ impl Recorder {
         }
     }
 
-    pub(super) fn life(&mut self, life: &Life, now: DateTime<Utc>) {
+    pub(crate) fn life(&mut self, life: &Life, now: DateTime<Utc>) {
         let to = life.end.unwrap_or(now).max(life.start);
         self.add_span(GATEWAY, SpanKind::Life, life.start, to);
         self.mark(Some(GATEWAY), MarkKind::Start, life.start);
@@ -114,11 +114,11 @@ impl Recorder {
         }
     }
 
-    pub(super) fn hold(&mut self, row: &str, from: DateTime<Utc>, to: DateTime<Utc>) {
+    pub(crate) fn hold(&mut self, row: &str, from: DateTime<Utc>, to: DateTime<Utc>) {
         self.add_span(row, SpanKind::Hold, from, to.max(from));
     }
 
-    pub(super) fn finish(mut self, redactor: Redactor) -> Timeline {
+    pub(crate) fn finish(mut self, redactor: Redactor) -> Timeline {
         for row in &mut self.timeline.rows {
             if row != GATEWAY && row != LOOP {
                 *row = redactor.lane(row).into_owned();

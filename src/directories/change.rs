@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use crate::openclaw::lock_kind::LockKind;
 use crate::survey::Problem;
-use crate::watch::ids::{DirectoryId, RootId};
-use crate::watch::wakeups::inotify::Wd;
+use crate::wakeups::ids::{DirectoryId, RootId};
+use crate::wakeups::inotify::Wd;
 
 #[derive(Debug)]
 pub(crate) enum Change {

@@ -10,7 +10,7 @@ const NEWEST: Release = (u16::MAX, 0);
 
 /// From and to, both included.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Releases {
+pub(crate) struct Releases {
     from: Release,
     to: Release,
     /// A line names it.
@@ -24,14 +24,14 @@ impl Default for Releases {
 }
 
 impl Releases {
-    pub(super) fn at_least(&self, release: Release) -> Option<bool> {
+    pub(crate) fn at_least(&self, release: Release) -> Option<bool> {
         if self.from >= release {
             return Some(true);
         }
         (self.to < release).then_some(false)
     }
 
-    pub(super) fn note(&mut self, entry: &Entry) {
+    pub(crate) fn note(&mut self, entry: &Entry) {
         if let Some(version) = named(entry) {
             (self.from, self.to, self.named) = (version, version, true);
         }

@@ -5,8 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::watched::Position;
 use super::{Change, Directories, Listing, Purpose};
-use crate::watch::ids::DirectoryId;
-use crate::watch::wakeups::inotify::{NameEvent, Notice, Wd};
+use crate::wakeups::ids::DirectoryId;
+use crate::wakeups::inotify::{NameEvent, Notice, Wd};
 
 impl Directories {
     /// Makes changes out of what the kernel reports.
@@ -116,10 +116,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::directories::root::{Root, Wish};
     use crate::evidence::view::SystemView;
-    use crate::watch::directories::root::{Root, Wish};
-    use crate::watch::ids::RootId;
-    use crate::watch::wakeups::polling::Polling;
+    use crate::wakeups::ids::RootId;
+    use crate::wakeups::polling::Polling;
 
     struct Scene {
         temp: tempfile::TempDir,

@@ -14,7 +14,7 @@ use crate::evidence::directory::Directory;
 use crate::openclaw::lock_kind::LockKind;
 use crate::survey::standing::{Belonging, Role, locks_in};
 use crate::survey::{Problem, ProblemSeverity};
-use crate::watch::ids::{DirectoryId, RootId};
+use crate::wakeups::ids::{DirectoryId, RootId};
 
 /// Whether a directory that is watched already is listed again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,10 +14,9 @@ use crate::install::discover::discover;
 use crate::install::environment::Environment;
 use crate::survey::StandingRoot;
 use crate::survey::scope::{Part, Target, target_of};
-use crate::watch::ids::RootId;
-use crate::watch::options::What;
-use crate::watch::wakeups::deadlines::Pace;
-use crate::watch::wakeups::inotify::Wd;
+use crate::wakeups::deadlines::Pace;
+use crate::wakeups::ids::RootId;
+use crate::wakeups::inotify::Wd;
 
 /// A burst of events calls for one listing, not for many.
 const BETWEEN_LISTINGS: Duration = Duration::from_millis(250);
@@ -179,6 +178,17 @@ impl Root {
     pub(crate) fn includes(&self, path: &Path) -> bool {
         self.only.includes(path)
     }
+}
+
+/// What is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// The installs that OpenClaw itself would find, as they come.
+    EveryInstall,
+    Named {
+        state_dirs: Vec<PathBuf>,
+        paths: Vec<PathBuf>,
+    },
 }
 
 /// What is to be watched, whether it is there or not.

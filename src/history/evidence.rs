@@ -32,23 +32,23 @@ impl Line {
 
 /// One entry of the log as it goes by.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Logged<'a> {
+pub(crate) struct Logged<'a> {
     /// An undated entry comes right after the one before it.
-    pub(super) at: DateTime<Utc>,
+    pub(crate) at: DateTime<Utc>,
     /// Index into the diagnosis' sources.
-    pub(super) source: usize,
-    pub(super) entry: &'a Entry,
+    pub(crate) source: usize,
+    pub(crate) entry: &'a Entry,
 }
 
 /// The beginning of somebody else's words, as much as a sentence can carry.
-pub(super) fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     const WORDS: usize = 160;
     text.chars().filter(|c| !c.is_control()).take(WORDS).collect()
 }
 
 /// Lines as they come; the middle of many is counted and dropped.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Evidence {
+pub(crate) struct Evidence {
     first: Vec<Line>,
     last: VecDeque<Line>,
     count: u64,
@@ -57,13 +57,13 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
-    pub(super) fn add(&mut self, logged: Logged<'_>) {
+    pub(crate) fn add(&mut self, logged: Logged<'_>) {
         self.count += 1;
         self.note(logged);
     }
 
     /// Evidence for something that is already counted.
-    pub(super) fn note(&mut self, Logged { source, entry, .. }: Logged<'_>) {
+    pub(crate) fn note(&mut self, Logged { source, entry, .. }: Logged<'_>) {
         if let Some(at) = entry.when.time() {
             self.from = Some(self.from.map_or(at, |from| from.min(at)));
             self.to = Some(self.to.map_or(at, |to| to.max(at)));
@@ -88,24 +88,24 @@ impl Evidence {
         self.last.push_back(line);
     }
 
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
-    pub(super) fn first(&self) -> Option<DateTime<Utc>> {
+    pub(crate) fn first(&self) -> Option<DateTime<Utc>> {
         self.from
     }
 
-    pub(super) fn last(&self) -> Option<DateTime<Utc>> {
+    pub(crate) fn last(&self) -> Option<DateTime<Utc>> {
         self.to
     }
 
-    pub(super) fn lines(&self) -> Vec<Line> {
+    pub(crate) fn lines(&self) -> Vec<Line> {
         self.first.iter().chain(&self.last).cloned().collect()
     }
 }
 
-pub(super) fn redact(lines: &mut [Line], redactor: Redactor) {
+pub(crate) fn redact(lines: &mut [Line], redactor: Redactor) {
     for line in lines {
         // What was seen is our own sentence, what was logged is not.
         let shown = if line.source.is_some() { redactor.line(&line.text) } else { redactor.text(&line.text) };

@@ -1,29 +1,29 @@
 //! What the names of lanes, sessions and lock files tell.
 
 /// `session:<key>`; `nested:<key>` is a run of that session, too.
-pub(super) fn session_of_lane(lane: &str) -> Option<&str> {
+pub(crate) fn session_of_lane(lane: &str) -> Option<&str> {
     lane.strip_prefix("session:").or_else(|| lane.strip_prefix("nested:"))
 }
 
 /// Whether a chat of that name is with `peer`: `agent:main:telegram:direct:123` and `123`.
-pub(super) fn is_with(name: &str, peer: &str) -> bool {
+pub(crate) fn is_with(name: &str, peer: &str) -> bool {
     let peer = peer.rsplit(':').next().unwrap_or(peer);
     peer.len() >= 4 && name.rsplit(':').next() == Some(peer)
 }
 
 /// `agent:<id>:...` → `<id>`.
-pub(super) fn agent_of_key(key: &str) -> Option<&str> {
+pub(crate) fn agent_of_key(key: &str) -> Option<&str> {
     key.strip_prefix("agent:")?.split(':').next().filter(|agent| !agent.is_empty())
 }
 
 /// `.../agents/<id>/sessions/...` → `<id>`; Windows separates by `\`.
-pub(super) fn agent_of_path(path: &str) -> Option<&str> {
+pub(crate) fn agent_of_path(path: &str) -> Option<&str> {
     let mut parts = path.split(['/', '\\']).skip_while(|part| *part != "agents");
     parts.nth(1).filter(|agent| !agent.is_empty())
 }
 
 /// `<sid>.jsonl.lock`, `<sid>-topic-<id>.jsonl.lock`, `<time>_<sid>.jsonl.lock` → `<sid>`; `boot-<time>_<time>` is one.
-pub(super) fn id_of_lock(lock: &str) -> Option<String> {
+pub(crate) fn id_of_lock(lock: &str) -> Option<String> {
     let name = lock.rsplit(['/', '\\']).next()?;
     let stem = name.strip_suffix(".lock").unwrap_or(name).strip_suffix(".jsonl")?;
     let stem = stem.split("-topic-").next().unwrap_or(stem);

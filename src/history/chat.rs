@@ -6,90 +6,90 @@ use crate::gatewaylog::{Cause, Event};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// Between taking a task from a session's lane and the first line of its run.
-pub(super) const START_GAP: TimeDelta = TimeDelta::seconds(5);
+pub(crate) const START_GAP: TimeDelta = TimeDelta::seconds(5);
 /// A wait that ends within this after a lock error was for the message that failed.
 const AFTER: TimeDelta = TimeDelta::milliseconds(1500);
 
 /// Which chat: never given to another one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct ChatId(usize);
+pub(crate) struct ChatId(usize);
 
 /// One thing for each chat.
 #[derive(Debug, Default)]
-pub(super) struct ByChat<T> {
+pub(crate) struct ByChat<T> {
     all: Vec<T>,
     /// Of a chat about which nothing was noted.
     nothing: T,
 }
 
 impl<T: Default> ByChat<T> {
-    pub(super) fn add(&mut self, make: impl FnOnce(ChatId) -> T) -> ChatId {
+    pub(crate) fn add(&mut self, make: impl FnOnce(ChatId) -> T) -> ChatId {
         let id = ChatId(self.all.len());
         self.all.push(make(id));
         id
     }
 
-    pub(super) fn get(&self, id: ChatId) -> &T {
+    pub(crate) fn get(&self, id: ChatId) -> &T {
         self.all.get(id.0).unwrap_or(&self.nothing)
     }
 
-    pub(super) fn get_mut(&mut self, id: ChatId) -> &mut T {
+    pub(crate) fn get_mut(&mut self, id: ChatId) -> &mut T {
         if self.all.len() <= id.0 {
             self.all.resize_with(id.0 + 1, T::default);
         }
         &mut self.all[id.0]
     }
 
-    pub(super) fn iter(&self) -> std::slice::Iter<'_, T> {
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, T> {
         self.all.iter()
     }
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Chat {
-    pub(super) id: ChatId,
-    pub(super) key: Option<String>,
+pub(crate) struct Chat {
+    pub(crate) id: ChatId,
+    pub(crate) key: Option<String>,
     /// The latest one that the log names for it.
-    pub(super) session_id: Option<String>,
+    pub(crate) session_id: Option<String>,
     /// Where neither is known.
-    pub(super) lane: Option<String>,
-    pub(super) runs: u64,
-    pub(super) open: Option<OpenRun>,
-    pub(super) started: Option<DateTime<Utc>>,
+    pub(crate) lane: Option<String>,
+    pub(crate) runs: u64,
+    pub(crate) open: Option<OpenRun>,
+    pub(crate) started: Option<DateTime<Utc>>,
     /// Its lane or its run went on.
-    pub(super) moved: Option<DateTime<Utc>>,
+    pub(crate) moved: Option<DateTime<Utc>>,
     /// A run of it returned, or its lane went on to the next.
-    pub(super) ended: Option<DateTime<Utc>>,
+    pub(crate) ended: Option<DateTime<Utc>>,
     /// A turn of it ended well.
-    pub(super) answered: Option<DateTime<Utc>>,
+    pub(crate) answered: Option<DateTime<Utc>>,
     /// A message to it failed on its lock.
-    pub(super) lock_failed: Option<DateTime<Utc>>,
-    pub(super) orphaned_messages: u64,
+    pub(crate) lock_failed: Option<DateTime<Utc>>,
+    pub(crate) orphaned_messages: u64,
     /// Another one has taken this one over.
-    pub(super) merged: Option<ChatId>,
+    pub(crate) merged: Option<ChatId>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct OpenRun {
-    pub(super) since: DateTime<Utc>,
+pub(crate) struct OpenRun {
+    pub(crate) since: DateTime<Utc>,
     run_id: Option<String>,
 }
 
 impl Chat {
-    pub(super) fn new(id: ChatId) -> Self {
+    pub(crate) fn new(id: ChatId) -> Self {
         Self { id, ..Self::default() }
     }
 
-    pub(super) fn agent(&self) -> Option<&str> {
+    pub(crate) fn agent(&self) -> Option<&str> {
         agent_of_key(self.key.as_deref()?)
     }
 
     /// Whether a wait that ends now was for a message that failed on the lock.
-    pub(super) fn is_after_a_lock_error(&self, at: DateTime<Utc>) -> bool {
+    pub(crate) fn is_after_a_lock_error(&self, at: DateTime<Utc>) -> bool {
         self.lock_failed.is_some_and(|failed| (at - failed).abs() <= AFTER)
     }
 
-    pub(super) fn push(&mut self, at: DateTime<Utc>, event: &Event) {
+    pub(crate) fn push(&mut self, at: DateTime<Utc>, event: &Event) {
         if let Some(Cause::TranscriptLocked { .. } | Cause::LockStale { .. }) = event.cause() {
             self.lock_failed = Some(at);
         }
@@ -158,7 +158,7 @@ impl Chat {
     }
 
     /// Two names were of one chat.
-    pub(super) fn absorb(&mut self, other: Self) {
+    pub(crate) fn absorb(&mut self, other: Self) {
         self.session_id = self.session_id.take().or(other.session_id);
         self.runs += other.runs;
         self.open = self.open.take().or(other.open);

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 const CHATS: usize = 4096;
 
 #[derive(Debug, Default)]
-pub(super) struct Chats {
+pub(crate) struct Chats {
     chats: ByChat<Chat>,
     by_id: HashMap<String, ChatId>,
     by_key: HashMap<String, ChatId>,
@@ -31,38 +31,38 @@ pub(super) struct Chats {
 
 /// Two chats turned out to be one: what is noted of the first is of the second.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Joined {
-    pub(super) gone: ChatId,
-    pub(super) into: ChatId,
+pub(crate) struct Joined {
+    pub(crate) gone: ChatId,
+    pub(crate) into: ChatId,
 }
 
 impl Chats {
     /// A store entry: this key's current id.
-    pub(super) fn know(&mut self, key: &str, id: Option<&str>) {
+    pub(crate) fn know(&mut self, key: &str, id: Option<&str>) {
         self.find(id, Some(key));
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Chat> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Chat> {
         self.chats.iter().filter(|chat| chat.merged.is_none())
     }
 
-    pub(super) fn get(&self, id: ChatId) -> &Chat {
+    pub(crate) fn get(&self, id: ChatId) -> &Chat {
         self.chats.get(id)
     }
 
-    pub(super) fn of_session(&self, id: &str) -> Option<&Chat> {
+    pub(crate) fn of_session(&self, id: &str) -> Option<&Chat> {
         self.by_id.get(id).map(|id| self.chats.get(self.root(*id)))
     }
 
     /// When the last answer went out to whom this chat is with.
-    pub(super) fn last_answer(&self, chat: &Chat) -> Option<DateTime<Utc>> {
+    pub(crate) fn last_answer(&self, chat: &Chat) -> Option<DateTime<Utc>> {
         let name = chat.key.as_deref().or(chat.lane.as_deref())?;
         let to = self.answers.iter().filter(|(peer, _)| is_with(name, peer)).map(|(_, at)| *at).max();
         chat.answered.max(to)
     }
 
     /// Takes the next event; tells the chat that it is about.
-    pub(super) fn push(&mut self, at: DateTime<Utc>, event: &Event) -> Option<ChatId> {
+    pub(crate) fn push(&mut self, at: DateTime<Utc>, event: &Event) -> Option<ChatId> {
         if let Event::Answered { peer: Some(peer) } = event {
             if self.answers.len() < CHATS || self.answers.contains_key(peer) {
                 self.answers.insert(peer.clone(), at);
@@ -84,7 +84,7 @@ impl Chats {
     }
 
     /// Chats that were joined since this was last asked.
-    pub(super) fn joined(&mut self) -> Vec<Joined> {
+    pub(crate) fn joined(&mut self) -> Vec<Joined> {
         std::mem::take(&mut self.joined)
     }
 

@@ -4,6 +4,7 @@
 pub(crate) mod deadlines;
 mod due;
 pub(crate) mod file_writes;
+pub(crate) mod ids;
 pub(crate) mod inotify;
 pub(crate) mod poller;
 pub(crate) mod polling;

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use tracing::debug;
 
 use super::inotify::{Inotify, Notice, Wd};
-use crate::watch::ids::RootId;
+use crate::wakeups::ids::RootId;
 
 /// Whom a change concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

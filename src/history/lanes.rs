@@ -63,7 +63,7 @@ pub struct LaneHour {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Lanes {
+pub(crate) struct Lanes {
     lanes: BTreeMap<String, Lane>,
     room: Room,
 }
@@ -86,11 +86,11 @@ struct Tally {
 
 impl Lanes {
     /// Keeps little, at the price of coarser quantiles.
-    pub(super) fn small() -> Self {
+    pub(crate) fn small() -> Self {
         Self { room: SMALL, ..Self::default() }
     }
 
-    pub(super) fn push(&mut self, at: Option<DateTime<Utc>>, event: &Event) {
+    pub(crate) fn push(&mut self, at: Option<DateTime<Utc>>, event: &Event) {
         let Some(name) = event.lane() else { return };
         let name =
             if self.lanes.len() < self.room.lanes || self.lanes.contains_key(name) { name } else { OTHER };
@@ -109,7 +109,7 @@ impl Lanes {
         }
     }
 
-    pub(super) fn report(&self) -> Vec<LaneReport> {
+    pub(crate) fn report(&self) -> Vec<LaneReport> {
         let report = |(name, lane): (&String, &Lane)| LaneReport {
             lane: name.clone(),
             tasks: lane.total.tasks,

@@ -1,7 +1,7 @@
 //! Everything that time alone makes due.
 
 use super::inotify::Wd;
-use crate::watch::ids::{LockId, RootId};
+use crate::wakeups::ids::{LockId, RootId};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Due {

@@ -1,7 +1,7 @@
 //! What happened to one chat, step by step: recognised fields only, repeated steps told once, bounded.
 
-use super::finding::Step;
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 use std::collections::VecDeque;
 
 const FIRST: usize = 6;
@@ -9,24 +9,33 @@ const LAST: usize = 6;
 /// Steps this near to each other are one.
 const ECHO: TimeDelta = TimeDelta::milliseconds(1500);
 
+/// One dated step of what happened, made of recognised fields only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Step {
+    #[serde(serialize_with = "crate::words::rfc3339_or_null")]
+    pub at: Option<DateTime<Utc>>,
+    pub text: String,
+}
+
 /// The time of an event in the model: undated lines come one after the other in a year that no log is of.
-pub(super) fn dated(at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub(crate) fn dated(at: DateTime<Utc>) -> Option<DateTime<Utc>> {
     (at.timestamp() > 900_000_000).then_some(at)
 }
 
 /// From one moment to another, where both are known.
-pub(super) fn elapsed_ms(from: DateTime<Utc>, to: DateTime<Utc>) -> Option<u64> {
+pub(crate) fn elapsed_ms(from: DateTime<Utc>, to: DateTime<Utc>) -> Option<u64> {
     let lasted = dated(to)? - dated(from)?;
     u64::try_from(lasted.num_milliseconds()).ok()
 }
 
 /// Milliseconds as a time-delta; absurd ones are as long as there is.
-pub(super) fn delta(ms: u64) -> TimeDelta {
+pub(crate) fn delta(ms: u64) -> TimeDelta {
     i64::try_from(ms).ok().and_then(TimeDelta::try_milliseconds).unwrap_or(TimeDelta::MAX)
 }
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Story {
+pub(crate) struct Story {
     first: Vec<Beat>,
     last: VecDeque<Beat>,
     left_out: u64,
@@ -43,7 +52,7 @@ struct Beat {
 }
 
 impl Story {
-    pub(super) fn note(&mut self, at: DateTime<Utc>, kind: &'static str, text: impl Into<String>) {
+    pub(crate) fn note(&mut self, at: DateTime<Utc>, kind: &'static str, text: impl Into<String>) {
         let text = text.into();
         let latest = self.last.back_mut().or(self.first.last_mut());
         if let Some(beat) = latest.filter(|beat| beat.kind == kind) {
@@ -64,7 +73,7 @@ impl Story {
         self.last.push_back(beat);
     }
 
-    pub(super) fn absorb(&mut self, other: Self) {
+    pub(crate) fn absorb(&mut self, other: Self) {
         let mut beats: Vec<Beat> = std::mem::take(&mut self.first);
         beats.extend(std::mem::take(&mut self.last));
         beats.extend(other.first);
@@ -84,7 +93,7 @@ impl Story {
         }
     }
 
-    pub(super) fn steps(&self) -> Vec<Step> {
+    pub(crate) fn steps(&self) -> Vec<Step> {
         let step = |beat: &Beat| Step { at: dated(beat.at), text: beat.told() };
         let gap =
             (self.left_out > 0).then(|| Step { at: None, text: format!("{} more steps", self.left_out) });
@@ -104,9 +113,9 @@ impl Beat {
 
 /// Complaints about one thing: what one failure writes in several places is one.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Incidents {
-    pub(super) count: u64,
-    pub(super) times: super::trouble::Times,
+pub(crate) struct Incidents {
+    pub(crate) count: u64,
+    pub(crate) times: super::trouble::Times,
     last: Option<DateTime<Utc>>,
     /// Undated lines: how often each kind of line came.
     kinds: std::collections::BTreeMap<String, u64>,
@@ -114,7 +123,7 @@ pub(super) struct Incidents {
 
 impl Incidents {
     /// `kind`: what kind of line it was, for lines without a time. Whether it is one that was not told yet.
-    pub(super) fn note(&mut self, at: DateTime<Utc>, kind: &str) -> bool {
+    pub(crate) fn note(&mut self, at: DateTime<Utc>, kind: &str) -> bool {
         if dated(at).is_some() {
             let fresh = self.last.is_none_or(|last| at - last > ECHO);
             self.last = Some(at);
@@ -134,14 +143,14 @@ impl Incidents {
     }
 
     /// How many came after that.
-    pub(super) fn since(&self, then: Option<DateTime<Utc>>) -> u64 {
+    pub(crate) fn since(&self, then: Option<DateTime<Utc>>) -> u64 {
         match then.and_then(dated) {
             Some(then) if self.times.len() > 0 => self.times.iter().filter(|at| *at > then).count() as u64,
             _ => self.count,
         }
     }
 
-    pub(super) fn absorb(&mut self, other: Self) {
+    pub(crate) fn absorb(&mut self, other: Self) {
         self.count += other.count;
         for at in other.times.iter() {
             self.times.add(at);

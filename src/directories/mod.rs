@@ -5,7 +5,7 @@
 
 mod change;
 mod digest;
-pub(crate) mod root;
+pub mod root;
 mod tree;
 mod watched;
 
@@ -18,11 +18,11 @@ use std::rc::Rc;
 use rustix::io::Errno;
 use tracing::warn;
 
-use super::ids::{DirectoryId, Numbering, RootId};
-use super::wakeups::inotify::{Inotify, Wd};
-use super::wakeups::polling::Polling;
 use crate::evidence::directory::Directory;
 use crate::install::Install;
+use crate::wakeups::ids::{DirectoryId, Numbering, RootId};
+use crate::wakeups::inotify::{Inotify, Wd};
+use crate::wakeups::polling::Polling;
 pub(crate) use change::Change;
 use root::Root;
 pub(crate) use tree::Listing;

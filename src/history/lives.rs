@@ -44,12 +44,12 @@ struct Marks {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Lives {
+pub(crate) struct Lives {
     lives: Vec<Life>,
 }
 
 impl Lives {
-    pub(super) fn push(&mut self, at: DateTime<Utc>, event: &Event) {
+    pub(crate) fn push(&mut self, at: DateTime<Utc>, event: &Event) {
         match event {
             Event::GatewayListening { pid: Some(pid), .. } => {
                 let life = self.mark(at, |marks| &mut marks.listening);
@@ -111,17 +111,17 @@ impl Lives {
         life
     }
 
-    pub(super) fn all(&self) -> &[Life] {
+    pub(crate) fn all(&self) -> &[Life] {
         &self.lives
     }
 
     /// The life that was on at that time.
-    pub(super) fn at(&self, at: DateTime<Utc>) -> Option<&Life> {
+    pub(crate) fn at(&self, at: DateTime<Utc>) -> Option<&Life> {
         self.lives.iter().rev().find(|life| life.start <= at)
     }
 
     /// Is that time within the start-up of a life? (A start mark may come after the work has begun.)
-    pub(super) fn starting(&self, at: DateTime<Utc>) -> bool {
+    pub(crate) fn starting(&self, at: DateTime<Utc>) -> bool {
         self.lives.iter().any(|life| {
             let until = life.ready.unwrap_or(life.start) + GRACE;
             (life.start - TimeDelta::seconds(60)..until).contains(&at)

@@ -8,8 +8,8 @@ use rustix::io::Errno;
 use crate::evidence::directory::{Directory, Unreached};
 use crate::survey::StandingRoot;
 use crate::survey::standing::{Belonging, Role};
-use crate::watch::ids::RootId;
-use crate::watch::wakeups::inotify::Wd;
+use crate::wakeups::ids::RootId;
+use crate::wakeups::inotify::Wd;
 
 /// Where it lies.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
