@@ -3,6 +3,7 @@
 use crate::history::evidence::Line;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use std::borrow::Cow;
 
 use crate::history::story::Step;
 use crate::verdict::severity::{Effect, Severity};
@@ -74,10 +75,10 @@ pub enum Certainty {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Remedy {
     /// Typed as it is.
-    pub command: Option<String>,
-    pub text: String,
+    pub command: Option<Cow<'static, str>>,
+    pub text: Cow<'static, str>,
     /// What it does, and what it costs.
-    pub effect: Option<String>,
+    pub effect: Option<Cow<'static, str>>,
 }
 
 /// One finding, redacted and ready to show.
@@ -107,7 +108,7 @@ pub struct Finding {
     /// What to do, most useful first.
     pub actions: Vec<Remedy>,
     /// The texts of `actions`.
-    pub advice: Vec<String>,
+    pub advice: Vec<Cow<'static, str>>,
     /// `None`: what was looked at cannot tell; then the first action is the command that can.
     pub removing_lock_helps: Option<bool>,
 }
@@ -142,6 +143,19 @@ impl Finding {
         self.advice.push(action.text.clone());
         self.actions.push(action);
         self
+    }
+
+    /// Changes every text of what is to be done for which `spelled` has another.
+    pub(super) fn respell(&mut self, spelled: impl Fn(&str) -> Option<String>) {
+        let of_actions = self.actions.iter_mut().flat_map(|action| {
+            let Remedy { command, text, effect } = action;
+            [Some(text), command.as_mut(), effect.as_mut()].into_iter().flatten()
+        });
+        for text in of_actions.chain(&mut self.advice) {
+            if let Some(spelled) = spelled(text) {
+                *text = spelled.into();
+            }
+        }
     }
 
     pub(super) fn seen(

@@ -170,13 +170,7 @@ fn show(findings: &mut [Finding], facts: &Facts, redactor: Redactor) {
 fn redact(finding: &mut Finding, here: &HashSet<&str>, redactor: Redactor) {
     if let Some(key) = finding.session_key.take() {
         let shown = redactor.key(&key).into_owned();
-        for action in &mut finding.actions {
-            action.text = action.text.replace(&key, &shown);
-            action.command = action.command.as_ref().map(|command| command.replace(&key, &shown));
-        }
-        for advice in &mut finding.advice {
-            *advice = advice.replace(&key, &shown);
-        }
+        finding.respell(|text| text.contains(&key).then(|| text.replace(&key, &shown)));
         finding.session_key = Some(shown);
     }
     let lane = finding.lane.take();
@@ -187,7 +181,7 @@ fn redact(finding: &mut Finding, here: &HashSet<&str>, redactor: Redactor) {
         if shown == lock {
             let explain = format!("lockdoctor explain {}", shell_word(&lock));
             for action in finding.actions.iter_mut().filter(|action| action.text == rules::EXPLAIN_LOCK) {
-                (action.text, action.command) = (explain.clone(), Some(explain.clone()));
+                (action.text, action.command) = (explain.clone().into(), Some(explain.clone().into()));
             }
         }
         finding.lock = Some(shown.into_owned());

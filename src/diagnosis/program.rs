@@ -17,27 +17,22 @@ pub(super) fn spell(findings: &mut [Finding], view: &View<'_>) {
         } else {
             text.to_owned()
         };
-        if is_clawdbot { text.replace("openclaw ", "clawdbot ") } else { text }
+        Some(if is_clawdbot { text.replace("openclaw ", "clawdbot ") } else { text })
     };
     for finding in findings {
-        for action in &mut finding.actions {
-            action.text = spelled(&action.text);
-            action.command = action.command.as_deref().map(spelled);
-            action.effect = action.effect.as_deref().map(spelled);
-        }
-        for advice in &mut finding.advice {
-            *advice = spelled(advice);
-        }
+        finding.respell(spelled);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::super::Model;
     use super::super::input::{ConfigFact, Facts, GatewayFact, GatewayState};
     use crate::redact::Redactor;
 
-    fn first_command(version: &str) -> Option<String> {
+    fn first_command(version: &str) -> Option<Cow<'static, str>> {
         let config =
             ConfigFact { broken: Some("openclaw.json is not valid JSON5".to_owned()), changed_at: None };
         let gateway = GatewayFact { state: GatewayState::Running, config, ..GatewayFact::default() };

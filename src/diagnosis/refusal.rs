@@ -1,6 +1,8 @@
 //! Why OpenClaw refused to start, by the form of its own sentence, and what to type then. A reason that is not known is
 //! no silence: OpenClaw itself is asked.
 
+use std::borrow::Cow;
+
 use super::finding::Remedy;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,7 +156,7 @@ impl Refusal {
             Self::Port(port) => {
                 let filter = port.map_or_else(String::new, |port| format!(" 'sport = :{port}'"));
                 vec![command(
-                    &format!("ss -ltnp{filter}"),
+                    format!("ss -ltnp{filter}"),
                     "names the program: end it, or set another `gateway.port`",
                 )]
             }
@@ -217,12 +219,13 @@ impl Refusal {
     }
 }
 
-fn command(command: &str, effect: &str) -> Remedy {
-    Remedy { text: command.to_owned(), command: Some(command.to_owned()), effect: Some(effect.to_owned()) }
+fn command(command: impl Into<Cow<'static, str>>, effect: &'static str) -> Remedy {
+    let command = command.into();
+    Remedy { text: command.clone(), command: Some(command), effect: Some(effect.into()) }
 }
 
-fn hint(text: &str) -> Remedy {
-    Remedy { command: None, text: text.to_owned(), effect: None }
+fn hint(text: &'static str) -> Remedy {
+    Remedy { command: None, text: text.into(), effect: None }
 }
 
 /// `port 18789`, `127.0.0.1:18789`.

@@ -2,6 +2,7 @@
 //! overlayfs hand an inode number out again at once unless a descriptor holds it.
 
 use std::ffi::{OsStr, OsString};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, StatxFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 use super::directory::Directory;
 use super::lease::{Leases, Writer};
@@ -155,7 +156,7 @@ pub struct PinnedLock {
     directory: Rc<Directory>,
     name: OsString,
     facts: FileFacts,
-    bytes: Vec<u8>,
+    bytes: Box<[u8]>,
 }
 
 impl PinnedLock {
@@ -178,7 +179,7 @@ impl PinnedLock {
         if shape != Shape::Regular {
             return Ok(Look::Unpinned(shape, Some(facts)));
         }
-        let bytes = read_at_start(&fd, facts.size)?;
+        let bytes = read_at_start(&fd)?;
         Ok(Look::Pinned(Self { fd, directory: Rc::clone(directory), name: name.to_owned(), facts, bytes }))
     }
 
@@ -211,7 +212,7 @@ impl PinnedLock {
 
     /// Reads the pinned file again and says whether its bytes are still those that were judged.
     pub fn bytes_unchanged(&self) -> Result<bool, Errno> {
-        Ok(read_at_start(&self.fd, MAX_LOCK_BYTES)? == self.bytes)
+        Ok(read_at_start(&self.fd)? == self.bytes)
     }
 
     pub fn probe_writer(&self, leases: &mut Leases) -> Writer {
@@ -277,16 +278,10 @@ fn shape_of(facts: &FileFacts, directory: &Directory) -> Shape {
     }
 }
 
-/// One pread for a lock of the size fstat reported, plus one only if it has grown since.
-fn read_at_start(fd: &OwnedFd, expected: u64) -> Result<Vec<u8>, Errno> {
-    let mut bytes = vec![0; (expected.min(MAX_LOCK_BYTES) as usize).max(512)];
-    let read = loop {
-        match rustix::io::pread(fd, &mut bytes, 0) {
-            // A transient read error must never look like an empty lock.
-            Err(Errno::INTR) => {}
-            other => break other?,
-        }
-    };
-    bytes.truncate(read);
-    Ok(bytes)
+/// One pread, as no lock is larger.
+fn read_at_start(fd: &OwnedFd) -> Result<Box<[u8]>, Errno> {
+    let mut bytes = [MaybeUninit::uninit(); MAX_LOCK_BYTES as usize];
+    // A transient read error must never look like an empty lock.
+    let read = retry_on_intr(|| Ok(rustix::io::pread(fd, &mut bytes[..], 0)?.0.into()))?;
+    Ok(read)
 }

@@ -7,7 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::facts::{Sample, facts, gateways, lock_facts};
 use super::logs::discovered;
-use super::{Asked, Examination, LogModel, blind_spots, examine, mark_timed_out_runs, read_logs, reading};
+use super::{
+    Asked, Examination, JudgedAgain, LogModel, blind_spots, examine, mark_timed_out_runs, read_logs, reading,
+};
 use crate::diagnosis::input::Facts;
 use crate::gatewaylog::{Reading, Source};
 use crate::install::gateway::GatewayState;
@@ -32,8 +34,7 @@ pub enum Logs {
 /// Locks, leases and gateways, quickly. `scope`: the options that select what was looked at, as they were typed.
 pub fn locks(survey: &mut Survey, logs: Logs, redactor: Redactor, scope: &str) -> Examination {
     let now = Utc::now();
-    let gateways = gateways(survey, Sample::Ask);
-    let known = Facts { gateways: gateways.clone(), ..lock_facts(survey) };
+    let known = Facts { gateways: gateways(survey, Sample::Ask), ..lock_facts(survey) };
     let fails = known.locks.iter().filter(|lock| lock.effect == Effect::NextMessageFails);
     let since = fails.map(|lock| lock.created_at.unwrap_or(now)).min();
     let installs = || survey.roots.iter().filter_map(|root| root.install.as_ref());
@@ -48,9 +49,12 @@ pub fn locks(survey: &mut Survey, logs: Logs, redactor: Redactor, scope: &str) -
     };
     let sources = discovered(survey);
     let log = read_logs(&sources, &known, &reading(Some(since.max(now - FAILURES_COUNT))));
-    mark_timed_out_runs(survey, &log);
+    let facts = match mark_timed_out_runs(survey, &log) {
+        JudgedAgain::Changed => Facts { gateways: known.gateways, ..lock_facts(survey) },
+        JudgedAgain::AsBefore => known,
+    };
     let spots = blind_spots(Some(survey), &log, Asked::No, redactor);
-    examine(log, Facts { gateways, ..lock_facts(survey) }, now, redactor, spots, scope)
+    examine(log, facts, now, redactor, spots, scope)
 }
 
 /// How to come by what a whole examination takes.

@@ -103,10 +103,14 @@ pub fn type_commands(findings: &mut [Finding], scope: &str) {
         for action in &mut finding.actions {
             let Some(command) = action.command.take() else { continue };
             let typed = as_typed(&command, lock, scope);
-            if action.text == command {
-                action.text.clone_from(&typed);
+            if typed == command {
+                action.command = Some(command);
+                continue;
             }
-            action.command = Some(typed);
+            if action.text == command {
+                action.text = typed.clone().into();
+            }
+            action.command = Some(typed.into());
         }
         finding.advice = finding.actions.iter().map(|action| action.text.clone()).collect();
     }
@@ -203,13 +207,24 @@ pub enum Asked {
 }
 
 /// Adds to each held lock whether the log shows that its own run ended at its time limit.
-pub fn mark_timed_out_runs(survey: &mut Survey, log: &LogModel) {
+pub fn mark_timed_out_runs(survey: &mut Survey, log: &LogModel) -> JudgedAgain {
+    let mut changed = JudgedAgain::AsBefore;
     for lock in &mut survey.locks {
         if let Some(answer) = run_timed_out(lock, &log.model, survey.now.wall) {
             lock.evidence.run_timed_out = answer;
-            lock.judge_held_again();
+            if lock.judge_held_again() {
+                changed = JudgedAgain::Changed;
+            }
         }
     }
+    changed
+}
+
+/// Whether what a log says has changed a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JudgedAgain {
+    Changed,
+    AsBefore,
 }
 
 /// Clean-up that a run may still do after its limit: 10 s until `abort still streaming`, 15 s to settle.

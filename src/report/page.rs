@@ -1,6 +1,7 @@
 //! Fills the report page from a diagnosis and the locks it was made with.
 
 use chrono::{DateTime, Utc};
+use std::borrow::Cow;
 
 use super::blocks::{Block, Grouping, View, notes, serious};
 use super::html::model as page;
@@ -126,8 +127,8 @@ fn finding(finding: &Finding, rows: &[String]) -> page::Finding {
 fn advice(action: &Remedy) -> page::Advice {
     let said = [Some(&action.text), action.effect.as_ref()].into_iter().flatten();
     let said: Vec<&str> =
-        said.map(String::as_str).filter(|text| Some(*text) != action.command.as_deref()).collect();
-    page::Advice { text: said.join(" "), command: action.command.clone() }
+        said.map(AsRef::as_ref).filter(|text: &&str| Some(*text) != action.command.as_deref()).collect();
+    page::Advice { text: said.join(" "), command: action.command.clone().map(Cow::into_owned) }
 }
 
 fn timeline(diagnosis: &Diagnosis, now: DateTime<Utc>) -> page::Timeline {

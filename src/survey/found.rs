@@ -124,10 +124,15 @@ impl SurveyedLock {
     }
 
     /// Judges a held lock again after something about its limit became known.
-    pub fn judge_held_again(&mut self) {
-        if matches!(self.judgement.verdict, Verdict::Held | Verdict::Overdue) {
-            self.judgement = judge(&self.evidence, Sighting::First, SCAN_SETTLE);
+    ///
+    /// Returns whether it is judged otherwise now.
+    pub fn judge_held_again(&mut self) -> bool {
+        if !matches!(self.judgement.verdict, Verdict::Held | Verdict::Overdue) {
+            return false;
         }
+        let before =
+            std::mem::replace(&mut self.judgement, judge(&self.evidence, Sighting::First, SCAN_SETTLE));
+        self.judgement != before
     }
 
     /// Judges again, `apart` after the first look, with the evidence as it stands.

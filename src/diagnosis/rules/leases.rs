@@ -59,8 +59,8 @@ fn memory(waits: &MemoryWaits) -> Option<Finding> {
 /// What `leases` says to do: a command of OpenClaw's, or a sentence.
 fn remedy_of(said: &str) -> Remedy {
     Remedy {
-        command: said.starts_with("openclaw ").then(|| said.to_owned()),
-        text: said.to_owned(),
+        command: said.starts_with("openclaw ").then(|| said.to_owned().into()),
+        text: said.to_owned().into(),
         effect: None,
     }
 }

@@ -176,9 +176,9 @@ fn stuck_run(case: &Case<'_>) -> Finding {
     );
     let effect = if case.failed() > 0 { Effect::RunCannotEnd } else { Effect::WaitsPastLimit };
     Finding::new(Code::StuckRun, effect, text).helps(Some(false)).act(remedy::restart()).act(Remedy {
-        command: Some("lockdoctor reclaim --abandoned --yes".to_owned()),
-        text: "Last resort, when a restart is impossible: lockdoctor reclaim --abandoned --yes".to_owned(),
-        effect: Some("If the run wakes up after all, two writers corrupt the chat history.".to_owned()),
+        command: Some("lockdoctor reclaim --abandoned --yes".into()),
+        text: "Last resort, when a restart is impossible: lockdoctor reclaim --abandoned --yes".into(),
+        effect: Some("If the run wakes up after all, two writers corrupt the chat history.".into()),
     })
 }
 

@@ -1,5 +1,7 @@
 //! What people are told to do, worded once: the command as it is typed, what it is for, and what it costs.
 
+use std::borrow::Cow;
+
 use super::super::finding::{Finding, Remedy};
 
 /// Advice of a rule; the lock's name takes the place of `LOCK` where it may be shown.
@@ -46,8 +48,8 @@ pub(super) fn doctor() -> Remedy {
     typed("openclaw doctor --fix", "Repairs what OpenClaw itself can repair.")
 }
 
-pub(super) fn typed(command: &str, effect: &str) -> Remedy {
-    Remedy { text: command.to_owned(), command: Some(command.to_owned()), effect: Some(effect.to_owned()) }
+pub(super) fn typed(command: &'static str, effect: &'static str) -> Remedy {
+    Remedy { text: command.into(), command: Some(command.into()), effect: Some(effect.into()) }
 }
 
 pub(super) fn explain_lock() -> Remedy {
@@ -65,7 +67,7 @@ pub(super) fn send_again() -> Remedy {
     say("Send the failed message again: OpenClaw does not retry it.")
 }
 
-pub(super) fn say(text: impl Into<String>) -> Remedy {
+pub(super) fn say(text: impl Into<Cow<'static, str>>) -> Remedy {
     Remedy { command: None, text: text.into(), effect: None }
 }
 

@@ -117,7 +117,7 @@ impl Why {
 
     /// What ends it.
     pub(super) fn advise(self, finding: Finding) -> Finding {
-        let say = |finding: Finding, text: &str| finding.act(remedy::say(text));
+        let say = |finding: Finding, text: &'static str| finding.act(remedy::say(text));
         match self {
             Self::SessionConflict => say(
                 finding.act(remedy::restart()),

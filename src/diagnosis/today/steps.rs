@@ -1,5 +1,7 @@
 //! Small parts that all findings of this folder are made of.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 
 use super::super::finding::{Certainty, Finding, Remedy};
@@ -19,14 +21,14 @@ pub(super) fn span(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
 
 impl Finding {
     /// Something to type, and what it does.
-    pub(super) fn command(self, command: impl Into<String>, effect: &str) -> Self {
+    pub(super) fn command(self, command: impl Into<Cow<'static, str>>, effect: &'static str) -> Self {
         let command = command.into();
-        let effect = (!effect.is_empty()).then(|| effect.to_owned());
+        let effect = (!effect.is_empty()).then(|| effect.into());
         self.act(Remedy { text: command.clone(), command: Some(command), effect })
     }
 
     /// Something to do that is no command.
-    pub(super) fn hint(self, text: impl Into<String>) -> Self {
+    pub(super) fn hint(self, text: impl Into<Cow<'static, str>>) -> Self {
         self.act(Remedy { command: None, text: text.into(), effect: None })
     }
 

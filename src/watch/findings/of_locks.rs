@@ -73,7 +73,7 @@ pub(crate) fn dealt_with(mut found: diagnosis::Finding) -> diagnosis::Finding {
     for action in found.actions.iter_mut().filter(|action| frees(action)) {
         *action = diagnosis::Remedy {
             command: None,
-            text: "lockdoctor frees it as soon as it has checked twice.".to_owned(),
+            text: "lockdoctor frees it as soon as it has checked twice.".into(),
             effect: action.effect.take(),
         };
     }
@@ -118,7 +118,11 @@ pub(crate) fn crash_loop(lock: &SurveyedLock, deaths: usize, context: &Context<'
         ..diagnosis::Finding::new(Code::GatewayDown, Effect::MessagesFailed, text)
     };
     let command = format!("lockdoctor diagnose --state-dir {word}");
-    let found = found.act(diagnosis::Remedy { text: command.clone(), command: Some(command), effect: None });
+    let found = found.act(diagnosis::Remedy {
+        text: command.clone().into(),
+        command: Some(command.into()),
+        effect: None,
+    });
     about(found, Remedy::Person, RootId::of(lock), &path, context)
 }
 

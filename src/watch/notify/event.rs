@@ -107,7 +107,7 @@ fn text(what: What, finding: &Finding, act: Option<&Act>) -> String {
     };
     lines.extend(act.and_then(|act| act.why.as_ref()).map(|why| format!("It could not be freed: {why}.")));
     if what == What::Finding {
-        lines.extend(finding.advice.iter().cloned());
+        lines.extend(finding.advice.iter().map(|advice| advice.clone().into_owned()));
     }
     lines.join("\n")
 }

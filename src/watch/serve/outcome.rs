@@ -207,7 +207,7 @@ fn called(finding: &Finding, redactor: Redactor) -> String {
 fn action(finding: &Finding) -> Option<Action> {
     let command = finding.actions.iter().find(|action| action.command.is_some());
     let Remedy { command, text, .. } = command.or(finding.actions.first())?.clone();
-    Some(Action { command, text })
+    Some(Action { command: command.map(Cow::into_owned), text: text.into_owned() })
 }
 
 /// Whether it can be typed: where paths are masked, it names no lock.
@@ -266,8 +266,11 @@ mod tests {
         let each = |path: &str| {
             let mut finding = finding(Code::StaleLock, path);
             let command = format!("lockdoctor reclaim {path}");
-            finding.found =
-                finding.found.act(Remedy { text: command.clone(), command: Some(command), effect: None });
+            finding.found = finding.found.act(Remedy {
+                text: command.clone().into(),
+                command: Some(command.into()),
+                effect: None,
+            });
             finding
         };
         let outcome = told(&[each("/a"), each("/b"), each("/c"), finding(Code::OverdueLock, "/d")]);

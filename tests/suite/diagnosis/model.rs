@@ -395,7 +395,7 @@ fn a_start_that_the_lease_of_a_dead_gateway_refused() {
     };
     let told = diagnose(&log, &Facts { leases: vec![lease], ..Facts::default() });
     assert_eq!((codes(&told), told.findings[0].severity), (vec!["lease-stuck"], Severity::Critical));
-    assert_eq!((told.findings[0].count, &told.findings[0].advice), (2, &vec!["wait".to_owned()]));
+    assert_eq!((told.findings[0].count, &told.findings[0].advice), (2, &vec!["wait".into()]));
     assert!(told.findings[0].evidence.iter().any(|line| line.text.contains("owner lease")));
 }
 

@@ -196,7 +196,7 @@ fn stories() -> Vec<Story> {
 
 /// What a finding says in words of ours.
 fn said(finding: &Finding) -> String {
-    let actions = finding.actions.iter().map(|action| action.text.clone());
+    let actions = finding.actions.iter().map(|action| action.text.clone().into_owned());
     let story = finding.story.iter().map(|step| step.text.clone());
     [finding.explanation.clone()].into_iter().chain(story).chain(actions).collect::<Vec<_>>().join("\n")
 }
