@@ -163,11 +163,11 @@ pub fn run(common: &Common, args: &WatchArgs, reread: Reread) -> anyhow::Result<
     let log = Recent::default();
     let kept = (shows && door::stderr_is_terminal()).then(|| log.clone());
     let _logging = log::start(args.log_format, args.log_level, kept)?;
-    let mut daemon = Daemon::new(options, reread)?;
+    let mut daemon = Daemon::new(options)?;
     if shows {
         daemon = daemon.shown_by(Live::start(Commands::new(common.config.clone())?, log)?)?;
     }
-    match daemon.run()? {
+    match daemon.run(reread)? {
         Ended::Stopped => Ok(Exit::Clean),
         Ended::Settled(exit) => Ok(exit),
     }

@@ -57,7 +57,6 @@ pub type Reread = Box<dyn FnMut() -> anyhow::Result<Options>>;
 
 pub struct Daemon {
     options: Options,
-    reread: Reread,
     wakeups: Wakeups,
     directories: Directories,
     locks: Locks,
@@ -77,7 +76,7 @@ impl std::fmt::Debug for Daemon {
 }
 
 impl Daemon {
-    pub fn new(options: Options, reread: Reread) -> anyhow::Result<Self> {
+    pub fn new(options: Options) -> anyhow::Result<Self> {
         raise_descriptor_limit();
         let descriptors = getrlimit(Resource::Nofile).current.map_or(usize::MAX, |most| most as usize);
         crate::sys::return_free_memory();
@@ -95,7 +94,6 @@ impl Daemon {
         Ok(Self {
             sources,
             options,
-            reread,
             wakeups,
             directories,
             locks: Locks::new(descriptors),
@@ -116,8 +114,8 @@ impl Daemon {
         Ok(self)
     }
 
-    /// Runs until it is stopped; with `--once`, until everything has settled.
-    pub fn run(mut self) -> anyhow::Result<Ended> {
+    /// Runs until it is stopped; with `--once`, until everything has settled. `reread`: the configuration, at a SIGHUP.
+    pub fn run(mut self, mut reread: Reread) -> anyhow::Result<Ended> {
         for root in self.directories.root_ids() {
             self.wakeups.deadlines.set(Due::Root(root), self.view.now.boot);
         }
@@ -148,7 +146,7 @@ impl Daemon {
                 self.read_logs_on();
             }
             for source in woken_by {
-                if source == Source::Live || source == Source::Signals && self.signalled() {
+                if source == Source::Live || source == Source::Signals && self.signalled(&mut reread) {
                     self.wakeups.service.stopping();
                     info!("stopped");
                     return Ok(Ended::Stopped);
@@ -214,14 +212,14 @@ impl Daemon {
     }
 
     /// Whether it is to stop.
-    fn signalled(&mut self) -> bool {
+    fn signalled(&mut self, reread: &mut Reread) -> bool {
         let asked = self.wakeups.signals.take();
         for each in &asked {
             match each {
                 Asked::Stop => {}
                 // The terminal is gone.
                 Asked::Reload if self.live.is_some() => {}
-                Asked::Reload => self.reload(),
+                Asked::Reload => self.reload(reread),
                 Asked::SayStatus => info!("{}", self.status_line()),
             }
         }

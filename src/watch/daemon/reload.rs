@@ -2,15 +2,15 @@
 
 use tracing::{error, info};
 
-use super::Daemon;
+use super::{Daemon, Reread};
 use crate::directories::root;
 use crate::wakeups::Due;
 use crate::watch::options::Options;
 
 impl Daemon {
-    pub(super) fn reload(&mut self) {
+    pub(super) fn reload(&mut self, reread: &mut Reread) {
         self.wakeups.service.reloading();
-        match (self.reread)().and_then(|options| self.adopt(options)) {
+        match reread().and_then(|options| self.adopt(options)) {
             Ok(()) => info!("configuration read again"),
             Err(error) => {
                 error!(error = format!("{error:#}"), "the configuration cannot be used; the old one stays");
