@@ -16,7 +16,7 @@ use super::finding::{Code, Finding};
 use super::input::{Facts, GatewayFact, GatewayState, LeaseEffect};
 use crate::leases::Workings;
 use crate::verdict::severity::Severity;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// The findings of every install that was looked at.
 pub(super) fn all(facts: &Facts, now: DateTime<Utc>) -> Vec<Finding> {
@@ -130,6 +130,11 @@ pub(super) fn join(findings: &mut Vec<Finding>, mut today: Vec<Finding>) {
             own.story.extend(logged.story);
         }
     }
+    // A row says whose job it was; the log's lines on the same failures are evidence.
+    for own in today.iter_mut().filter(|own| own.code == Code::JobFailed && own.session_key.is_some()) {
+        let same: Vec<Finding> = findings.extract_if(.., |logged| is_of_the_same_job(logged, own)).collect();
+        own.evidence.extend(same.into_iter().flat_map(|logged| logged.evidence));
+    }
     today.retain(|own| {
         let told = |logged: &&Finding| {
             own.session_key.is_some()
@@ -139,6 +144,19 @@ pub(super) fn join(findings: &mut Vec<Finding>, mut today: Vec<Finding>) {
         !(own.code == Code::MessageFailed && findings.iter().any(|logged| told(&logged)))
     });
     findings.append(&mut today);
+}
+
+/// Between a job's end in its row and the log's line on it.
+const OF_ONE_END: TimeDelta = TimeDelta::seconds(30);
+
+/// All that the log counts are failures of the job that `own` is about.
+fn is_of_the_same_job(logged: &Finding, own: &Finding) -> bool {
+    let one_end = logged.last_seen.zip(own.last_seen).is_some_and(|(a, b)| (a - b).abs() <= OF_ONE_END);
+    logged.code == Code::JobFailed
+        && logged.messages_failed == 0
+        && (logged.session_key.is_none() || logged.session_key == own.session_key)
+        && logged.count <= own.count
+        && one_end
 }
 
 #[cfg(test)]

@@ -334,6 +334,26 @@ fn a_message_behind_a_run_that_does_not_end_is_told_and_the_log_knows_less() {
 }
 
 #[test]
+fn a_failed_job_is_told_once_and_the_log_is_its_evidence() {
+    let job = || {
+        let row = Task { runtime: "cron".into(), ..task(TaskStatus::Failed, 600, Some("no model")) };
+        found(queues(Queues { tasks: Section::Rows(vec![row]), ..Queues::default() }))
+    };
+    let logged = |count, seconds| {
+        let mut logged = Finding::new(Code::JobFailed, Effect::MessagesFailed, "1 scheduled job failed.");
+        (logged.count, logged.last_seen) = (count, Some(ago(seconds)));
+        vec![logged]
+    };
+    let joined = |mut logged: Vec<Finding>| {
+        join(&mut logged, job());
+        logged.len()
+    };
+    assert_eq!(joined(logged(1, 598)), 1);
+    assert_eq!(joined(logged(2, 598)), 2, "another job failed too");
+    assert_eq!(joined(logged(1, 60)), 2, "another time");
+}
+
+#[test]
 fn a_task_flow_that_does_not_advance_is_told_as_openclaws_audit_would() {
     let flow = |status: &str, updated: i64| {
         let flow = Flow { owner: "agent:main:main".into(), status: status.into(), updated_at: ago(updated) };
