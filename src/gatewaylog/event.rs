@@ -138,6 +138,8 @@ pub enum Cause {
     Model(ModelFault),
     /// `file is not a database`, `database disk image is malformed`.
     DatabaseDamaged,
+    /// `Borrowed agent database closed or changed ...`, `database file identity changed` (9.x): removed, or another file.
+    DatabaseReplaced,
     DatabaseBusy,
     /// The conversation could not be made shorter; `by_limit`: not in the time that this may take.
     Compaction {

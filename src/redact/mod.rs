@@ -132,7 +132,7 @@ impl Redactor {
             rest = after;
         }
         shown.push_str(&self.own(rest));
-        Cow::Owned(shown)
+        Cow::Owned(shown.replace(&format!("{SAYS}{CUT}{SAID}"), ""))
     }
 
     fn own(self, text: &str) -> Cow<'_, str> {
@@ -147,6 +147,14 @@ const LOCAL: char = '\u{3}';
 /// Marks what comes out of a line or a row, for a sentence of ours.
 pub fn foreign(text: &str) -> String {
     format!("{FOREIGN}{}{FOREIGN}", text.replace([FOREIGN, LOCAL], ""))
+}
+
+const SAYS: &str = " OpenClaw's words: \"";
+const SAID: &str = "\".";
+
+/// A sentence that quotes OpenClaw; [`Redactor::text`] leaves it out where none of it may be shown.
+pub fn quotation(words: &str) -> String {
+    format!("{SAYS}{}{SAID}", foreign(words))
 }
 
 /// Marks a name that only users of this machine may read: of a process, of an agent, of a file.

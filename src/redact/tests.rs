@@ -322,3 +322,10 @@ proptest! {
         prop_assert_eq!(on(&once), once);
     }
 }
+
+#[test]
+fn a_quotation_of_which_nothing_may_be_shown_is_left_out() {
+    let text = format!("1 message failed.{}", quotation("hunter2 hunter3"));
+    assert_eq!(Redactor::On.text(&text), "1 message failed.");
+    assert!(Redactor::Off.text(&text).contains("hunter2"));
+}

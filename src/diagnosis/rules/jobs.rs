@@ -9,7 +9,7 @@ use crate::history::chat::Chat;
 use crate::history::evidence::{Evidence, Logged, excerpt};
 use crate::history::names::agent_of_key;
 use crate::history::story::Incidents;
-use crate::redact::foreign;
+use crate::redact::quotation;
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -134,7 +134,7 @@ fn scheduled(
     }
     text.push('.');
     if let Some(words) = failed.words.as_ref().filter(|words| jobs.timed_out == 0 && !words.is_empty()) {
-        text.push_str(&format!(" OpenClaw's words: \"{}\".", foreign(words)));
+        text.push_str(&quotation(words));
     }
     // A job that waited for the one slot of its lane, and did not get it before its limit, waited for itself.
     let waited = shared_lanes.waited_near("cron", &failed.incidents.times, NEAR);

@@ -10,7 +10,7 @@ use crate::gatewaylog::{Cause, Entry, Event, Fate, Loss};
 use crate::history::chat::Chat;
 use crate::history::evidence::{Evidence, Logged, excerpt};
 use crate::history::story::{Incidents, Story, dated};
-use crate::redact::foreign;
+use crate::redact::{foreign, quotation};
 use crate::verdict::severity::Effect;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,8 +135,7 @@ pub(super) fn judge(view: &View<'_>, chat: &Chat, lost: &Losses, limits: &Limits
     if top == Why::Other
         && let Some(words) = &lost.words
     {
-        let _ =
-            std::fmt::Write::write_fmt(&mut text, format_args!(" OpenClaw's words: \"{}\".", foreign(words)));
+        text.push_str(&quotation(words));
     }
     let mut finding = Finding::new(code, effect, text).backed_by(&lost.lines).helps(helps(view, chat, top));
     (finding.count, finding.messages_failed) = (failures, messages);

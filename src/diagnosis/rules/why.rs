@@ -13,6 +13,7 @@ pub(super) enum Why {
     NotPickedUp,
     DiskFull,
     DatabaseDamaged,
+    DatabaseReplaced,
     GatewayTimeout,
     Cleared,
     Compaction { by_limit: bool },
@@ -53,6 +54,7 @@ impl Why {
             Cause::SessionChanged => Self::SessionChanged,
             Cause::DiskFull => Self::DiskFull,
             Cause::DatabaseDamaged => Self::DatabaseDamaged,
+            Cause::DatabaseReplaced => Self::DatabaseReplaced,
             Cause::GatewayTimeout { .. } => Self::GatewayTimeout,
             Cause::LaneCleared => Self::Cleared,
             Cause::Compaction { by_limit } => Self::Compaction { by_limit: *by_limit },
@@ -74,6 +76,9 @@ impl Why {
             Self::NotPickedUp => "no turn picked it up in time",
             Self::DiskFull => "the disk is full",
             Self::DatabaseDamaged => "a database of OpenClaw's is damaged",
+            Self::DatabaseReplaced => {
+                "the database of its agent was removed or replaced while the gateway ran"
+            }
             Self::GatewayTimeout => "the gateway did not answer in time",
             Self::Cleared => {
                 "its lane was cleared while it waited, by a stop, a reset or OpenClaw's recovery"
@@ -108,6 +113,7 @@ impl Why {
             Self::TurnClaimed
                 | Self::DiskFull
                 | Self::DatabaseDamaged
+                | Self::DatabaseReplaced
                 | Self::Compaction { .. }
                 | Self::NoText
                 | Self::ChannelDown
@@ -129,6 +135,10 @@ impl Why {
             ),
             Self::DiskFull => say(finding, "Make room on the disk of the state directory."),
             Self::DatabaseDamaged => say(finding, remedy::DAMAGED_DATABASE),
+            Self::DatabaseReplaced => say(
+                finding.act(remedy::restart()),
+                "If `agents/` was removed by mistake, stop the gateway first and put it back from a backup.",
+            ),
             Self::Cleared => finding,
             Self::Compaction { by_limit } => of_compaction(by_limit, finding),
             Self::NoText => say(

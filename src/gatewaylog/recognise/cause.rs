@@ -91,6 +91,9 @@ fn other_known(text: &str) -> Option<Cause> {
     if text.contains("file is not a database") || text.contains("database disk image is malformed") {
         return Some(Cause::DatabaseDamaged);
     }
+    if DATABASE_REPLACED.iter().any(|words| text.contains(words)) {
+        return Some(Cause::DatabaseReplaced);
+    }
     if text.contains("SQLITE_BUSY") || text.contains("database is locked") {
         return Some(Cause::DatabaseBusy);
     }
@@ -111,6 +114,16 @@ fn other_known(text: &str) -> Option<Cause> {
     }
     model_fault(text).map(Cause::Model).or_else(|| channel_down(text))
 }
+
+/// What 2026.9.6 says where a database is not the file any more that it has open.
+const DATABASE_REPLACED: [&str; 6] = [
+    "database closed or changed",
+    "database file identity changed",
+    "database physical identity changed",
+    "database path was replaced",
+    "database open was replaced",
+    "no longer matches its borrowed native owner",
+];
 
 /// Of words that no model's error has.
 fn channel_down(text: &str) -> Option<Cause> {
@@ -294,6 +307,8 @@ mod tests {
     #[test]
     fn a_damaged_database_is_told_from_a_busy_one() {
         assert_eq!(of("Error: file is not a database: code=ERR_SQLITE_ERROR"), Cause::DatabaseDamaged);
+        let removed = "Borrowed agent database closed or changed before Worker admission";
+        assert_eq!(of(removed), Cause::DatabaseReplaced);
         assert_eq!(of("Error: SQLITE_BUSY: database is locked"), Cause::DatabaseBusy);
     }
 }

@@ -54,7 +54,11 @@ fn cause_word(cause: &Cause) -> &'static str {
         Cause::Model(_) | Cause::NoText => "model-error",
         Cause::GatewayTimeout { .. } => "gateway-timeout",
         Cause::LaneCleared | Cause::Draining => "draining",
-        Cause::DatabaseBusy | Cause::DatabaseDamaged | Cause::WalMismatch | Cause::DiskFull => "database",
+        Cause::DatabaseBusy
+        | Cause::DatabaseDamaged
+        | Cause::DatabaseReplaced
+        | Cause::WalMismatch
+        | Cause::DiskFull => "database",
         Cause::SessionConflict
         | Cause::TurnClaimed { .. }
         | Cause::StateOwned
