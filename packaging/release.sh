@@ -38,7 +38,11 @@ for target in ${TARGETS:-$(rustc -vV | sed -n 's/^host: //p')}; do
     else
         echo "umoci is not installed: no image" >&2
     fi
-    packaging/sbom.py "$target" >"$output/$archive.cdx.json"
+    if command -v cargo-cyclonedx >/dev/null; then
+        packaging/sbom.sh "$target" >"$output/$archive.cdx.json"
+    else
+        echo "cargo-cyclonedx is not installed: no bill of materials" >&2
+    fi
 done
 if command -v npm >/dev/null; then
     packaging/npm/build.sh "$output" "$@"

