@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anstyle::Style;
@@ -124,7 +124,7 @@ pub fn run(common: &Common, args: &QuarantineArgs) -> anyhow::Result<Exit> {
     }
 }
 
-fn list(common: &Common, homes: &[Rc<Directory>]) -> anyhow::Result<Exit> {
+fn list(common: &Common, homes: &[Arc<Directory>]) -> anyhow::Result<Exit> {
     let mut files: Vec<Quarantined> = Vec::new();
     for home in homes {
         if let Some(store) = Store::look(home)? {
@@ -170,7 +170,7 @@ fn for_people(files: &[Quarantined]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn restore(common: &Common, homes: &[Rc<Directory>], id: &str, leases: &mut Leases) -> anyhow::Result<Exit> {
+fn restore(common: &Common, homes: &[Arc<Directory>], id: &str, leases: &mut Leases) -> anyhow::Result<Exit> {
     for home in homes {
         let Some(seen) = Store::look(home)? else { continue };
         if seen.quarantined()?.iter().any(|name| name == id) {
@@ -189,7 +189,7 @@ fn restore(common: &Common, homes: &[Rc<Directory>], id: &str, leases: &mut Leas
 
 fn purge(
     common: &Common,
-    homes: &[Rc<Directory>],
+    homes: &[Arc<Directory>],
     older_than: Duration,
     leases: &mut Leases,
 ) -> anyhow::Result<Exit> {

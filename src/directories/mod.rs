@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use tracing::warn;
@@ -95,7 +95,7 @@ impl Directories {
     }
 
     /// Opens a watched directory.
-    pub(crate) fn open(&mut self, id: DirectoryId) -> Result<Rc<Directory>, Errno> {
+    pub(crate) fn open(&mut self, id: DirectoryId) -> Result<Arc<Directory>, Errno> {
         let watched = self.watched.get_mut(&id).ok_or(Errno::STALE)?;
         let standing = self.roots.get(&watched.root).and_then(|root| root.standing.as_ref());
         watched.open(standing.ok_or(Errno::STALE)?)

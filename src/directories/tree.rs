@@ -3,7 +3,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use tracing::{debug, warn};
@@ -64,7 +64,7 @@ impl Directories {
         belonging: Belonging,
         listing: Listing,
         changes: &mut Vec<Change>,
-    ) -> Option<Rc<Directory>> {
+    ) -> Option<Arc<Directory>> {
         let standing = self.root(root)?.standing.as_ref()?;
         let directory = match open_at(standing, &position, belonging) {
             Ok(directory) => directory,

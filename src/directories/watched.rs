@@ -1,7 +1,7 @@
 //! One watched directory.
 
 use std::path::PathBuf;
-use std::rc::{Rc, Weak};
+use std::sync::{Arc, Weak};
 
 use rustix::io::Errno;
 
@@ -58,7 +58,7 @@ impl WatchedDirectory {
         role: Role,
         belonging: Belonging,
         coverage: Coverage,
-        directory: &Rc<Directory>,
+        directory: &Arc<Directory>,
     ) -> Self {
         Self {
             root,
@@ -68,7 +68,7 @@ impl WatchedDirectory {
             belonging,
             coverage,
             identity: (directory.dev, directory.ino),
-            directory: Rc::downgrade(directory),
+            directory: Arc::downgrade(directory),
         }
     }
 
@@ -77,7 +77,7 @@ impl WatchedDirectory {
     }
 
     /// Opens the directory; `ESTALE` if another one has taken its place.
-    pub(crate) fn open(&mut self, root: &StandingRoot) -> Result<Rc<Directory>, Errno> {
+    pub(crate) fn open(&mut self, root: &StandingRoot) -> Result<Arc<Directory>, Errno> {
         if let Some(directory) = self.directory.upgrade() {
             return Ok(directory);
         }
@@ -85,7 +85,7 @@ impl WatchedDirectory {
         if !self.is_same(&directory) {
             return Err(Errno::STALE);
         }
-        self.directory = Rc::downgrade(&directory);
+        self.directory = Arc::downgrade(&directory);
         Ok(directory)
     }
 }
@@ -95,12 +95,12 @@ pub(crate) fn open_at(
     root: &StandingRoot,
     position: &Position,
     belonging: Belonging,
-) -> Result<Rc<Directory>, Errno> {
+) -> Result<Arc<Directory>, Errno> {
     match position {
-        Position::Below(relative) if relative.as_os_str().is_empty() => Ok(Rc::clone(&root.directory)),
-        Position::Below(relative) => root.directory.open_beneath(relative).map(Rc::new),
+        Position::Below(relative) if relative.as_os_str().is_empty() => Ok(Arc::clone(&root.directory)),
+        Position::Below(relative) => root.directory.open_beneath(relative).map(Arc::new),
         Position::Elsewhere(path) => {
-            root.open_elsewhere(path, belonging).map(Rc::new).map_err(Unreached::errno)
+            root.open_elsewhere(path, belonging).map(Arc::new).map_err(Unreached::errno)
         }
     }
 }

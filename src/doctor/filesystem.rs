@@ -1,6 +1,6 @@
 //! What the file systems can do: who can have files open on them, and whether the kernel tells.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::{Finding, Surroundings};
 use crate::evidence::directory::Directory;
@@ -13,7 +13,7 @@ pub(super) fn class(around: &mut Surroundings) -> Vec<Finding> {
     around.file_systems().iter().map(class_of).collect()
 }
 
-fn class_of(directory: &Rc<Directory>) -> Finding {
+fn class_of(directory: &Arc<Directory>) -> Finding {
     let path = directory.path.display();
     let name = type_of(directory).unwrap_or_else(|| "unknown type".to_owned());
     match directory.filesystem {
@@ -59,7 +59,7 @@ pub(super) fn lease(around: &mut Surroundings) -> Vec<Finding> {
     directories.iter().map(|directory| lease_on(directory, around)).collect()
 }
 
-fn lease_on(directory: &Rc<Directory>, around: &mut Surroundings) -> Finding {
+fn lease_on(directory: &Arc<Directory>, around: &mut Surroundings) -> Finding {
     let path = directory.path.display();
     if !directory.filesystem.has_one_kernel() {
         return Finding::note(format!("{path}: not asked there (see filesystem)"));

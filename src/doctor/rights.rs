@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::fs::{Access, AtFlags};
 use rustix::io::Errno;
@@ -50,7 +50,7 @@ fn uid_of(place: &Place, around: &Surroundings) -> Finding {
     // As Kubernetes mounts a volume (`fsGroup`): root's own, and its group is let in.
     let mut directories = place.home().into_iter().chain(place.open_sessions());
     let usable =
-        |directory: &Rc<Directory>| may_write(directory, "").is_ok() && trust::check(directory).is_ok();
+        |directory: &Arc<Directory>| may_write(directory, "").is_ok() && trust::check(directory).is_ok();
     if owner == 0 && !denied && place.home().is_some() && directories.all(usable) {
         return Finding::good(format!("{who}, whom the group of {} lets in", place.path.display()));
     }

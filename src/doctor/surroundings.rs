@@ -1,7 +1,7 @@
 //! What every check looks at, gathered once: the installs, their sessions directories, who we are.
 
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 
@@ -30,7 +30,7 @@ pub struct Place {
     pub found_by: String,
     /// `None` for a bare sessions directory.
     pub install: Option<Result<Install, Errno>>,
-    pub sessions: Vec<Seen<Rc<Directory>>>,
+    pub sessions: Vec<Seen<Arc<Directory>>>,
 }
 
 impl Place {
@@ -39,7 +39,7 @@ impl Place {
     }
 
     /// Where `reclaim` keeps its journal for this place.
-    pub fn home(&self) -> Option<&Rc<Directory>> {
+    pub fn home(&self) -> Option<&Arc<Directory>> {
         match &self.install {
             Some(install) => install.as_ref().ok().map(|install| &install.root),
             None => self.open_sessions().next(),
@@ -52,7 +52,7 @@ impl Place {
         format!("{option} {}", shell_word(&self.path.to_string_lossy()))
     }
 
-    pub fn open_sessions(&self) -> impl Iterator<Item = &Rc<Directory>> {
+    pub fn open_sessions(&self) -> impl Iterator<Item = &Arc<Directory>> {
         self.sessions.iter().filter_map(|seen| seen.opened.as_ref().ok())
     }
 }
@@ -94,7 +94,7 @@ impl Surroundings {
     }
 
     /// Every open directory that matters, each with the home of its journal.
-    pub fn directories(&self) -> impl Iterator<Item = (&Rc<Directory>, &Rc<Directory>)> {
+    pub fn directories(&self) -> impl Iterator<Item = (&Arc<Directory>, &Arc<Directory>)> {
         self.places.iter().flat_map(|place| {
             let home = place.home().into_iter();
             home.flat_map(move |home| {
@@ -104,13 +104,13 @@ impl Surroundings {
     }
 
     /// The same, one for each file system.
-    pub fn file_systems(&self) -> Vec<Rc<Directory>> {
+    pub fn file_systems(&self) -> Vec<Arc<Directory>> {
         let mut seen = Vec::new();
-        let mut found: Vec<Rc<Directory>> = Vec::new();
+        let mut found: Vec<Arc<Directory>> = Vec::new();
         for (directory, _) in self.directories() {
             if !seen.contains(&directory.dev) {
                 seen.push(directory.dev);
-                found.push(Rc::clone(directory));
+                found.push(Arc::clone(directory));
             }
         }
         found
@@ -125,14 +125,14 @@ fn place(target: Target, found_by: String, view: &mut SystemView) -> Place {
             Place { path, found_by, install: Some(install), sessions }
         }
         Target::Directory { path, .. } => {
-            let opened = Directory::open_root(&path).map(Rc::new);
+            let opened = Directory::open_root(&path).map(Arc::new);
             let sessions = vec![Seen { path: path.clone(), opened }];
             Place { path, found_by, install: None, sessions }
         }
     }
 }
 
-fn sessions_of(install: &Install) -> Vec<Seen<Rc<Directory>>> {
+fn sessions_of(install: &Install) -> Vec<Seen<Arc<Directory>>> {
     let agents = match install.agents() {
         Ok(agents) => agents,
         Err(error) => return vec![Seen { path: install.root.path.join("agents"), opened: Err(error) }],

@@ -89,7 +89,7 @@ pub enum SelfTest {
 }
 
 /// Remembers, for each file system, whether the probe can be believed there.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Leases {
     tested: HashMap<u64, SelfTest>,
 }
@@ -120,6 +120,10 @@ impl Leases {
                 _ => Writer::Unknown(LeaseUnknown::SelfTestFailed),
             },
         }
+    }
+
+    pub(super) fn take_from(&mut self, other: Self) {
+        self.tested.extend(other.tested);
     }
 
     pub fn self_test(&mut self, directory: &Directory) -> SelfTest {

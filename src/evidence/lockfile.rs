@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -153,7 +153,7 @@ pub enum Presence {
 #[derive(Debug)]
 pub struct PinnedLock {
     fd: OwnedFd,
-    directory: Rc<Directory>,
+    directory: Arc<Directory>,
     name: OsString,
     facts: FileFacts,
     bytes: Box<[u8]>,
@@ -161,7 +161,7 @@ pub struct PinnedLock {
 
 impl PinnedLock {
     /// Opens `name` in `directory` and reads it.
-    pub fn look(directory: &Rc<Directory>, name: &OsStr) -> Result<Look, Errno> {
+    pub fn look(directory: &Arc<Directory>, name: &OsStr) -> Result<Look, Errno> {
         // NONBLOCK: opening a FIFO must not wait for its other end. NOCTTY: nor may a device become ours.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let fd = match rustix::fs::openat(directory, name, flags, Mode::empty()) {
@@ -180,10 +180,10 @@ impl PinnedLock {
             return Ok(Look::Unpinned(shape, Some(facts)));
         }
         let bytes = read_at_start(&fd)?;
-        Ok(Look::Pinned(Self { fd, directory: Rc::clone(directory), name: name.to_owned(), facts, bytes }))
+        Ok(Look::Pinned(Self { fd, directory: Arc::clone(directory), name: name.to_owned(), facts, bytes }))
     }
 
-    fn look_at_shape(directory: &Rc<Directory>, name: &OsStr) -> Result<Look, Errno> {
+    fn look_at_shape(directory: &Arc<Directory>, name: &OsStr) -> Result<Look, Errno> {
         match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => {
                 let facts = FileFacts::from_stat(&stat);
@@ -251,7 +251,7 @@ impl PinnedLock {
         &self.bytes
     }
 
-    pub fn directory(&self) -> &Rc<Directory> {
+    pub fn directory(&self) -> &Arc<Directory> {
         &self.directory
     }
 
@@ -278,10 +278,19 @@ fn shape_of(facts: &FileFacts, directory: &Directory) -> Shape {
     }
 }
 
-/// One pread, as no lock is larger.
+/// As large as a lock mostly is, and then some.
+const MOSTLY: usize = 4096;
+
+/// One pread; two, if it is larger than any that OpenClaw writes.
 fn read_at_start(fd: &OwnedFd) -> Result<Box<[u8]>, Errno> {
-    let mut bytes = [MaybeUninit::uninit(); MAX_LOCK_BYTES as usize];
+    let read = read_into(fd, &mut [MaybeUninit::uninit(); MOSTLY])?;
+    if read.len() < MOSTLY {
+        return Ok(read);
+    }
+    read_into(fd, &mut vec![MaybeUninit::uninit(); MAX_LOCK_BYTES as usize])
+}
+
+fn read_into(fd: &OwnedFd, bytes: &mut [MaybeUninit<u8>]) -> Result<Box<[u8]>, Errno> {
     // A transient read error must never look like an empty lock.
-    let read = retry_on_intr(|| Ok(rustix::io::pread(fd, &mut bytes[..], 0)?.0.into()))?;
-    Ok(read)
+    retry_on_intr(|| Ok(rustix::io::pread(fd, &mut *bytes, 0)?.0.into()))
 }

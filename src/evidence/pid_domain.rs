@@ -1,7 +1,7 @@
 //! Whether the pids in a root's locks count in our PID namespace. A container's gateway is often pid 1 or 7:
 //! without a shared namespace such a number means somebody else here, or lockdoctor itself.
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -78,7 +78,7 @@ pub struct Namespaces {
     pub start_ticks: StartTicks,
     /// `/proc` shows every process of this namespace (no hidepid).
     pub proc_is_complete: bool,
-    machine: OnceCell<Option<Machine>>,
+    machine: OnceLock<Option<Machine>>,
 }
 
 impl Namespaces {
@@ -91,7 +91,7 @@ impl Namespaces {
                 StartTicks::Comparable
             },
             proc_is_complete: proc_is_complete(),
-            machine: OnceCell::new(),
+            machine: OnceLock::new(),
         }
     }
 

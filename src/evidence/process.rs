@@ -98,6 +98,10 @@ impl ProcessTable {
         self.seen.entry(pid).or_insert_with(|| look_up(pid)).clone()
     }
 
+    pub(super) fn take_from(&mut self, other: Self) {
+        self.seen.extend(other.seen);
+    }
+
     /// Forgets what was seen, so that the next question is asked anew.
     pub fn forget(&mut self) {
         self.seen.clear();

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 
@@ -75,8 +75,8 @@ impl Release {
 /// What is looked at here must have looked closed *before*: the look at the owner has to come after the close.
 #[derive(Debug, Default)]
 pub struct Owners {
-    seen: HashMap<u32, Rc<Look>>,
-    residents: HashMap<PathBuf, Rc<[u32]>>,
+    seen: HashMap<u32, Arc<Look>>,
+    residents: HashMap<PathBuf, Arc<[u32]>>,
 }
 
 #[derive(Debug)]
@@ -88,7 +88,7 @@ struct Look {
 impl Owners {
     /// How far `pid` has come with the release of `lock`.
     pub fn release(&mut self, pid: u32, lock: &PinnedLock) -> Release {
-        let look = Rc::clone(self.seen.entry(pid).or_insert_with(|| Rc::new(Look::at(pid))));
+        let look = Arc::clone(self.seen.entry(pid).or_insert_with(|| Arc::new(Look::at(pid))));
         let Ok(descriptors) = &look.descriptors else { return Release::Unseen };
         let file = lock.facts();
         let payload = match lock.content() {
@@ -105,13 +105,13 @@ impl Owners {
     }
 
     /// The processes that may hold locks of this state directory, once they have been looked for.
-    pub fn residents(&self, home: &Path) -> Option<Rc<[u32]>> {
+    pub fn residents(&self, home: &Path) -> Option<Arc<[u32]>> {
         self.residents.get(home).cloned()
     }
 
     /// Keeps what was found, for the other locks of this state directory.
-    pub fn note_residents(&mut self, home: &Path, residents: Vec<u32>) -> Rc<[u32]> {
-        Rc::clone(self.residents.entry(home.to_owned()).insert_entry(residents.into()).get())
+    pub fn note_residents(&mut self, home: &Path, residents: Vec<u32>) -> Arc<[u32]> {
+        Arc::clone(self.residents.entry(home.to_owned()).insert_entry(residents.into()).get())
     }
 
     pub fn forget(&mut self) {

@@ -1,7 +1,7 @@
 //! One look at the machine: the clocks, the processes seen so far, what the lease probe can be trusted with.
 //! Each question is asked of the kernel once.
 
-use std::cell::OnceCell;
+use std::sync::{Arc, OnceLock};
 
 use super::lease::Leases;
 use super::pid_domain::{Census, Namespaces};
@@ -14,9 +14,9 @@ pub struct SystemView {
     pub now: Now,
     pub processes: ProcessTable,
     pub leases: Leases,
-    pub namespaces: Namespaces,
+    pub namespaces: Arc<Namespaces>,
     pub owners: Owners,
-    census: OnceCell<Census>,
+    census: Arc<OnceLock<Census>>,
 }
 
 impl SystemView {
@@ -25,9 +25,9 @@ impl SystemView {
             now: Now::read(),
             processes: ProcessTable::default(),
             leases: Leases::default(),
-            namespaces: Namespaces::detect(),
+            namespaces: Arc::new(Namespaces::detect()),
             owners: Owners::default(),
-            census: OnceCell::new(),
+            census: Arc::default(),
         }
     }
 
@@ -36,11 +36,29 @@ impl SystemView {
         self.census.get_or_init(Census::take)
     }
 
+    /// The same look from another thread: what is asked there is asked anew, but for the census.
+    pub(crate) fn beside(&self) -> Self {
+        Self {
+            now: self.now,
+            processes: ProcessTable::default(),
+            leases: self.leases.clone(),
+            namespaces: Arc::clone(&self.namespaces),
+            owners: Owners::default(),
+            census: Arc::clone(&self.census),
+        }
+    }
+
+    /// Keeps what was seen in another thread.
+    pub(crate) fn take_from(&mut self, other: Self) {
+        self.processes.take_from(other.processes);
+        self.leases.take_from(other.leases);
+    }
+
     /// A new look: clocks and processes are read again, self-tests are kept.
     pub fn refresh(&mut self) {
         self.now = Now::read();
         self.processes.forget();
         self.owners.forget();
-        self.census.take();
+        self.census = Arc::default();
     }
 }

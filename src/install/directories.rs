@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 
@@ -20,7 +20,7 @@ pub struct Sessions {
     pub store: String,
     /// `None`: every agent keeps its sessions there.
     pub agent: Option<String>,
-    pub opened: Result<Rc<Directory>, Unreached>,
+    pub opened: Result<Arc<Directory>, Unreached>,
 }
 
 /// A sessions directory outside of its usual place.
@@ -58,7 +58,7 @@ impl Install {
         let relative = Path::new("agents").join(agent).join("sessions");
         let opened = match self.open_inside(&relative) {
             Err(Unreached::System(Errno::NOENT)) => return None,
-            opened => opened.map(Rc::new),
+            opened => opened.map(Arc::new),
         };
         Some(Sessions { path: self.root.path.join(relative), store: STORE.to_owned(), agent: None, opened })
     }
@@ -75,12 +75,12 @@ impl Install {
     /// Every sessions directory that is there; one that two names lead to comes twice.
     pub fn sessions(&self, agents: &[String]) -> Vec<Sessions> {
         let moved = self.moved_sessions(agents).into_iter().map(|moved| {
-            let opened = Directory::open_led_to(&moved.path, Reach::Configured, &self.root).map(Rc::new);
+            let opened = Directory::open_led_to(&moved.path, Reach::Configured, &self.root).map(Arc::new);
             Sessions { path: moved.path, store: moved.store, agent: moved.agent, opened }
         });
         let usual = agents.iter().map(|agent| {
             let relative = Path::new("agents").join(agent).join("sessions");
-            let opened = self.open_inside(&relative).map(Rc::new);
+            let opened = self.open_inside(&relative).map(Arc::new);
             let path = self.root.path.join(relative);
             Sessions { path, store: STORE.to_owned(), agent: Some(agent.clone()), opened }
         });

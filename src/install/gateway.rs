@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -328,7 +328,7 @@ fn same_directory(path: &Path, root: &Directory) -> bool {
 /// The gateway locks that may belong to an install.
 #[derive(Debug, Default)]
 pub struct GatewayLocks {
-    pub found: Vec<(Rc<Directory>, OsString)>,
+    pub found: Vec<(Arc<Directory>, OsString)>,
     /// Directories that are there and could not be looked at.
     pub unseen: Vec<(PathBuf, Errno)>,
 }
@@ -357,11 +357,11 @@ impl GatewayLocks {
                     names.push(OsStr::from_bytes(name).to_owned());
                 }
             })?;
-            Ok((Rc::new(directory), names))
+            Ok((Arc::new(directory), names))
         });
         match listed {
             Ok((directory, names)) => {
-                self.found.extend(names.into_iter().map(|name| (Rc::clone(&directory), name)));
+                self.found.extend(names.into_iter().map(|name| (Arc::clone(&directory), name)));
             }
             Err(Errno::NOENT | Errno::NOTDIR) => {}
             Err(error) => self.unseen.push((path(), error)),

@@ -9,10 +9,9 @@ pub mod gateway;
 pub mod sessions;
 pub mod trace;
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use self::config::Config;
@@ -36,13 +35,13 @@ const MAX_JOBS_BYTES: u64 = 4 * 1024 * 1024;
 /// An install of OpenClaw, as far as it can be seen.
 #[derive(Debug)]
 pub struct Install {
-    pub root: Rc<Directory>,
+    pub root: Arc<Directory>,
     pub config: Config,
     pub config_path: PathBuf,
     pub gateway: Gateway,
     pub version: Option<Version>,
     pub era: Era,
-    cron_timeouts: OnceCell<Result<HashMap<String, Duration>, String>>,
+    cron_timeouts: OnceLock<Result<HashMap<String, Duration>, String>>,
 }
 
 impl Install {
@@ -54,7 +53,7 @@ impl Install {
     /// Opens it, and hands over what its databases held: they tell the era, and there is no need to read them again
     /// for what else they tell.
     pub fn open_with_databases(path: &Path, view: &mut SystemView) -> Result<(Self, leases::Survey), Errno> {
-        let root = Rc::new(Directory::open_root(path)?);
+        let root = Arc::new(Directory::open_root(path)?);
         let own = Environment::of_this_process();
         let (named, usual) = (named_config(&root, &own), usual_config(&root));
         let gateway = gateway::detect(&root, named.as_ref().unwrap_or(&usual), view);
@@ -78,7 +77,7 @@ impl Install {
         let version = config.version.clone().max(of_databases);
         let era = era_of(era, version.as_ref());
         let gateway = gateway.in_era(era);
-        let cron_timeouts = OnceCell::new();
+        let cron_timeouts = OnceLock::new();
         Ok((Self { root, config, config_path, gateway, version, era, cron_timeouts }, databases))
     }
 

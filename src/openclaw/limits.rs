@@ -1,6 +1,6 @@
 //! How long a lock may be held before it is called overdue. A limit is a reason to report, never to act.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::lock_kind::LockKind;
@@ -26,11 +26,11 @@ const CAP: Duration = Duration::from_millis(2_147_000_000);
 pub struct Limit {
     /// Counted from `createdAt`, watchdog included.
     pub after: Duration,
-    pub source: Rc<str>,
+    pub source: Arc<str>,
 }
 
 impl Limit {
-    fn new(max_hold: Duration, source: impl Into<Rc<str>>) -> Self {
+    fn new(max_hold: Duration, source: impl Into<Arc<str>>) -> Self {
         Self { after: max_hold.min(CAP).saturating_add(WATCHDOG), source: source.into() }
     }
 }

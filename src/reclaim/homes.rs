@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, StatxFlags};
 
@@ -12,14 +12,14 @@ use crate::evidence::directory::{Directory, Reach};
 use crate::install::Install;
 
 /// The home for locks in `directory`.
-pub fn home_for(install: Option<&Install>, directory: &Rc<Directory>) -> Rc<Directory> {
+pub fn home_for(install: Option<&Install>, directory: &Arc<Directory>) -> Arc<Directory> {
     let state = install.map(|install| &install.root).filter(|root| {
         root.dev == directory.dev
             && root.uid == directory.uid
             && !on_different_mounts(root, directory)
             && directory.path.starts_with(&root.path)
     });
-    Rc::clone(state.unwrap_or(directory))
+    Arc::clone(state.unwrap_or(directory))
 }
 
 fn on_different_mounts(one: &Directory, other: &Directory) -> bool {
@@ -34,7 +34,7 @@ fn mount_of(directory: &Directory) -> Option<u64> {
 }
 
 /// Every home in which a lockdoctor has worked: of an install, or of a sessions directory that was named alone.
-pub fn worked_in(install: Option<&Install>, path: &Path) -> Vec<Rc<Directory>> {
+pub fn worked_in(install: Option<&Install>, path: &Path) -> Vec<Arc<Directory>> {
     match install {
         Some(install) => of_install(install),
         None => of_directory(path).into_iter().collect(),
@@ -42,8 +42,8 @@ pub fn worked_in(install: Option<&Install>, path: &Path) -> Vec<Rc<Directory>> {
 }
 
 /// Every home of an install in which a lockdoctor has worked.
-pub fn of_install(install: &Install) -> Vec<Rc<Directory>> {
-    let mut homes = vec![Rc::clone(&install.root)];
+pub fn of_install(install: &Install) -> Vec<Arc<Directory>> {
+    let mut homes = vec![Arc::clone(&install.root)];
     let sessions = install.sessions(&install.agents().unwrap_or_default());
     let opened = sessions.into_iter().filter_map(|seen| seen.opened.ok());
     homes.extend(opened.filter(|directory| directory.reach != Reach::Linked));
@@ -53,7 +53,7 @@ pub fn of_install(install: &Install) -> Vec<Rc<Directory>> {
 }
 
 /// The home of a sessions directory that was named alone, if a lockdoctor has worked in it.
-pub fn of_directory(path: &Path) -> Option<Rc<Directory>> {
-    let home = Rc::new(Directory::open_root(path).ok()?);
+pub fn of_directory(path: &Path) -> Option<Arc<Directory>> {
+    let home = Arc::new(Directory::open_root(path).ok()?);
     Store::exists(&home).then_some(home)
 }

@@ -26,7 +26,7 @@ pub mod trust;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use rustix::fs::{Access, AtFlags};
@@ -93,7 +93,7 @@ impl Reclaimer {
     /// Opens, or creates, `lockdoctor/` in `home`, and finishes or undoes what a killed lockdoctor left half
     /// done there.
     pub fn open(
-        home: &Rc<Directory>,
+        home: &Arc<Directory>,
         breaker: Breaker,
         patience: Patience,
         leases: &mut Leases,
@@ -142,7 +142,7 @@ impl Reclaimer {
 }
 
 /// Finishes or undoes what a killed lockdoctor left half done in `home`, if it ever worked there.
-pub fn recover(home: &Rc<Directory>, patience: Patience, leases: &mut Leases) -> Result<(), Failure> {
+pub fn recover(home: &Arc<Directory>, patience: Patience, leases: &mut Leases) -> Result<(), Failure> {
     if Store::exists(home) { open_store(home, patience, leases).map(drop) } else { Ok(()) }
 }
 
@@ -172,7 +172,7 @@ fn may_change(directory: &Directory) -> Result<(), Failure> {
     }
 }
 
-fn open_store(home: &Rc<Directory>, patience: Patience, leases: &mut Leases) -> Result<Store, Failure> {
+fn open_store(home: &Arc<Directory>, patience: Patience, leases: &mut Leases) -> Result<Store, Failure> {
     trust::check(home)?;
     let _acting = acting_as_owner_of(home)?;
     Store::open(home, Memory::Recent, patience, leases).map_err(|error| Failure::of_store(error, home))
@@ -208,7 +208,7 @@ impl Act {
         trust::check(directory)?;
         trust::check(&store.home)?;
         let _acting = acting_as_owner_of(directory)?;
-        let home = Rc::clone(&store.home);
+        let home = Arc::clone(&store.home);
         let in_store = |error| Failure::of_store(error, &home);
         let mut turn = store.turn(leases).map_err(in_store)?;
         if let Some(outcome) = self.last_check(leases)? {

@@ -1,7 +1,7 @@
 //! What was reclaimed: listed, put back, dropped.
 
 use std::ffi::OsStr;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -70,7 +70,7 @@ fn last_entry<'a>(store: &'a Store, id: &str) -> Option<&'a Entry> {
 
 /// Puts a lock back under its name: over our own tombstone, or where the name is free; never over a lock.
 pub fn restore(
-    home: &Rc<Directory>,
+    home: &Arc<Directory>,
     id: &str,
     leases: &mut Leases,
     now: DateTime<Utc>,
@@ -111,7 +111,7 @@ pub fn restore(
     answer
 }
 
-fn is_row(home: &Rc<Directory>, id: &str) -> bool {
+fn is_row(home: &Arc<Directory>, id: &str) -> bool {
     let store = Store::look(home).ok().flatten();
     store.is_some_and(|store| last_entry(&store, id).is_some_and(|entry| entry.row.is_some()))
 }
@@ -128,7 +128,7 @@ fn restore_row(home: &Directory, id: &str) -> Result<Subject, RestoreError> {
 
 /// Drops what has been in the quarantine for longer than `age`; returns the ids.
 pub fn purge(
-    home: &Rc<Directory>,
+    home: &Arc<Directory>,
     age: Duration,
     leases: &mut Leases,
     now: DateTime<Utc>,

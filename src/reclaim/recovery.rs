@@ -5,7 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use chrono::Utc;
 use rustix::fs::AtFlags;
@@ -112,12 +112,12 @@ pub(super) fn is_plain_name(name: &str) -> bool {
 }
 
 /// The directory and name that an entry's `lock` means: always below the store's home.
-pub(super) fn place_of(store: &Store, entry: &Entry) -> Result<(Rc<Directory>, OsString), Errno> {
+pub(super) fn place_of(store: &Store, entry: &Entry) -> Result<(Arc<Directory>, OsString), Errno> {
     let path = Path::new(&entry.subject.lock);
     let name = path.file_name().ok_or(Errno::INVAL)?.to_owned();
     let parent = path.parent().ok_or(Errno::INVAL)?;
     if parent == Path::new("") {
-        return Ok((Rc::clone(&store.home), name));
+        return Ok((Arc::clone(&store.home), name));
     }
-    Ok((Rc::new(store.home.open_beneath(parent)?), name))
+    Ok((Arc::new(store.home.open_beneath(parent)?), name))
 }

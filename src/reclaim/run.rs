@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::entry::{Subject, Word};
@@ -341,7 +341,7 @@ fn is_tombstone(lock: &SurveyedLock) -> bool {
 }
 
 /// Where journal and quarantine for locks in `directory` live.
-pub fn home_of(install: Option<&Install>, directory: &Rc<Directory>) -> Rc<Directory> {
+pub fn home_of(install: Option<&Install>, directory: &Arc<Directory>) -> Arc<Directory> {
     homes::home_for(install, directory)
 }
 

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::ops::{Deref, DerefMut};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -58,8 +58,8 @@ impl Patience {
 /// The opened store.
 #[derive(Debug)]
 pub struct Store {
-    pub home: Rc<Directory>,
-    pub quarantine: Rc<Directory>,
+    pub home: Arc<Directory>,
+    pub quarantine: Arc<Directory>,
     directory: Directory,
     journal: Journal,
     patience: Patience,
@@ -70,7 +70,7 @@ pub struct Store {
 impl Store {
     /// Opens it, creating what is missing, and finishes or undoes what a killed lockdoctor left half done.
     pub(super) fn open(
-        home: &Rc<Directory>,
+        home: &Arc<Directory>,
         memory: Memory,
         patience: Patience,
         leases: &mut Leases,
@@ -84,18 +84,18 @@ impl Store {
         Ok(store)
     }
 
-    fn created(home: &Rc<Directory>, memory: Memory, patience: Patience) -> Result<Self, StoreError> {
+    fn created(home: &Arc<Directory>, memory: Memory, patience: Patience) -> Result<Self, StoreError> {
         let directory = made(home, STORE)?;
-        let quarantine = Rc::new(made(&directory, QUARANTINE)?);
+        let quarantine = Arc::new(made(&directory, QUARANTINE)?);
         let journal = Journal::open(&directory, Access::Write, memory)?;
-        Ok(Self { home: Rc::clone(home), quarantine, directory, journal, patience, owed: Vec::new() })
+        Ok(Self { home: Arc::clone(home), quarantine, directory, journal, patience, owed: Vec::new() })
     }
 
     /// Opens it for a mere look, if it is there: nothing is created, and nobody has to wait.
-    pub fn look(home: &Rc<Directory>) -> Result<Option<Self>, StoreError> {
+    pub fn look(home: &Arc<Directory>) -> Result<Option<Self>, StoreError> {
         let opened = || {
             let directory = home.open_beneath(Path::new(STORE))?;
-            let quarantine = Rc::new(directory.open_beneath(Path::new(QUARANTINE))?);
+            let quarantine = Arc::new(directory.open_beneath(Path::new(QUARANTINE))?);
             Ok((directory, quarantine))
         };
         let (directory, quarantine) = match opened() {
@@ -107,7 +107,7 @@ impl Store {
             Err(StoreError::System { error: Errno::NOENT, .. }) => return Ok(None),
             journal => journal?,
         };
-        let (home, patience) = (Rc::clone(home), Patience::TheirTurn);
+        let (home, patience) = (Arc::clone(home), Patience::TheirTurn);
         Ok(Some(Self { home, quarantine, directory, journal, patience, owed: Vec::new() }))
     }
 
@@ -129,7 +129,7 @@ impl Store {
             }
             // Somebody removed or replaced it. The lock on the old one ends with its descriptor.
             let owed = std::mem::take(&mut self.owed);
-            let home = Rc::clone(&self.home);
+            let home = Arc::clone(&self.home);
             *self = Self { owed, ..Self::created(&home, self.journal.memory(), self.patience)? };
         }
         let mut turn = Turn(self);

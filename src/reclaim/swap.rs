@@ -4,7 +4,7 @@
 //! a swap that met a live lock and the swap back there is one system call and no decision.
 
 use std::ffi::OsStr;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, RenameFlags, Stat};
 use rustix::io::Errno;
@@ -38,9 +38,9 @@ pub(super) enum SwapOutcome {
 /// A lock's place: the name that OpenClaw looks at, and the name in the quarantine that it is swapped with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Places<'a> {
-    pub quarantine: &'a Rc<Directory>,
+    pub quarantine: &'a Arc<Directory>,
     pub id: &'a str,
-    pub directory: &'a Rc<Directory>,
+    pub directory: &'a Arc<Directory>,
     pub name: &'a OsStr,
 }
 

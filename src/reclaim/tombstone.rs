@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps};
@@ -66,7 +66,7 @@ pub fn id_of(bytes: &[u8]) -> Option<String> {
 }
 
 /// The id of the tombstone that lies at `name`; `None` if something else lies there, or nothing.
-pub(super) fn at(directory: &Rc<Directory>, name: &OsStr) -> Result<Option<String>, Errno> {
+pub(super) fn at(directory: &Arc<Directory>, name: &OsStr) -> Result<Option<String>, Errno> {
     match PinnedLock::look(directory, name)? {
         Look::Pinned(file) => Ok(id_of(file.bytes())),
         Look::Unpinned(..) | Look::Vanished => Ok(None),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::claims::{RunningSession, SurveyedLease};
@@ -71,7 +71,7 @@ pub enum ProblemSeverity {
 pub struct SurveyedLock {
     /// Index into [`Survey::roots`].
     pub root: usize,
-    pub directory: Rc<Directory>,
+    pub directory: Arc<Directory>,
     pub name: OsString,
     /// When this very file was already there, since boot: a process that started later did not make it.
     pub seen_at: Duration,
@@ -142,6 +142,27 @@ impl SurveyedLock {
 }
 
 impl Survey {
+    /// Nothing was looked at yet.
+    pub(super) fn new(now: Now) -> Self {
+        Self {
+            now,
+            roots: Vec::new(),
+            locks: Vec::new(),
+            leases: Vec::new(),
+            running: Vec::new(),
+            workings: Vec::new(),
+            problems: Vec::new(),
+            listed: HashSet::new(),
+        }
+    }
+
+    /// Adds what a second thread found below the same root.
+    pub(super) fn take_from(&mut self, other: Self) {
+        self.locks.extend(other.locks);
+        self.problems.extend(other.problems);
+        self.listed.extend(other.listed);
+    }
+
     /// What had to be looked at and could not be, locks that cannot be judged among it. While there is any, nothing
     /// is healthy.
     pub fn unseen(&self) -> Vec<Problem> {

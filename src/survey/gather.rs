@@ -1,11 +1,10 @@
 //! From a name in a directory to evidence and a first judgement.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -38,12 +37,12 @@ pub(super) struct Context {
     pub(super) install: Option<Install>,
     no_timeouts: Timeouts,
     /// Of thousands of limits there are two or three.
-    limit_sources: RefCell<BTreeSet<Rc<str>>>,
+    limit_sources: Mutex<BTreeSet<Arc<str>>>,
 }
 
 impl Context {
     pub(super) fn new(root: usize, install: Option<Install>) -> Self {
-        Self { root, install, no_timeouts: Timeouts::default(), limit_sources: RefCell::default() }
+        Self { root, install, no_timeouts: Timeouts::default(), limit_sources: Mutex::default() }
     }
 
     fn gateway_visible(&self) -> bool {
@@ -62,10 +61,10 @@ impl Context {
     ) -> Option<Limit> {
         let version = self.install.as_ref().and_then(|install| install.version.as_ref());
         let mut limit = limit_of(kind, payload, version, self.timeouts(), cron_timeout)?;
-        let mut known = self.limit_sources.borrow_mut();
+        let mut known = self.limit_sources.lock().unwrap_or_else(PoisonError::into_inner);
         match known.get(&limit.source) {
-            Some(source) => limit.source = Rc::clone(source),
-            None => drop(known.insert(Rc::clone(&limit.source))),
+            Some(source) => limit.source = Arc::clone(source),
+            None => drop(known.insert(Arc::clone(&limit.source))),
         }
         Some(limit)
     }
@@ -91,7 +90,7 @@ impl Context {
 /// shows that it belongs to this install.
 pub(super) fn gather(
     context: &Context,
-    directory: &Rc<Directory>,
+    directory: &Arc<Directory>,
     name: &OsStr,
     kind: LockKind,
     ours: bool,
@@ -129,7 +128,7 @@ pub(super) fn gather(
     let session_id = name.as_bytes().strip_suffix(b".jsonl.lock").filter(|_| kind == LockKind::Session);
     Ok(Some(SurveyedLock {
         root: context.root,
-        directory: Rc::clone(directory),
+        directory: Arc::clone(directory),
         name: name.to_owned(),
         kind,
         agent: None,
@@ -353,7 +352,7 @@ fn release(evidence: &Evidence, named: Named, pin: &PinnedLock, view: &mut Syste
 /// `.openclaw-runtime-deps.lock/owner.json` (2026.4.24 – 2026.4.29).
 fn runtime_deps_owner(directory: &Directory, name: &OsStr) -> Content {
     let Ok(inside) = directory.open_beneath(Path::new(name)) else { return Content::NotRead };
-    match PinnedLock::look(&Rc::new(inside), OsStr::new("owner.json")) {
+    match PinnedLock::look(&Arc::new(inside), OsStr::new("owner.json")) {
         Ok(Look::Pinned(owner)) => owner.content(),
         _ => Content::NotRead,
     }

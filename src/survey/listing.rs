@@ -1,22 +1,15 @@
-//! The locks of a directory, by the names alone. Transcripts are named by the kernel and passed over; of the time that a
-//! scan takes, most is the kernel's work on their names, so a second thread takes half of it.
+//! The locks of a directory, by the names alone. Transcripts are named by the kernel and passed over.
 
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::OnceLock;
-use std::thread;
 
 use rustix::io::Errno;
 
 use super::{Guarded, TranscriptListed};
 use crate::evidence::directory::Directory;
 use crate::openclaw::lock_kind::{LockKind, Place, recognise};
-
-/// Fewer directories than this are listed sooner than a thread has begun.
-const WORTH_A_THREAD: usize = 8;
 
 /// A lock that a listing showed.
 pub(super) struct Listed {
@@ -44,41 +37,6 @@ impl SessionsListed {
         })?;
         Ok(Self { locks, has_store: has_store.get() })
     }
-}
-
-/// The listing of one sessions directory, made when it is first needed.
-pub(super) struct Listing<'a> {
-    directory: &'a Directory,
-    store: &'a str,
-    made: OnceLock<Result<SessionsListed, Errno>>,
-}
-
-impl<'a> Listing<'a> {
-    pub(super) fn of(directory: &'a Directory, store: &'a str) -> Self {
-        Self { directory, store, made: OnceLock::new() }
-    }
-
-    pub(super) fn made(&self) -> &Result<SessionsListed, Errno> {
-        self.made.get_or_init(|| SessionsListed::read(self.directory, self.store))
-    }
-}
-
-/// Runs `front`, which takes the listings from the first to the last, while a second thread makes them from the last
-/// to the first.
-pub(super) fn with_a_second_thread(listings: &[Option<Listing<'_>>], front: impl FnOnce()) {
-    let has_two = || thread::available_parallelism().is_ok_and(|threads| threads > NonZero::<usize>::MIN);
-    thread::scope(|scope| {
-        if listings.len() >= WORTH_A_THREAD && has_two() {
-            let from_the_end = || {
-                for listing in listings.iter().rev().flatten() {
-                    listing.made();
-                }
-            };
-            // Where no thread is to be had, the front makes them all.
-            let _ = thread::Builder::new().name("listing".to_owned()).spawn_scoped(scope, from_the_end);
-        }
-        front();
-    });
 }
 
 /// The locks in a directory, in the order of their names.

@@ -11,7 +11,6 @@ pub mod scope;
 pub mod standing;
 pub mod walk;
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::evidence::Writer;
@@ -35,16 +34,7 @@ pub const NOTHING_YET: &str = "nothing of OpenClaw's is here yet";
 /// Looks at everything in `scope` once; locks that call for it come back as `settling`.
 pub fn first_look(scope: &Scope, view: &mut SystemView) -> Survey {
     raise_descriptor_limit();
-    let mut survey = Survey {
-        now: view.now,
-        roots: Vec::new(),
-        locks: Vec::new(),
-        leases: Vec::new(),
-        running: Vec::new(),
-        workings: Vec::new(),
-        problems: scope.unseen.clone(),
-        listed: HashSet::new(),
-    };
+    let mut survey = Survey { problems: scope.unseen.clone(), ..Survey::new(view.now) };
     for target in &scope.targets {
         if target.trace() == Some(Trace::Empty) {
             survey.problems.push(Problem {

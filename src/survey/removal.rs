@@ -1,7 +1,7 @@
 //! Gathers what must be known before the lease of a dead gateway may be removed (`leases::gone`). Takes no lock.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType};
 
@@ -35,16 +35,16 @@ pub enum CoordinatorIs {
 /// The directories that matter, each reached without following a link.
 #[derive(Debug)]
 pub struct Places {
-    pub state: Rc<Directory>,
+    pub state: Arc<Directory>,
     /// `tmp/openclaw-UID`.
-    pub locks: Rc<Directory>,
+    pub locks: Arc<Directory>,
 }
 
 impl Places {
     pub fn open(root: &Directory) -> Option<Self> {
         let state = root.open_beneath(Path::new("state")).ok()?;
         let locks = root.open_beneath(&locks_of(root.uid)).ok()?;
-        Some(Self { state: Rc::new(state), locks: Rc::new(locks) })
+        Some(Self { state: Arc::new(state), locks: Arc::new(locks) })
     }
 }
 

@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 
@@ -104,7 +104,7 @@ fn role_in_table(names: &[&OsStr]) -> Option<Role> {
 #[derive(Debug)]
 pub struct StandingRoot {
     pub path: PathBuf,
-    pub directory: Rc<Directory>,
+    pub directory: Arc<Directory>,
     /// What a directory is that lies in no install.
     place: Place,
     context: Context,
@@ -116,10 +116,10 @@ impl StandingRoot {
         let (path, directory, place, install) = match target {
             Target::State { path, .. } => {
                 let install = Install::open(path, view)?;
-                (path, Rc::clone(&install.root), Place::State, Some(install))
+                (path, Arc::clone(&install.root), Place::State, Some(install))
             }
             Target::Directory { path, place, .. } => {
-                (path, Rc::new(Directory::open_root(path)?), *place, None)
+                (path, Arc::new(Directory::open_root(path)?), *place, None)
             }
         };
         Ok(Self { path: path.clone(), directory, place, context: Context::new(index, install) })
@@ -197,7 +197,7 @@ impl StandingRoot {
     /// Looks at one name now. `None`: there is nothing, or no lock of this install.
     pub fn look(
         &self,
-        directory: &Rc<Directory>,
+        directory: &Arc<Directory>,
         name: &OsStr,
         kind: LockKind,
         belonging: Belonging,

@@ -1,16 +1,19 @@
 //! Which directories of an install hold locks, and what lies in them. Transcripts are named by the kernel and
 //! passed over: never opened, never stat'ed.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
 
 use rustix::io::Errno;
 
 use super::claims;
 use super::gather::{Context, gather};
-use super::listing::{Listed, Listing, SessionsListed, listing, with_a_second_thread};
+use super::listing::{Listed, SessionsListed, listing};
 use super::scope::{Part, Target};
 use super::{Guarded, Problem, ProblemSeverity, Survey, SurveyedRoot, TranscriptListed};
 use crate::evidence::directory::{Directory, Reach, Unreached};
@@ -47,26 +50,26 @@ pub(super) fn walk(target: &Target, view: &mut SystemView, survey: &mut Survey) 
     match target {
         Target::State { path, only } => match Install::open_with_databases(path, view) {
             Ok((install, databases)) => {
-                let mut walker = Walker::new(root, only, Some(install), path, view, survey);
+                let context = Context::new(root, Some(install));
+                let mut walker = Walker { context: &context, only, view, survey, path };
                 walker.state_directory();
                 if *only == Part::Whole {
                     walker.databases(databases);
                 }
-                walker.finish();
+                walker.say_what_is_missing();
+                survey.roots.push(SurveyedRoot { path: path.clone(), install: context.install });
             }
             Err(error) => survey.problems.push(Problem::incomplete(path, error)),
         },
         Target::Directory { path, place, only } => match Directory::open_root(path) {
             Ok(directory) => {
-                let mut walker = Walker::new(root, only, None, path, view, survey);
+                let context = Context::new(root, None);
+                let mut walker = Walker { context: &context, only, view, survey, path };
                 match place {
-                    Place::Sessions => {
-                        let listed = SessionsListed::read(&directory, STORE);
-                        walker.sessions_directory(&Rc::new(directory), None, STORE, &listed);
-                    }
-                    place => walker.list(Rc::new(directory), *place, None),
+                    Place::Sessions => walker.sessions_directory(&Arc::new(directory), None, STORE),
+                    place => walker.list(Arc::new(directory), *place, None),
                 }
-                walker.finish();
+                survey.roots.push(SurveyedRoot { path: path.clone(), install: None });
             }
             Err(error) => survey.problems.push(Problem::incomplete(path, error)),
         },
@@ -99,42 +102,45 @@ impl Problem {
     }
 }
 
+/// Fewer sessions directories than this are walked sooner than a thread has begun.
+const WORTH_A_THREAD: usize = 8;
+
+fn has_two_processors() -> bool {
+    thread::available_parallelism().is_ok_and(|threads| threads > NonZero::<usize>::MIN)
+}
+
+/// As many descriptors as a scan of thousands of locks has open.
+const DESCRIPTORS: i32 = 4096;
+
+/// Makes room in the table of descriptors while there is one thread: where there are more, the kernel waits for all
+/// processors (`synchronize_rcu`, some 10 ms) each time that it doubles the table.
+fn grow_descriptor_table(directory: &Directory) {
+    // Under a lower limit the table grows as it is needed.
+    drop(rustix::io::fcntl_dupfd_cloexec(directory, DESCRIPTORS - 1));
+}
+
 struct Walker<'a> {
-    context: Context,
+    context: &'a Context,
     only: &'a Part,
     view: &'a mut SystemView,
     survey: &'a mut Survey,
-    path: PathBuf,
+    path: &'a Path,
 }
 
-impl<'a> Walker<'a> {
-    fn new(
-        root: usize,
-        only: &'a Part,
-        install: Option<Install>,
-        path: &Path,
-        view: &'a mut SystemView,
-        survey: &'a mut Survey,
-    ) -> Self {
-        Self { context: Context::new(root, install), only, view, survey, path: path.to_owned() }
-    }
-
-    fn finish(self) {
-        if let Some(install) = &self.context.install {
-            let said = |what: &String| Problem::unseen(&self.path, what.clone());
-            self.survey.problems.extend(install.config.problems.iter().map(said));
-            self.survey.problems.extend(install.cron_problem().map(|what| Problem::unseen(&self.path, what)));
-            if let Some(store) = install.missing_store() {
-                let what = "session.store leads there, and it is not there; is a volume not mounted here?";
-                self.survey.problems.push(Problem::unseen(&store, what));
-            }
-            if let Some(store) = install.refused_store() {
-                let what = "session.store names it, and a store's name ends in .json; not looked at";
-                self.survey.problems.push(Problem::unseen(store, what));
-            }
+impl Walker<'_> {
+    fn say_what_is_missing(&mut self) {
+        let Some(install) = &self.context.install else { return };
+        let said = |what: &String| Problem::unseen(self.path, what.clone());
+        self.survey.problems.extend(install.config.problems.iter().map(said));
+        self.survey.problems.extend(install.cron_problem().map(|what| Problem::unseen(self.path, what)));
+        if let Some(store) = install.missing_store() {
+            let what = "session.store leads there, and it is not there; is a volume not mounted here?";
+            self.survey.problems.push(Problem::unseen(&store, what));
         }
-        let root = SurveyedRoot { path: self.path, install: self.context.install };
-        self.survey.roots.push(root);
+        if let Some(store) = install.refused_store() {
+            let what = "session.store names it, and a store's name ends in .json; not looked at";
+            self.survey.problems.push(Problem::unseen(store, what));
+        }
     }
 
     /// After the gateway's lock, which tells more of the leases of its owner.
@@ -146,7 +152,7 @@ impl<'a> Walker<'a> {
 
     fn state_directory(&mut self) {
         let Some(install) = &self.context.install else { return };
-        let root = Rc::clone(&install.root);
+        let root = Arc::clone(&install.root);
         let agents = install.agents();
         let unnamed = install.agents_without_text();
         let mut sessions = install.sessions(agents.as_deref().unwrap_or_default());
@@ -178,53 +184,72 @@ impl<'a> Walker<'a> {
     /// Lists a directory to which the configuration leads, if it is there.
     fn led_to(&mut self, root: &Directory, path: &Path, place: Place, agent: Option<&str>) {
         match Directory::open_led_to(path, Reach::Configured, root) {
-            Ok(directory) => self.list(Rc::new(directory), place, agent),
+            Ok(directory) => self.list(Arc::new(directory), place, agent),
             Err(Unreached::System(Errno::NOENT | Errno::NOTDIR)) => {}
             Err(error) => self.survey.problems.push(Problem::incomplete(path, error)),
         }
     }
 
     fn sessions(&mut self, sessions: &[Sessions]) {
-        let opened = |sessions: &Sessions| sessions.opened.as_ref().ok().cloned();
-        let opened: Vec<_> = sessions.iter().map(|sessions| (opened(sessions), &*sessions.store)).collect();
-        let listings = opened.iter().map(|(directory, store)| {
-            let directory = directory.as_deref().filter(|directory| self.only.touches(&directory.path))?;
-            Some(Listing::of(directory, store))
+        if sessions.len() < WORTH_A_THREAD || !has_two_processors() || !self.are_apart(sessions) {
+            return self.sessions_one_by_one(sessions);
+        }
+        if let Some(directory) = sessions.iter().find_map(|sessions| sessions.opened.as_deref().ok()) {
+            grow_descriptor_table(directory);
+        }
+        let (ours, theirs) = sessions.split_at(sessions.len() / 2);
+        let (context, only, path) = (self.context, self.only, self.path);
+        let mut view = self.view.beside();
+        let mut found = Survey::new(view.now);
+        let work = || {
+            let mut walker = Walker { context, only, view: &mut view, survey: &mut found, path };
+            walker.sessions_one_by_one(theirs);
+        };
+        let is_done = thread::scope(|scope| {
+            let other = thread::Builder::new().name("survey".to_owned()).spawn_scoped(scope, work);
+            self.sessions_one_by_one(ours);
+            other.is_ok()
         });
-        let listings: Vec<Option<Listing>> = listings.collect();
-        with_a_second_thread(&listings, || {
-            for (sessions, listing) in sessions.iter().zip(&listings) {
-                match (&sessions.opened, listing) {
-                    (Ok(directory), Some(listing)) => self.sessions_directory(
-                        directory,
-                        sessions.agent.as_deref(),
-                        &sessions.store,
-                        listing.made(),
-                    ),
-                    (Ok(_), None) => {}
-                    (Err(error), _) => {
-                        self.survey.problems.push(Problem::incomplete(&sessions.path, *error));
-                    }
+        if is_done {
+            self.view.take_from(view);
+            self.survey.take_from(found);
+        } else {
+            // No thread is to be had.
+            self.sessions_one_by_one(theirs);
+        }
+    }
+
+    /// No two are one directory, and none was listed before: threads do not see what others found.
+    fn are_apart(&self, sessions: &[Sessions]) -> bool {
+        let mut seen = HashSet::new();
+        let opened = sessions.iter().filter_map(|sessions| sessions.opened.as_ref().ok());
+        opened
+            .map(|directory| (directory.dev, directory.ino))
+            .all(|id| !self.survey.listed.contains(&id) && seen.insert(id))
+    }
+
+    fn sessions_one_by_one(&mut self, sessions: &[Sessions]) {
+        for sessions in sessions {
+            match &sessions.opened {
+                Ok(directory) if self.only.touches(&directory.path) => {
+                    self.sessions_directory(directory, sessions.agent.as_deref(), &sessions.store);
                 }
+                Ok(_) => {}
+                Err(error) => self.survey.problems.push(Problem::incomplete(&sessions.path, *error)),
             }
-        });
+        }
     }
 
     /// No agent of OpenClaw's has a name that is no text; its locks are looked at all the same.
-    fn agent(&mut self, root: &Rc<Directory>, name: &OsStr) {
+    fn agent(&mut self, root: &Arc<Directory>, name: &OsStr) {
         let (base, agent) = (Path::new("agents").join(name), name.to_str());
         self.below(root, &base, Place::Agent, 0, agent);
         self.below(root, &base.join("agent"), Place::AgentPrivate, 0, agent);
     }
 
     /// `store`: what `session.store` calls the store in it.
-    fn sessions_directory(
-        &mut self,
-        directory: &Rc<Directory>,
-        agent: Option<&str>,
-        store: &str,
-        listed: &Result<SessionsListed, Errno>,
-    ) {
+    fn sessions_directory(&mut self, directory: &Arc<Directory>, agent: Option<&str>, store: &str) {
+        let listed = SessionsListed::read(directory, store);
         let before = self.survey.locks.len();
         let has_store = listed.as_ref().is_ok_and(|listed| listed.has_store);
         self.add(directory, agent, listed.as_ref().map(|listed| &*listed.locks).map_err(|error| *error));
@@ -257,20 +282,20 @@ impl<'a> Walker<'a> {
     /// Lists `relative`, and its sub-directories down to `depth`.
     fn below(
         &mut self,
-        root: &Rc<Directory>,
+        root: &Arc<Directory>,
         relative: &Path,
         place: Place,
         depth: usize,
         agent: Option<&str>,
     ) {
         let directory = if relative.as_os_str().is_empty() {
-            Rc::clone(root)
+            Arc::clone(root)
         } else {
             let install = self.context.install.as_ref();
             let opened =
                 install.map_or_else(|| Ok(root.open_beneath(relative)?), |i| i.open_inside(relative));
             match opened {
-                Ok(directory) => Rc::new(directory),
+                Ok(directory) => Arc::new(directory),
                 Err(Unreached::System(Errno::NOENT | Errno::NOTDIR)) => return,
                 Err(error) => {
                     let problem = Problem::incomplete(&root.path.join(relative), error);
@@ -290,7 +315,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn gateway_locks(&mut self, root: &Rc<Directory>) {
+    fn gateway_locks(&mut self, root: &Arc<Directory>) {
         let locks = gateway_locks(root);
         // Those below the state directory are told with the coordinators.
         let unseen = locks.unseen.iter().filter(|(path, _)| !path.starts_with(&root.path));
@@ -312,7 +337,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Guards and coordinators beside the gateway locks of 2026.8.1 and later.
-    fn coordinators(&mut self, root: &Rc<Directory>) {
+    fn coordinators(&mut self, root: &Arc<Directory>) {
         let Some(install) = &self.context.install else { return };
         let tmp = match install.open_inside(Path::new("tmp")) {
             Ok(tmp) => tmp,
@@ -327,7 +352,7 @@ impl<'a> Walker<'a> {
             }
             let Some(install) = &self.context.install else { return };
             let directory = match install.open_inside(&Path::new("tmp").join(&name)) {
-                Ok(directory) => Rc::new(directory),
+                Ok(directory) => Arc::new(directory),
                 Err(Unreached::System(Errno::NOENT | Errno::NOTDIR)) => continue,
                 Err(error) => {
                     self.survey.problems.push(Problem::incomplete(&tmp.path.join(&name), error));
@@ -352,14 +377,14 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn list(&mut self, directory: Rc<Directory>, place: Place, agent: Option<&str>) {
+    fn list(&mut self, directory: Arc<Directory>, place: Place, agent: Option<&str>) {
         if self.only.touches(&directory.path) {
             let listed = listing(&directory, |name| recognise(place, name));
             self.add(&directory, agent, listed.as_deref().map_err(|error| *error));
         }
     }
 
-    fn add(&mut self, directory: &Rc<Directory>, agent: Option<&str>, listed: Result<&[Listed], Errno>) {
+    fn add(&mut self, directory: &Arc<Directory>, agent: Option<&str>, listed: Result<&[Listed], Errno>) {
         match listed {
             Ok(locks) => {
                 let is_known = !self.survey.listed.insert((directory.dev, directory.ino));
@@ -376,12 +401,12 @@ impl<'a> Walker<'a> {
     }
 
     /// `ours`: the place alone shows that the lock belongs to this install.
-    fn gather(&mut self, directory: &Rc<Directory>, listed: &Listed, agent: Option<&str>, ours: bool) {
+    fn gather(&mut self, directory: &Arc<Directory>, listed: &Listed, agent: Option<&str>, ours: bool) {
         let path = directory.path.join(&listed.name);
         if !self.only.includes(&path) {
             return;
         }
-        match gather(&self.context, directory, &listed.name, listed.kind, ours, self.view) {
+        match gather(self.context, directory, &listed.name, listed.kind, ours, self.view) {
             Ok(Some(mut lock)) => {
                 lock.agent = agent.map(str::to_owned);
                 lock.transcript = listed.transcript;

@@ -1,6 +1,6 @@
 //! The act itself, from the order to the answer. Each step may be the last: what it leaves behind is then in order.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -79,7 +79,7 @@ impl Ground {
     fn open(order: &Order, view: &mut SystemView) -> Result<Self, Ended> {
         let unreached = |error| Ended::Failed(format!("{}: {error}", order.state_dir.display()));
         let install = Install::open(&order.state_dir, view).map_err(unreached)?;
-        let home = Rc::clone(&install.root);
+        let home = Arc::clone(&install.root);
         if (home.dev, home.ino) != order.id {
             return Err(Ended::Changed);
         }
@@ -177,7 +177,7 @@ impl Witness {
 
 fn remove(order: &Order, judged: &Named, subject: &Subject, view: &mut SystemView) -> Result<Answer, Ended> {
     let Ground { install, places, mut store } = Ground::open(order, view)?;
-    let home = Rc::clone(&install.root);
+    let home = Arc::clone(&install.root);
     let mut turn = store.turn(&mut view.leases).map_err(|error| Failure::of_store(error, &home))?;
     if turn.entries().iter().any(|entry| has_removed(entry, &judged.owner)) {
         return Err(Refusal::Before.into());
@@ -256,7 +256,7 @@ fn has_removed(entry: &Entry, owner: &str) -> bool {
 /// Puts a row back: only where none stands, and no gateway runs or starts.
 fn put_back(order: &Order, id: &str, view: &mut SystemView) -> Result<Answer, Ended> {
     let Ground { install, places, mut store } = Ground::open(order, view)?;
-    let home = Rc::clone(&install.root);
+    let home = Arc::clone(&install.root);
     let mut turn = store.turn(&mut view.leases).map_err(|error| Failure::of_store(error, &home))?;
     let entry = turn.entries().iter().rev().find(|entry| entry.id == id).cloned();
     let kept = entry.and_then(|entry| Some((entry.row.clone()?, entry)));

@@ -276,7 +276,7 @@ impl Daemon {
     fn name_session(&self, look: &mut SurveyedLock, root: RootId, store: Option<&str>) {
         let standing = self.directories.root(root).and_then(|root| root.standing.as_ref());
         let Some(standing) = standing else { return };
-        let directory = std::rc::Rc::clone(&look.directory);
+        let directory = std::sync::Arc::clone(&look.directory);
         // In the middle of a rewrite the store is not whole; the lock then goes without a name.
         if let Err(problem) = standing.name_sessions(&directory, store, std::iter::once(look)) {
             trace!(path = %problem.path.display(), "{}", problem.what);

@@ -68,7 +68,7 @@ fn surveyed(evidence: Evidence) -> SurveyedLock {
     let directory = Directory::open_root(Path::new("/")).expect("there is always one");
     SurveyedLock {
         root: 1,
-        directory: Rc::new(directory),
+        directory: std::sync::Arc::new(directory),
         name: OsString::from("a.jsonl.lock"),
         seen_at: Duration::ZERO,
         kind: evidence.kind,
