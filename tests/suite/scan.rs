@@ -330,3 +330,31 @@ fn where_gateway_locks_cannot_be_seen_it_is_said() {
     fs::set_permissions(&locks, fs::Permissions::from_mode(0o0)).expect("chmod");
     assert!(is_said());
 }
+
+/// Each half of the sessions directories is walked by a thread of its own.
+#[test]
+fn two_threads_find_what_one_finds() {
+    let one = Command::new("taskset").args(["-c", "0", "true"]).status();
+    if skipped(one.is_ok_and(|status| status.success()), "taskset(1) is not here") {
+        return;
+    }
+    let env = TestEnv::new("2026.5.22");
+    let mut owner = Owner::start();
+    for number in 0..24 {
+        let sessions = env.sessions(&format!("agent{number}"));
+        owner.hold(&sessions.join("held.jsonl.lock"));
+        fs::write(sessions.join("dead.jsonl.lock"), payload(dead_pid(), Some(1))).expect("lock");
+        fs::write(sessions.join("store.lock"), "{").expect("lock");
+    }
+    let found = |run: Run| {
+        let locks = run.json()["locks"].as_array().expect("locks").clone();
+        let word = |lock: &Value, key: &str| lock[key].as_str().unwrap_or_default().to_owned();
+        locks
+            .iter()
+            .map(|lock| (word(lock, "path"), word(lock, "verdict"), word(lock, "agent")))
+            .collect::<Vec<_>>()
+    };
+    let with_two = found(env.scan());
+    assert_eq!(with_two.len(), 48, "{with_two:#?}");
+    assert_eq!(with_two, found(env.scan_within(&["taskset", "-c", "0"])), "in the same order");
+}
