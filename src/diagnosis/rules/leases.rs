@@ -86,8 +86,9 @@ fn stuck(view: &View<'_>, lease: &LeaseFact, refused: &Evidence) -> Finding {
         finding.count = refused.count().max(1);
     }
     if !lease.advice.is_empty() {
-        let finding = lease.advice.iter().fold(finding, |finding, said| finding.act(remedy_of(said)));
-        return if lease.removable { finding.act(remedy::reclaim_lease()) } else { finding };
+        // What ends it at once comes before what waits for its end.
+        let finding = if lease.removable { finding.act(remedy::reclaim_lease()) } else { finding };
+        return lease.advice.iter().fold(finding, |finding, said| finding.act(remedy_of(said)));
     }
     finding.act(remedy::start()).act(remedy::say("The start settles it; nothing is to be removed."))
 }
