@@ -6,6 +6,7 @@ use super::{Finding, Surroundings};
 use crate::evidence::directory::Directory;
 use crate::evidence::filesystem::FsClass;
 use crate::evidence::lease::SelfTest;
+use crate::evidence::mounts;
 
 const LEASES_ENABLED: &str = "/proc/sys/fs/leases-enable";
 
@@ -38,20 +39,10 @@ fn class_of(directory: &Arc<Directory>) -> Finding {
     }
 }
 
-/// The type of the mount that a directory lies on: proc_pid_mountinfo(5).
+/// The type of the mount that a directory lies on.
 pub(super) fn type_of(directory: &Directory) -> Option<String> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
     let path = directory.path.canonicalize().ok()?;
-    let mut best: Option<(usize, String)> = None;
-    for line in mounts.lines() {
-        let Some((before, after)) = line.split_once(" - ") else { continue };
-        let (Some(point), Some(kind)) = (before.split(' ').nth(4), after.split(' ').next()) else { continue };
-        let longer = best.as_ref().is_none_or(|(length, _)| point.len() >= *length);
-        if path.starts_with(point.replace(r"\040", " ")) && longer {
-            best = Some((point.len(), kind.to_owned()));
-        }
-    }
-    best.map(|(_, kind)| kind)
+    mounts::around(&path, &mounts::of("self")?).map(|mount| mount.kind.clone())
 }
 
 pub(super) fn lease(around: &mut Surroundings) -> Vec<Finding> {

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 
 use super::filesystem::FsClass;
 use super::identity::ActingAs;
+use super::mounts;
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -80,8 +81,7 @@ impl Directory {
     pub fn is_on_read_only_filesystem(&self) -> bool {
         let here = rustix::fs::fstatvfs(self).is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY));
         let device = format!("{}:{}", rustix::fs::major(self.dev), rustix::fs::minor(self.dev));
-        here && std::fs::read_to_string("/proc/self/mountinfo")
-            .is_ok_and(|mounts| mounts.lines().any(|mount| is_read_only(mount, &device)))
+        here && mounts::of("self").is_some_and(|mounts| mounts::is_read_only(&device, &mounts))
     }
 
     /// Opens a root that the user or the configuration named. Links in this path are the user's own choice
@@ -191,16 +191,6 @@ impl AsFd for Directory {
     }
 }
 
-/// `36 35 98:0 / /mnt rw,noatime master:1 - ext4 /dev/sda ro,errors=remount-ro`: the last options are the file system's.
-fn is_read_only(mount: &str, device: &str) -> bool {
-    let Some((of_mount, of_filesystem)) = mount.split_once(" - ") else { return false };
-    of_mount.split(' ').nth(2) == Some(device)
-        && of_filesystem
-            .split(' ')
-            .nth(2)
-            .is_some_and(|options| options.split(',').any(|option| option == "ro"))
-}
-
 /// `/proc/PID/root`, if `path` lies below it: a container's view of the file system.
 pub fn container_root(path: &Path) -> Option<PathBuf> {
     let mut parts = path.strip_prefix("/proc").ok()?.components();
@@ -237,21 +227,4 @@ fn open_component_wise(root: BorrowedFd<'_>, relative: &Path) -> Result<OwnedFd,
         }
     }
     Ok(current)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_filesystem_is_read_only_by_its_own_options() {
-        let mount = |of_mount: &str, of_filesystem: &str| {
-            format!(
-                "36 35 98:0 / /mnt {of_mount},noatime master:1 - ext4 /dev/sda {of_filesystem},errors=remount-ro"
-            )
-        };
-        assert!(is_read_only(&mount("rw", "ro"), "98:0"));
-        assert!(!is_read_only(&mount("ro", "rw"), "98:0"), "only this mount");
-        assert!(!is_read_only(&mount("rw", "ro"), "98:1"), "another device");
-    }
 }

@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use super::directory::Directory;
+use super::mounts::{self, Mount};
 use super::pid_domain::{Census, Named, all_pids};
 use super::process::{Owner, Process, look_up, read_proc};
 use super::{START_SLACK, StartTicks};
@@ -27,24 +28,15 @@ pub(super) struct Machine {
     lived_in: bool,
 }
 
-/// A line of `/proc/PID/mountinfo` (proc_pid_mountinfo(5)).
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Mount {
-    device: String,
-    /// What of the file system is mounted.
-    root: PathBuf,
-    at: PathBuf,
-}
-
 impl Machine {
     /// `None`: its parts cannot be seen.
     pub(super) fn look() -> Option<Self> {
         let Owner::Alive(init) = look_up(1) else { return None };
-        let theirs = mounts(&std::fs::read_to_string("/proc/1/mountinfo").ok()?);
+        let theirs = mounts::of(1)?;
         let (root, others): (Vec<_>, Vec<_>) =
             theirs.into_iter().partition(|mount| mount.at == Path::new("/"));
         let mounted_on = others.into_iter().map(|mount| mount.at).collect();
-        let ours = mounts(&std::fs::read_to_string("/proc/self/mountinfo").ok()?);
+        let ours = mounts::of("self")?;
         let descent = line_of_descent();
         let lived_in = all_pids().into_iter().any(|pid| pid != 1 && !descent.contains(&pid));
         Some(Self { init, root: root.into_iter().next_back()?, mounted_on, ours, descent, lived_in })
@@ -53,8 +45,7 @@ impl Machine {
     /// Whether `directory` lies on init's root file system itself, under the name that it has here: no volume.
     pub(super) fn contains(&self, directory: &Directory) -> bool {
         let Some(path) = directory.real_path() else { return false };
-        let ours = self.ours.iter().filter(|mount| path.starts_with(&mount.at));
-        let Some(mount) = ours.max_by_key(|mount| mount.at.components().count()) else { return false };
+        let Some(mount) = mounts::around(&path, &self.ours) else { return false };
         let Ok(below) = path.strip_prefix(&mount.at) else { return false };
         let here = mount.root.join(below);
         let Ok(there) = here.strip_prefix(&self.root.root) else { return false };
@@ -111,31 +102,6 @@ fn line_of_descent() -> Vec<u32> {
     line
 }
 
-fn mounts(text: &str) -> Vec<Mount> {
-    let mount = |line: &str| {
-        let mut fields = line.split(' ').skip(2);
-        let (device, root, at) = (fields.next()?, fields.next()?, fields.next()?);
-        Some(Mount { device: device.to_owned(), root: unescaped(root), at: unescaped(at) })
-    };
-    text.lines().filter_map(mount).collect()
-}
-
-/// The kernel writes a space as `\040`, and so on.
-fn unescaped(text: &str) -> PathBuf {
-    let mut parts = text.split('\\');
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        match part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                out.push(char::from(byte));
-                out.push_str(&part[3..]);
-            }
-            None => out.push_str(part),
-        }
-    }
-    PathBuf::from(out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,9 +112,9 @@ mod tests {
         );
         Machine {
             init: init.expect("well formed"),
-            root: mounts(root).remove(0),
+            root: mounts::parse(root).remove(0),
             mounted_on: mounted_on.iter().map(PathBuf::from).collect(),
-            ours: mounts(ours),
+            ours: mounts::parse(ours),
             descent: Vec::new(),
             lived_in: true,
         }
@@ -178,10 +144,5 @@ mod tests {
         let unit =
             format!("{guest}\n42 30 8:1 /var/lib/lxc/vps/rootfs{parent} {parent} rw - ext4 /dev/sda rw");
         assert!(contains(&machine(guest, &[], &unit), &path));
-    }
-
-    #[test]
-    fn odd_characters_in_mount_points_are_read() {
-        assert_eq!(unescaped(r"/a\040b\134c"), PathBuf::from(r"/a b\c"));
     }
 }

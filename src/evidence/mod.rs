@@ -9,6 +9,7 @@ mod idle;
 pub mod lease;
 pub mod lockfile;
 mod machine;
+pub mod mounts;
 mod namespaces;
 pub mod owner_display;
 pub mod pid_domain;

@@ -10,6 +10,7 @@ use crate::evidence::directory::Directory;
 use crate::evidence::filesystem::FsClass;
 use crate::evidence::lease::SelfTest;
 use crate::evidence::lockfile::{Look, PinnedLock};
+use crate::evidence::mounts;
 use crate::evidence::process::{Owner, look_up};
 use crate::evidence::view::SystemView;
 use crate::evidence::{Content, Writer};
@@ -123,17 +124,7 @@ fn is_a_layer(directory: &Directory, view: &SystemView) -> bool {
     let Some(path) = directory.real_path() else { return true };
     let processes = openclaw_processes(view.census()).into_iter().map(|each| each.process.pid.to_string());
     let tables = ["self".to_owned()].into_iter().chain(processes);
-    let mut mounts = tables.filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok());
-    mounts.any(|mounts| mounts.lines().any(|mount| shows_layer(mount, &path)))
-}
-
-/// `… - overlay overlay rw,lowerdir=/a:/b,upperdir=/c,workdir=/d`
-fn shows_layer(mount: &str, path: &Path) -> bool {
-    let Some((_, of_filesystem)) = mount.split_once(" - overlay ") else { return false };
-    let layers = of_filesystem
-        .split([',', ' '])
-        .filter_map(|option| option.strip_prefix("upperdir=").or_else(|| option.strip_prefix("lowerdir=")));
-    layers.flat_map(|layers| layers.split(':')).any(|layer| layer.len() > 1 && path.starts_with(layer))
+    tables.filter_map(mounts::of).flatten().any(|mount| mount.is_overlay_over(&path))
 }
 
 fn are_of_one_user(root: &Directory, places: &Places) -> bool {
@@ -229,21 +220,5 @@ fn owner_that_runs(lease: &Lease) -> Option<u32> {
     match look_up(pid) {
         Owner::Alive(process) if Some(process.start_ticks) == lease.owner.started_at => Some(pid),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_layer_of_an_overlay_is_told_by_the_table_of_mounts() {
-        let mount = "36 35 0:50 / /var/lib/docker/overlay2/x/merged rw - overlay overlay \
-                     rw,lowerdir=/var/l/A:/var/l/B,upperdir=/var/lib/docker/overlay2/x/diff,workdir=/w";
-        for layer in ["/var/lib/docker/overlay2/x/diff/root/.openclaw", "/var/l/B/root"] {
-            assert!(shows_layer(mount, Path::new(layer)), "{layer}");
-        }
-        assert!(!shows_layer(mount, Path::new("/home/node/.openclaw")));
-        assert!(!shows_layer("36 35 8:1 / / rw - ext4 /dev/sda rw", Path::new("/var/l/B/root")));
     }
 }
