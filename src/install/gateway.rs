@@ -171,8 +171,8 @@ enum LockEra {
 /// file beside the lock is permanent: it stays when gateways come and go.
 fn coordinator(root: &Directory) -> (LockEra, Coordinator) {
     let asked = uids(root).into_iter().filter_map(|uid| {
-        let file = format!("tmp/openclaw-{uid}/{STATE_LOCK}.sqlite");
-        let [holds] = held::below(&root.path, Path::new(&file), [held::DATABASE])?;
+        let file = own_locks(uid).join(STATE_COORDINATOR);
+        let [holds] = held::below(&root.path, &file, [held::DATABASE])?;
         Some(holds.is_empty())
     });
     match asked.reduce(|all, free| all && free) {
@@ -191,6 +191,14 @@ enum Coordinator {
 
 /// The lock that a gateway has open for as long as it runs, from 2026.8.1 on.
 pub const STATE_LOCK: &str = "gateway.state.lock";
+
+/// Its coordinator, beside it.
+pub const STATE_COORDINATOR: &str = "gateway.state.lock.sqlite";
+
+/// Where the gateways of `uid` keep their locks below the state directory.
+pub fn own_locks(uid: u32) -> PathBuf {
+    Path::new("tmp").join(format!("openclaw-{uid}"))
+}
 
 /// Before it sets its title a gateway is a plain `node` (its main thread `MainThread` in newer Node).
 fn started_plainly(comm: &str, pid: u32) -> bool {
@@ -338,9 +346,8 @@ pub struct GatewayLocks {
 pub fn gateway_locks(root: &Directory) -> GatewayLocks {
     let mut locks = GatewayLocks::default();
     for uid in uids(root) {
-        let relative = format!("tmp/openclaw-{uid}");
-        let opened = root.open_beneath(Path::new(&relative));
-        locks.collect(opened, || root.path.join(relative));
+        let relative = own_locks(uid);
+        locks.collect(root.open_beneath(&relative), || root.path.join(&relative));
     }
     for (path, uid) in shared_lock_directories(root) {
         locks.collect(open_shared(&path, uid), || path.clone());

@@ -13,6 +13,7 @@ use crate::evidence::pid_domain::{Named, PidDomain};
 use crate::evidence::view::SystemView;
 use crate::evidence::{Owner, Writer};
 use crate::install::Install;
+use crate::install::gateway::STATE_LOCK;
 use crate::leases::Section;
 use crate::leases::explain::{Explanation, explain};
 use crate::leases::gone::{self, Refusal};
@@ -282,7 +283,7 @@ pub struct GatewayLock {
 impl GatewayLock {
     /// Picks it from the locks of the install.
     pub fn of<'a>(mut locks: impl Iterator<Item = &'a SurveyedLock>) -> Self {
-        let lock = locks.find(|lock| lock.kind == LockKind::Gateway && lock.name == "gateway.state.lock");
+        let lock = locks.find(|lock| lock.kind == LockKind::Gateway && lock.name == STATE_LOCK);
         let held = lock.map_or(Tri::Unknown, |lock| match lock.evidence.writer {
             Writer::Open => Tri::Yes,
             Writer::NoneOpen => Tri::No,

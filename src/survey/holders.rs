@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::evidence::process::{Owner, look_up, read_proc};
 use crate::evidence::view::SystemView;
 use crate::install::Install;
-use crate::install::gateway::{STATE_LOCK, openclaw_processes, uids};
+use crate::install::gateway::{STATE_COORDINATOR, openclaw_processes, own_locks, uids};
 use crate::leases::holders::{Holder, HolderProcess, Log, Thing};
 use crate::leases::{self, agent_db, state_db};
 use crate::peek::Sizes;
@@ -26,7 +26,7 @@ pub fn look(install: &Install, view: &SystemView) -> Vec<Holder> {
     let mut holders = Vec::new();
     let state = &install.root.path;
     for uid in uids(&install.root) {
-        let file = PathBuf::from(format!("tmp/openclaw-{uid}/{STATE_LOCK}.sqlite"));
+        let file = own_locks(uid).join(STATE_COORDINATOR);
         add(&mut holders, Thing::GatewayLock, state, &file, view);
     }
     holders.extend(of_starts(install, view));

@@ -15,7 +15,7 @@ use crate::evidence::process::{Owner, look_up};
 use crate::evidence::view::SystemView;
 use crate::evidence::{Content, Writer};
 use crate::install::Install;
-use crate::install::gateway::{STATE_LOCK, openclaw_processes};
+use crate::install::gateway::{STATE_COORDINATOR, STATE_LOCK, openclaw_processes, own_locks};
 use crate::leases::gone::{Coordinator, Facts, Kernel, LockFile, Named};
 use crate::leases::state_db::{self, StateDb};
 use crate::leases::{Lease, LeaseScope, Tri};
@@ -44,18 +44,9 @@ pub struct Places {
 impl Places {
     pub fn open(root: &Directory) -> Option<Self> {
         let state = root.open_beneath(Path::new("state")).ok()?;
-        let locks = root.open_beneath(&locks_of(root.uid)).ok()?;
+        let locks = root.open_beneath(&own_locks(root.uid)).ok()?;
         Some(Self { state: Arc::new(state), locks: Arc::new(locks) })
     }
-}
-
-fn locks_of(uid: u32) -> PathBuf {
-    PathBuf::from(format!("tmp/openclaw-{uid}"))
-}
-
-/// The name of the coordinator, beside the lock.
-pub fn coordinator_name() -> String {
-    format!("{STATE_LOCK}.sqlite")
 }
 
 /// All that is known of the gateway's row in `database`, which was read a moment ago.
@@ -144,7 +135,7 @@ fn are_of_one_user(root: &Directory, places: &Places) -> bool {
     places.state.uid == uid
         && places.locks.uid == uid
         && database.iter().all(|name| is_ours(&places.state, name))
-        && [STATE_LOCK, &coordinator_name()].iter().all(|name| is_ours(&places.locks, name))
+        && [STATE_LOCK, STATE_COORDINATOR].iter().all(|name| is_ours(&places.locks, name))
         && !others_have_locks(root)
 }
 
@@ -188,7 +179,7 @@ pub fn tri(writer: Writer) -> Tri {
 }
 
 fn asked(root: &Directory) -> Coordinator {
-    let file = locks_of(root.uid).join(coordinator_name());
+    let file = own_locks(root.uid).join(STATE_COORDINATOR);
     match held::below(&root.path, &file, [held::DATABASE]) {
         None => Coordinator::Missing,
         Some([holds]) if holds.is_empty() => Coordinator::Free,

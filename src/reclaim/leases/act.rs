@@ -11,7 +11,7 @@ use crate::evidence::directory::Directory;
 use crate::evidence::lockfile::{Look, PinnedLock, Presence};
 use crate::evidence::view::SystemView;
 use crate::install::Install;
-use crate::install::gateway::STATE_LOCK;
+use crate::install::gateway::{STATE_COORDINATOR, STATE_LOCK};
 use crate::leases::Tri;
 use crate::leases::gone::{Facts, LeaseOwnerGone, Named, Refusal, Row, refusal};
 use crate::leases::state_db;
@@ -21,7 +21,7 @@ use crate::reclaim::entry::{Entry, Event, Subject};
 use crate::reclaim::past::Memory;
 use crate::reclaim::store::{Patience, Store, Turn};
 use crate::reclaim::{Failure, acting_as_owner_of, trust};
-use crate::survey::removal::{self, CoordinatorIs, Places, coordinator_name, database_file};
+use crate::survey::removal::{self, CoordinatorIs, Places, database_file};
 
 /// Why it ended early.
 enum Ended {
@@ -99,9 +99,9 @@ impl Ground {
 /// As the owner of the state directory: what SQLite makes must not become another user's.
 fn hold(home: &Directory, places: &Places) -> Result<Coordinator, Ended> {
     let _acting = acting_as_owner_of(home)?;
-    Coordinator::hold(&places.locks, &coordinator_name()).map_err(|cannot| match cannot {
+    Coordinator::hold(&places.locks, STATE_COORDINATOR).map_err(|cannot| match cannot {
         Cannot::Busy => Ended::Refused(Refusal::CoordinatorHeld),
-        cannot => Ended::Failed(format!("gateway.state.lock.sqlite: {cannot}")),
+        cannot => Ended::Failed(format!("{STATE_COORDINATOR}: {cannot}")),
     })
 }
 
@@ -117,7 +117,7 @@ fn open<'held>(
 fn of_database(cannot: Cannot) -> Ended {
     match cannot {
         Cannot::Busy => Ended::Refused(Refusal::DatabaseOpen),
-        cannot => Ended::Failed(format!("openclaw.sqlite: {cannot}")),
+        cannot => Ended::Failed(format!("{}: {cannot}", state_db::NAME)),
     }
 }
 
