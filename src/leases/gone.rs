@@ -10,10 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use super::holders::Thing;
 use super::judge::Tri;
+use super::{Lease, LeaseScope};
 
 /// The one row that is ever removed.
 pub const SCOPE: &str = "gateway-owner";
 pub const KEY: &str = "global";
+
+pub fn is_the_row(lease: &Lease) -> bool {
+    lease.scope == LeaseScope::GatewayOwner && lease.key == KEY
+}
 
 /// The releases that have this lease and were tried.
 pub const TESTED: [&str; 2] = ["2026.9.5", "2026.9.6"];

@@ -1,6 +1,6 @@
 //! Gathers what must be known before the lease of a dead gateway may be removed (`leases::gone`). Takes no lock.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType};
@@ -16,9 +16,9 @@ use crate::evidence::view::SystemView;
 use crate::evidence::{Content, Writer};
 use crate::install::Install;
 use crate::install::gateway::{STATE_COORDINATOR, STATE_LOCK, openclaw_processes, own_locks};
-use crate::leases::gone::{Coordinator, Facts, Kernel, LockFile, Named};
+use crate::leases::gone::{self, Coordinator, Facts, Kernel, LockFile, Named};
 use crate::leases::state_db::{self, StateDb};
-use crate::leases::{Lease, LeaseScope, Tri};
+use crate::leases::{Lease, Tri};
 use crate::peek::held::{self, Watched};
 
 /// In WAL mode both version numbers, the last bytes of this much of a database, are 2.
@@ -49,6 +49,39 @@ impl Places {
     }
 }
 
+/// The database and the index of its log, open while it is asked who else has them.
+#[derive(Debug)]
+pub struct DatabaseFiles {
+    database: Watched,
+    index: Option<Watched>,
+}
+
+impl DatabaseFiles {
+    /// `None`: the database is not there, or cannot be opened.
+    pub fn open(root: &Path) -> Option<Self> {
+        let file = Path::new("state").join(state_db::NAME);
+        let mut index = file.clone().into_os_string();
+        index.push("-shm");
+        Some(Self { database: Watched::open(root, &file)?, index: Watched::open(root, index.as_ref()) })
+    }
+
+    fn are_in_wal_mode(&self) -> bool {
+        self.database.start::<HEADER>().is_some_and(|header| header.ends_with(&[2, 2]))
+    }
+
+    /// A connection has a lock on the database itself, and in WAL mode one on the index.
+    pub fn are_open_elsewhere(&self) -> Tri {
+        let Some(holds) = self.database.others(held::DATABASE) else { return Tri::Unknown };
+        let index = self.index.as_ref().map(|index| index.others(held::WAL_WHOLE));
+        match index {
+            Some(None) => Tri::Unknown,
+            Some(Some(index)) if !index.is_empty() => Tri::Yes,
+            _ if holds.is_empty() => Tri::No,
+            _ => Tri::Yes,
+        }
+    }
+}
+
 /// All that is known of the gateway's row in `database`, which was read a moment ago.
 pub fn look(
     install: &Install,
@@ -57,17 +90,16 @@ pub fn look(
     view: &mut SystemView,
 ) -> Facts {
     let root = &install.root;
-    let row = database.leases.rows().iter().find(|lease| is_the_row(lease));
+    let row = database.leases.rows().iter().find(|lease| gone::is_the_row(lease));
     let places = Places::open(root);
     let (lock_file, writer) = lock_file(places.as_ref(), view);
-    let header = Watched::open(&root.path, &database_file()).and_then(|file| file.start());
-    let header: [u8; HEADER] = header.unwrap_or_default();
+    let files = DatabaseFiles::open(&root.path);
     Facts {
         kernel: kernel(root, places.as_ref(), view),
         of_one_user: places.as_ref().is_none_or(|places| are_of_one_user(root, places)),
         version: database.migration.app_version.clone(),
         table: database.lease_table.clone(),
-        in_wal_mode: header.ends_with(&[2, 2]),
+        in_wal_mode: files.as_ref().is_some_and(DatabaseFiles::are_in_wal_mode),
         row: row.map(named),
         coordinator: match coordinator {
             CoordinatorIs::Ours => Coordinator::Ours,
@@ -75,24 +107,16 @@ pub fn look(
         },
         lock_file,
         writer,
-        database_open: database_open(&root.path),
+        database_open: files.map_or(Tri::Unknown, |files| files.are_open_elsewhere()),
         processes: others(install, view),
         held: holders::of_starts(install, view).into_iter().map(|holder| holder.thing).collect(),
         owner_runs: row.and_then(owner_that_runs),
     }
 }
 
-fn is_the_row(lease: &Lease) -> bool {
-    lease.scope == LeaseScope::GatewayOwner && lease.key == crate::leases::gone::KEY
-}
-
 /// What tells this row from the next.
 pub fn named(lease: &Lease) -> Named {
     Named { owner: lease.owner.raw.clone(), heartbeat_at: lease.heartbeat_at.map(|at| at.timestamp_millis()) }
-}
-
-pub fn database_file() -> PathBuf {
-    Path::new("state").join(state_db::NAME)
 }
 
 fn kernel(root: &Directory, places: Option<&Places>, view: &mut SystemView) -> Kernel {
@@ -185,17 +209,6 @@ fn asked(root: &Directory) -> Coordinator {
         Some([holds]) if holds.is_empty() => Coordinator::Free,
         Some(_) => Coordinator::Held,
     }
-}
-
-/// A connection has a lock on the database itself, and in WAL mode one on the `-shm`.
-fn database_open(root: &Path) -> Tri {
-    let database = database_file();
-    let mut shm = database.clone().into_os_string();
-    shm.push("-shm");
-    let Some([of_database]) = held::below(root, &database, [held::DATABASE]) else { return Tri::Unknown };
-    let of_shm = held::below(root, Path::new(&shm), [held::WAL_WHOLE]);
-    let open = !of_database.is_empty() || of_shm.is_some_and(|[holds]| !holds.is_empty());
-    if open { Tri::Yes } else { Tri::No }
 }
 
 /// Those whose directory cannot be read may use this one.

@@ -15,13 +15,12 @@ use crate::install::gateway::{STATE_COORDINATOR, STATE_LOCK};
 use crate::leases::Tri;
 use crate::leases::gone::{Facts, LeaseOwnerGone, Named, Refusal, Row, refusal};
 use crate::leases::state_db;
-use crate::peek::held::{self, Watched};
 use crate::peek::place::Place;
 use crate::reclaim::entry::{Entry, Event, Subject};
 use crate::reclaim::past::Memory;
 use crate::reclaim::store::{Patience, Store, Turn};
 use crate::reclaim::{Failure, acting_as_owner_of, trust};
-use crate::survey::removal::{self, CoordinatorIs, Places, database_file};
+use crate::survey::removal::{self, CoordinatorIs, DatabaseFiles, Places};
 
 /// Why it ended early.
 enum Ended {
@@ -124,8 +123,7 @@ fn of_database(cannot: Cannot) -> Ended {
 /// The lock file and the database, open until the end: who else has them open is asked repeatedly.
 struct Witness {
     lock: Option<PinnedLock>,
-    database: Watched,
-    index: Option<Watched>,
+    files: DatabaseFiles,
 }
 
 impl Witness {
@@ -134,11 +132,8 @@ impl Witness {
             Ok(Look::Pinned(lock)) => Some(lock),
             _ => None,
         };
-        let file = database_file();
-        let mut index = file.clone().into_os_string();
-        index.push("-shm");
-        let database = Watched::open(&home.path, &file).ok_or(Refusal::DatabaseNotKnown)?;
-        Ok(Self { lock, database, index: Watched::open(&home.path, index.as_ref()) })
+        let files = DatabaseFiles::open(&home.path).ok_or(Refusal::DatabaseNotKnown)?;
+        Ok(Self { lock, files })
     }
 
     /// A process has the lock file open.
@@ -146,22 +141,10 @@ impl Witness {
         self.lock.as_ref().map_or(Tri::No, |lock| removal::tri(lock.probe_writer(&mut view.leases)))
     }
 
-    /// Another process has the database open.
-    fn database_open(&self) -> Tri {
-        let Some(holds) = self.database.others(held::DATABASE) else { return Tri::Unknown };
-        let index = self.index.as_ref().map(|index| index.others(held::WAL_WHOLE));
-        match index {
-            Some(None) => Tri::Unknown,
-            Some(Some(index)) if !index.is_empty() => Tri::Yes,
-            _ if holds.is_empty() => Tri::No,
-            _ => Tri::Yes,
-        }
-    }
-
     /// Nothing has moved since the proof was made.
     fn last_look(&self, view: &mut SystemView) -> Result<(), Ended> {
         let lock = self.lock.as_ref().ok_or(Refusal::NoLockFile)?;
-        match (self.writer(view), self.database_open()) {
+        match (self.writer(view), self.files.are_open_elsewhere()) {
             (Tri::No, Tri::No) => {}
             (Tri::No, Tri::Yes) => return Err(Refusal::DatabaseOpen.into()),
             (Tri::No, Tri::Unknown) => return Err(Refusal::DatabaseNotKnown.into()),
@@ -203,7 +186,7 @@ fn remove(order: &Order, judged: &Named, subject: &Subject, view: &mut SystemVie
         version: database.version().map_err(of_database)?,
         lock_file: witness.lock.as_ref().map_or(facts.lock_file, removal::owner_in),
         writer: witness.writer(view),
-        database_open: witness.database_open(),
+        database_open: witness.files.are_open_elsewhere(),
         ..facts
     };
     let proof = LeaseOwnerGone::prove(&facts, judged)?;
@@ -269,7 +252,7 @@ fn put_back(order: &Order, id: &str, view: &mut SystemView) -> Result<Answer, En
     }
     let witness = Witness::open(&home, &places)?;
     let database = open(&home, &places, &coordinator)?;
-    if witness.database_open() != Tri::No {
+    if witness.files.are_open_elsewhere() != Tri::No {
         return Err(Refusal::DatabaseOpen.into());
     }
     let _acting = acting_as_owner_of(&home)?;

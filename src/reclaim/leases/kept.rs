@@ -4,7 +4,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::evidence::directory::Directory;
-use crate::leases::gone::{Row, SCOPE};
+use crate::leases::gone::{Row, is_the_row};
 use crate::leases::state_db;
 use crate::peek::place::Place;
 use crate::reclaim::entry::{Entry, Event};
@@ -37,11 +37,8 @@ pub(in crate::reclaim) fn ending(
 ) -> Option<Event> {
     let place = Place::root(&home.path).ok()?;
     let database = state_db::read(&place).ok()?;
-    let stands = database
-        .leases
-        .rows()
-        .iter()
-        .any(|lease| lease.scope.to_string() == SCOPE && lease.owner.raw == row.owner);
+    let mut rows = database.leases.rows().iter();
+    let stands = rows.any(|lease| is_the_row(lease) && lease.owner.raw == row.owner);
     let event = match (begun.event, stands) {
         (Event::Restoring, true) => Event::Restored,
         (_, true) => Event::Undone,
