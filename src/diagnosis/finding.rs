@@ -113,6 +113,27 @@ pub struct Finding {
     pub removing_lock_helps: Option<bool>,
 }
 
+impl Remedy {
+    /// To type; what it does, and what it costs.
+    pub(crate) fn command(
+        command: impl Into<Cow<'static, str>>,
+        effect: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { effect: Some(effect.into()), ..Self::bare_command(command) }
+    }
+
+    /// To type, and it says itself what it does.
+    pub(crate) fn bare_command(command: impl Into<Cow<'static, str>>) -> Self {
+        let command = command.into();
+        Self { text: command.clone(), command: Some(command), effect: None }
+    }
+
+    /// To do, and no command does it.
+    pub(crate) fn hint(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { command: None, text: text.into(), effect: None }
+    }
+}
+
 impl Finding {
     pub(crate) fn new(code: Code, effect: Effect, explanation: impl Into<String>) -> Self {
         Self {

@@ -1,8 +1,6 @@
 //! Why OpenClaw refused to start, by the form of its own sentence, and what to type then. A reason that is not known is
 //! no silence: OpenClaw itself is asked.
 
-use std::borrow::Cow;
-
 use super::finding::Remedy;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,64 +147,70 @@ impl Refusal {
     /// What to do, the cure first.
     pub(super) fn remedies(self) -> Vec<Remedy> {
         let mut remedies = match self {
-            Self::Owned => vec![hint(
+            Self::Owned => vec![Remedy::hint(
                 "Look for a living `openclaw doctor`, `update` or second gateway (`ps aux | grep openclaw`) and let it end. \
                  Never delete `*.lock.sqlite` files: the kernel holds those locks.",
             )],
             Self::Port(port) => {
                 let filter = port.map_or_else(String::new, |port| format!(" 'sport = :{port}'"));
-                vec![command(
+                vec![Remedy::command(
                     format!("ss -ltnp{filter}"),
                     "names the program: end it, or set another `gateway.port`",
                 )]
             }
             Self::Configuration => vec![
-                command("openclaw config validate", "names what is wrong"),
-                command("openclaw doctor --fix", "repairs what it knows, or puts the last valid one back"),
+                Remedy::command("openclaw config validate", "names what is wrong"),
+                Remedy::command(
+                    "openclaw doctor --fix",
+                    "repairs what it knows, or puts the last valid one back",
+                ),
             ],
-            Self::NotConfigured => vec![command(
+            Self::NotConfigured => vec![Remedy::command(
                 "openclaw setup",
                 "writes a configuration; if there was one, OPENCLAW_CONFIG_PATH or OPENCLAW_STATE_DIR names another place",
             )],
-            Self::NotLocal => vec![command(
+            Self::NotLocal => vec![Remedy::command(
                 "openclaw config set gateway.mode local",
                 "if this machine runs the gateway; a configuration that has lost more than that is restored from its .bak",
             )],
-            Self::Option(_) => vec![hint(
+            Self::Option(_) => vec![Remedy::hint(
                 "Correct it where the gateway is started: the unit (`systemctl --user cat openclaw-gateway`), the compose \
                  file or the command line.",
             )],
-            Self::NoPassword => vec![hint(
+            Self::NoPassword => vec![Remedy::hint(
                 "Set `gateway.auth.password`, or OPENCLAW_GATEWAY_PASSWORD where it runs; or `gateway.auth.mode` to token.",
             )],
-            Self::NoAuthentication => vec![command(
+            Self::NoAuthentication => vec![Remedy::command(
                 "openclaw doctor --generate-gateway-token",
                 "sets a token, with which clients then log in; or set OPENCLAW_GATEWAY_TOKEN where it runs, or \
                  `gateway.bind` to loopback",
             )],
-            Self::Newer => vec![hint(
+            Self::Newer => vec![Remedy::hint(
                 "Update OpenClaw to the version that wrote them, or restore the backup that was made before the update.",
             )],
-            Self::Migration => vec![command("openclaw doctor --fix", "migrates them")],
+            Self::Migration => vec![Remedy::command("openclaw doctor --fix", "migrates them")],
             Self::Maintenance => {
-                vec![command("lockdoctor scan", "names who is at it, and until when it counts")]
+                vec![Remedy::command("lockdoctor scan", "names who is at it, and until when it counts")]
             }
             Self::TooSlow => Vec::new(),
-            Self::DiskFull => vec![command("df -h", "shows which disk is full: make room first")],
-            Self::FileLimit => vec![hint(
+            Self::DiskFull => vec![Remedy::command("df -h", "shows which disk is full: make room first")],
+            Self::FileLimit => vec![Remedy::hint(
                 "Raise the limit where the gateway is started: `LimitNOFILE=` in its unit, `ulimits:` in compose, \
                  `ulimit -n 65536` in the shell.",
             )],
-            Self::NotWritable { .. } => vec![hint(
+            Self::NotWritable { .. } => vec![Remedy::hint(
                 "The state directory, and everything below it, must belong to the gateway's user and be writable: \
                  look at its owner, its mount and its free space.",
             )],
             Self::Runtime => {
-                vec![command("node --version", "OpenClaw names in its refusal which it needs")]
+                vec![Remedy::command("node --version", "OpenClaw names in its refusal which it needs")]
             }
             Self::Unknown => vec![
-                command("openclaw gateway status --deep", "says what OpenClaw knows of it; only reads"),
-                command("openclaw doctor", "checks the install"),
+                Remedy::command(
+                    "openclaw gateway status --deep",
+                    "says what OpenClaw knows of it; only reads",
+                ),
+                Remedy::command("openclaw doctor", "checks the install"),
             ],
         };
         let again = if self.is_final() {
@@ -214,18 +218,9 @@ impl Refusal {
         } else {
             "starts it again"
         };
-        remedies.push(command("openclaw gateway start", again));
+        remedies.push(Remedy::command("openclaw gateway start", again));
         remedies
     }
-}
-
-fn command(command: impl Into<Cow<'static, str>>, effect: &'static str) -> Remedy {
-    let command = command.into();
-    Remedy { text: command.clone(), command: Some(command), effect: Some(effect.into()) }
-}
-
-fn hint(text: &'static str) -> Remedy {
-    Remedy { command: None, text: text.into(), effect: None }
 }
 
 /// `port 18789`, `127.0.0.1:18789`.

@@ -58,11 +58,8 @@ fn memory(waits: &MemoryWaits) -> Option<Finding> {
 
 /// What `leases` says to do: a command of OpenClaw's, or a sentence.
 fn remedy_of(said: &str) -> Remedy {
-    Remedy {
-        command: said.starts_with("openclaw ").then(|| said.to_owned().into()),
-        text: said.to_owned().into(),
-        effect: None,
-    }
+    let said = said.to_owned();
+    if said.starts_with("openclaw ") { Remedy::bare_command(said) } else { Remedy::hint(said) }
 }
 
 fn stuck(view: &View<'_>, lease: &LeaseFact, refused: &Evidence) -> Finding {

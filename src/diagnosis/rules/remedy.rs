@@ -49,7 +49,7 @@ pub(super) fn doctor() -> Remedy {
 }
 
 pub(super) fn typed(command: &'static str, effect: &'static str) -> Remedy {
-    Remedy { text: command.into(), command: Some(command.into()), effect: Some(effect.into()) }
+    Remedy::command(command, effect)
 }
 
 pub(super) fn explain_lock() -> Remedy {
@@ -68,7 +68,7 @@ pub(super) fn send_again() -> Remedy {
 }
 
 pub(super) fn say(text: impl Into<Cow<'static, str>>) -> Remedy {
-    Remedy { command: None, text: text.into(), effect: None }
+    Remedy::hint(text)
 }
 
 /// Where nobody can tell whether a lock is in the way, the first thing to do is to look.

@@ -250,13 +250,10 @@ fn given_up(starts: &Starts, over: bool) -> Option<Finding> {
 fn reset(starts: &Starts) -> Remedy {
     let unit = starts.unit.as_deref().unwrap_or("openclaw-gateway.service");
     let command = format!("systemctl --user reset-failed {unit} && systemctl --user start {unit}");
-    Remedy {
-        text: command.clone().into(),
-        command: Some(command.into()),
-        effect: Some(
-            "Makes systemd try again, once the cause is mended; without --user for a system unit.".into(),
-        ),
-    }
+    Remedy::command(
+        command,
+        "Makes systemd try again, once the cause is mended; without --user for a system unit.",
+    )
 }
 
 #[cfg(test)]

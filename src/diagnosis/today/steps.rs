@@ -22,14 +22,16 @@ pub(super) fn span(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
 impl Finding {
     /// Something to type, and what it does.
     pub(super) fn command(self, command: impl Into<Cow<'static, str>>, effect: &'static str) -> Self {
-        let command = command.into();
-        let effect = (!effect.is_empty()).then(|| effect.into());
-        self.act(Remedy { text: command.clone(), command: Some(command), effect })
+        self.act(if effect.is_empty() {
+            Remedy::bare_command(command)
+        } else {
+            Remedy::command(command, effect)
+        })
     }
 
     /// Something to do that is no command.
     pub(super) fn hint(self, text: impl Into<Cow<'static, str>>) -> Self {
-        self.act(Remedy { command: None, text: text.into(), effect: None })
+        self.act(Remedy::hint(text))
     }
 
     pub(super) fn step(mut self, at: DateTime<Utc>, text: impl Into<String>) -> Self {

@@ -118,11 +118,7 @@ pub(crate) fn crash_loop(lock: &SurveyedLock, deaths: usize, context: &Context<'
         ..diagnosis::Finding::new(Code::GatewayDown, Effect::MessagesFailed, text)
     };
     let command = format!("lockdoctor diagnose --state-dir {word}");
-    let found = found.act(diagnosis::Remedy {
-        text: command.clone().into(),
-        command: Some(command.into()),
-        effect: None,
-    });
+    let found = found.act(diagnosis::Remedy::bare_command(command));
     about(found, Remedy::Person, RootId::of(lock), &path, context)
 }
 

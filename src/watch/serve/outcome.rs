@@ -266,11 +266,7 @@ mod tests {
         let each = |path: &str| {
             let mut finding = finding(Code::StaleLock, path);
             let command = format!("lockdoctor reclaim {path}");
-            finding.found = finding.found.act(Remedy {
-                text: command.clone().into(),
-                command: Some(command.into()),
-                effect: None,
-            });
+            finding.found = finding.found.act(Remedy::bare_command(command));
             finding
         };
         let outcome = told(&[each("/a"), each("/b"), each("/c"), finding(Code::OverdueLock, "/d")]);
