@@ -6,14 +6,15 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use lockdoctor::peek::held;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use serde_json::{Value, json};
 
+use super::stand_in::{StandIn, until_within};
 use crate::support::TestEnv;
 use crate::support::sqlite::{Left, fingerprint, rebuild};
 use crate::support::strace::Call;
@@ -29,21 +30,8 @@ struct Install {
     beat: i64,
 }
 
-struct StandIn(Child);
-
-impl Drop for StandIn {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn until(what: &str, mut probe: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !probe() {
-        assert!(start.elapsed() < Duration::from_secs(60), "waited for {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+fn until(what: &str, probe: impl FnMut() -> bool) {
+    until_within(60, what, probe);
 }
 
 impl Install {

@@ -9,4 +9,5 @@ mod gateway;
 mod lease_act;
 mod readers;
 mod refused;
+mod stand_in;
 mod today;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use chrono::Utc;
 use lockdoctor::peek::held;
@@ -14,6 +14,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::stand_in::{StandIn, until_within};
 use crate::support::TestEnv;
 use crate::support::sqlite::{Left, fingerprint, rebuild};
 
@@ -88,22 +89,8 @@ impl Install {
     }
 }
 
-/// Ended with the test that started it.
-struct StandIn(Child);
-
-impl Drop for StandIn {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn until(what: &str, mut probe: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !probe() {
-        assert!(start.elapsed() < Duration::from_secs(30), "waited for {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+fn until(what: &str, probe: impl FnMut() -> bool) {
+    until_within(30, what, probe);
 }
 
 fn state_of(pid: u32) -> char {
